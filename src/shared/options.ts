@@ -1,0 +1,187 @@
+/** The options of a store: parsed once at open into a frozen, filled type. What is out of range is refused, never clamped. */
+import { KeeperError } from './portable/errors.js';
+import { NODE_ID } from './portable/event-id.js';
+import type { Durability } from './portable/log.js';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const HOUR_MS = 3_600_000;
+
+/** Ring space that only system events may use. Unit: bytes. */
+export const SYSTEM_RESERVE_BYTES = 64 * KiB;
+
+/** A pino-like logger: an object of fields, then a message. */
+export interface Logger {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+}
+
+/** How long an idempotency key is remembered: at least until one of the two is reached. */
+export interface IdempotencyOptions {
+  /** Default 1,000,000. */
+  readonly maxKeys?: number;
+  /** Milliseconds. Default 24 hours. */
+  readonly maxAgeMs?: number;
+}
+
+/** What {@link openStore} takes. */
+export interface StoreOptions {
+  /** The store's directory, made if absent. `':memory:'` is a private temporary one, gone on close. */
+  readonly dir: string;
+  /** Third part of every id, `[A-Za-z0-9-]{1,64}`. Default: made once and kept. A different one on reopening is refused. */
+  readonly nodeId?: string;
+  /** When an append resolves. Default `'synced'`. The writer syncs all the same. */
+  readonly durability?: Durability;
+  /** A segment is rotated at this size. Bytes, 64 KiB to 2 GiB. Default 100 MiB. */
+  readonly segmentBytes?: number;
+  /** A segment is rotated at this age. Milliseconds, from 1,000. Default 24 hours. */
+  readonly segmentAgeMs?: number;
+  /** The ring between caller and writer. Bytes, at least maxBatchBytes and 64 KiB. Default 16 MiB. */
+  readonly ringBytes?: number;
+  /** The largest event, encoded. Bytes, 1 KiB to 64 MiB. Default 1 MiB. */
+  readonly maxEventBytes?: number;
+  /** Events of one call. 1 to 65,535. Default 1,000. */
+  readonly maxBatchEvents?: number;
+  /** Bytes of one call, encoded. At least maxEventBytes. Default 10 MiB. */
+  readonly maxBatchBytes?: number;
+  /** Appends that wait for ring space; beyond it ERR_BACKPRESSURE at once. Bytes. Default 64 MiB. */
+  readonly maxPendingBytes?: number;
+  /** How data is stored. `'json'`: what JSON cannot hold is stored as MessagePack. Default `'msgpack'`. */
+  readonly dataCodec?: 'msgpack' | 'json';
+  /** Recent records in memory. Bytes; 0 is none. Default 32 MiB. */
+  readonly cacheBytes?: number;
+  /** Index sections in memory. Bytes. Default 64 MiB. */
+  readonly indexBytes?: number;
+  readonly idempotency?: IdempotencyOptions;
+  /** Open without the lock and without writing a byte, also beside a live writer. Default false. */
+  readonly readOnly?: boolean;
+  /** Silent by default. */
+  readonly logger?: Logger;
+  /** Aborts opening only. */
+  readonly signal?: AbortSignal;
+}
+
+/** The options as the engine uses them. */
+export interface Settings {
+  readonly dir: string;
+  readonly nodeId: string | undefined;
+  readonly durability: Durability;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+  readonly ringBytes: number;
+  readonly maxEventBytes: number;
+  readonly maxBatchEvents: number;
+  readonly maxBatchBytes: number;
+  readonly maxPendingBytes: number;
+  readonly dataCodec: 'msgpack' | 'json';
+  readonly cacheBytes: number;
+  readonly indexBytes: number;
+  readonly maxKeys: number;
+  readonly maxKeyAgeMs: number;
+  readonly readOnly: boolean;
+}
+
+const KNOWN: Record<keyof StoreOptions, true> = {
+  dir: true,
+  nodeId: true,
+  durability: true,
+  segmentBytes: true,
+  segmentAgeMs: true,
+  ringBytes: true,
+  maxEventBytes: true,
+  maxBatchEvents: true,
+  maxBatchBytes: true,
+  maxPendingBytes: true,
+  dataCodec: true,
+  cacheBytes: true,
+  indexBytes: true,
+  idempotency: true,
+  readOnly: true,
+  logger: true,
+  signal: true,
+};
+
+/**
+ * Check the options and fill in the defaults.
+ * @throws ERR_INVALID_OPTIONS with the path of what is wrong
+ */
+export function parseOptions(input: string | StoreOptions): Settings {
+  const options: StoreOptions = typeof input === 'string' ? { dir: input } : input;
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a directory or an object');
+  refuseUnknown(options, KNOWN, '');
+  const { dir, nodeId, dataCodec = 'msgpack', readOnly = false, idempotency = {} } = options;
+  if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
+  if (nodeId !== undefined && !(typeof nodeId === 'string' && NODE_ID.test(nodeId))) {
+    throw invalid('nodeId', 'must be 1 to 64 characters of A-Z, a-z, 0-9 and -');
+  }
+  if (dataCodec !== 'msgpack' && dataCodec !== 'json') throw invalid('dataCodec', "must be 'msgpack' or 'json'");
+  if (typeof readOnly !== 'boolean') throw invalid('readOnly', 'must be a boolean');
+  if (readOnly && dir === ':memory:') throw invalid('readOnly', "cannot go with dir ':memory:', which is always new");
+  if (typeof idempotency !== 'object' || idempotency === null) throw invalid('idempotency', 'must be an object');
+  refuseUnknown(idempotency, { maxKeys: true, maxAgeMs: true }, 'idempotency.');
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
+    throw invalid('signal', 'must be an AbortSignal');
+  }
+  if (options.logger !== undefined) parseLogger(options.logger);
+
+  const maxEventBytes = integer('maxEventBytes', options.maxEventBytes, MiB, KiB, 64 * MiB);
+  const maxBatchBytes = integer('maxBatchBytes', options.maxBatchBytes, 10 * MiB, maxEventBytes, 512 * MiB);
+  const ringMin = maxBatchBytes + SYSTEM_RESERVE_BYTES;
+  return Object.freeze({
+    dir,
+    nodeId,
+    durability: parseDurability(options.durability, 'durability') ?? 'synced',
+    segmentBytes: integer('segmentBytes', options.segmentBytes, 100 * MiB, 64 * KiB, 2048 * MiB),
+    segmentAgeMs: integer('segmentAgeMs', options.segmentAgeMs, 24 * HOUR_MS, 1000, 365 * 24 * HOUR_MS),
+    ringBytes: integer('ringBytes', options.ringBytes, Math.max(16 * MiB, ringMin), ringMin, 1024 * MiB),
+    maxEventBytes,
+    maxBatchEvents: integer('maxBatchEvents', options.maxBatchEvents, 1000, 1, 65_535),
+    maxBatchBytes,
+    maxPendingBytes: integer('maxPendingBytes', options.maxPendingBytes, 64 * MiB, 0, 16 * 1024 * MiB),
+    dataCodec,
+    cacheBytes: integer('cacheBytes', options.cacheBytes, 32 * MiB, 0, 4096 * MiB),
+    indexBytes: integer('indexBytes', options.indexBytes, 64 * MiB, 0, 16 * 1024 * MiB),
+    maxKeys: integer('idempotency.maxKeys', idempotency.maxKeys, 1_000_000, 0, 100_000_000),
+    maxKeyAgeMs: integer('idempotency.maxAgeMs', idempotency.maxAgeMs, 24 * HOUR_MS, 0, 365 * 24 * HOUR_MS),
+    readOnly,
+  });
+}
+
+/** A durability, or undefined where none is given. */
+export function parseDurability(value: unknown, path: string): Durability | undefined {
+  if (value === undefined || value === 'synced' || value === 'written' || value === 'accepted') return value;
+  throw invalid(path, "must be 'synced', 'written' or 'accepted'");
+}
+
+/** Refuse members that an options object does not have: a misspelt option must not pass silently. */
+export function refuseUnknown(options: object, known: object, prefix: string): void {
+  for (const key of Object.keys(options)) {
+    if (!Object.hasOwn(known, key)) {
+      throw invalid(`${prefix}${key}`, `is not an option here: ${Object.keys(known).join(', ')}`);
+    }
+  }
+}
+
+/** An integer within its limits, or the default. */
+export function integer(path: string, value: unknown, byDefault: number, min: number, max: number): number {
+  if (value === undefined) return byDefault;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw invalid(path, `must be an integer from ${min} to ${max}, not ${describe(value)}`);
+}
+
+/** The error of a bad option. */
+export function invalid(path: string, what: string): KeeperError {
+  return new KeeperError('ERR_INVALID_OPTIONS', `${path} ${what}`, { path });
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : typeof value;
+}
+
+function parseLogger(logger: object): void {
+  for (const level of ['error', 'warn', 'info', 'debug'] as const) {
+    if (typeof Reflect.get(logger, level) !== 'function') throw invalid(`logger.${level}`, 'must be a function');
+  }
+}

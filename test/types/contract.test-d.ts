@@ -1,0 +1,113 @@
+import { describe, expectTypeOf, test } from 'vitest';
+import type { Store } from '../../src/main/store-types.js';
+import { isKeeperError } from '../../src/shared/portable/errors.js';
+import type { NewEvent, RecordedEvent } from '../../src/shared/portable/events.js';
+import type { Appended, AppendedMany, EventLog, Rows, StreamInfo } from '../../src/shared/portable/log.js';
+
+interface MyEvents {
+  TaskStarted: { task: number };
+  TaskNoted: string | null;
+  TaskDone: { task: number; ok: boolean };
+}
+
+declare const store: Store<MyEvents>;
+declare const anyStore: Store;
+
+describe('an event map', () => {
+  test('binds type and data together', () => {
+    expectTypeOf<{ type: 'TaskStarted'; data: { task: number } }>().toExtend<NewEvent<MyEvents>>();
+    expectTypeOf<{ type: 'TaskStarted'; data: { ok: boolean } }>().not.toExtend<NewEvent<MyEvents>>();
+    expectTypeOf<{ type: 'Unknown'; data: null }>().not.toExtend<NewEvent<MyEvents>>();
+  });
+  test('lets data be left out only where it may be null', () => {
+    expectTypeOf<{ type: 'TaskNoted' }>().toExtend<NewEvent<MyEvents>>();
+    expectTypeOf<{ type: 'TaskStarted' }>().not.toExtend<NewEvent<MyEvents>>();
+  });
+  test('is any string and any data by default', () => {
+    expectTypeOf<{ type: string }>().toExtend<NewEvent>();
+    expectTypeOf<{ type: 'x'; data: { y: 1 } }>().toExtend<NewEvent>();
+    expectTypeOf<RecordedEvent['data']>().toBeAny();
+  });
+  test('narrows a recorded event by its type', () => {
+    const event = {} as RecordedEvent<MyEvents>;
+    expectTypeOf(event.type).toEqualTypeOf<'TaskStarted' | 'TaskNoted' | 'TaskDone'>();
+    if (event.type === 'TaskDone') expectTypeOf(event.data).toEqualTypeOf<{ task: number; ok: boolean }>();
+    if (event.type === 'TaskNoted') expectTypeOf(event.data).toEqualTypeOf<string | null>();
+  });
+});
+
+describe('a selector', () => {
+  test('narrows the rows by its types', () => {
+    expectTypeOf(store.read({ types: 'TaskDone' })).toEqualTypeOf<Rows<RecordedEvent<MyEvents, 'TaskDone'>>>();
+    expectTypeOf(store.read({ types: ['TaskDone', 'TaskNoted'] })).toEqualTypeOf<
+      Rows<RecordedEvent<MyEvents, 'TaskDone' | 'TaskNoted'>>
+    >();
+    expectTypeOf(store.read([{ types: 'TaskDone' }, { types: 'TaskNoted', tags: 'a' }])).toEqualTypeOf<
+      Rows<RecordedEvent<MyEvents, 'TaskDone' | 'TaskNoted'>>
+    >();
+  });
+  test('leaves every type where it names none or a pattern', () => {
+    expectTypeOf(store.read()).toEqualTypeOf<Rows<RecordedEvent<MyEvents>>>();
+    expectTypeOf(store.read({ streams: 'a*' })).toEqualTypeOf<Rows<RecordedEvent<MyEvents>>>();
+    expectTypeOf(store.read({ types: 'Task*' })).toEqualTypeOf<Rows<RecordedEvent<MyEvents>>>();
+    expectTypeOf(anyStore.read({ types: ['a', 'b*'] }, { limit: 1 })).toEqualTypeOf<Rows<RecordedEvent>>();
+  });
+  test('refuses a type that the map does not have', () => {
+    // @ts-expect-error no such type
+    store.read({ types: 'TaskDon' });
+    // @ts-expect-error no such field
+    store.read({ type: 'TaskDone' });
+  });
+});
+
+describe('the store', () => {
+  test('is the portable log and more', () => {
+    expectTypeOf<Store<MyEvents>>().toExtend<EventLog<MyEvents>>();
+    expectTypeOf<Store<MyEvents>>().toExtend<AsyncDisposable>();
+  });
+  test('appends one event or several', () => {
+    expectTypeOf(store.append('s', { type: 'TaskStarted', data: { task: 1 } })).toEqualTypeOf<Promise<Appended>>();
+    expectTypeOf(
+      store.append('s', [{ type: 'TaskStarted', data: { task: 1 }, tags: ['task:1'], causes: ['id', 0] }], {
+        expect: 'none',
+        durability: 'written',
+        signal: AbortSignal.timeout(1),
+      }),
+    ).toEqualTypeOf<Promise<Appended>>();
+    expectTypeOf(store.appendMany([{ stream: 'a', events: [{ type: 'TaskNoted' }], expect: 3 }])).toEqualTypeOf<
+      Promise<AppendedMany>
+    >();
+    expectTypeOf(store.appendSync('s', { type: 'TaskNoted', data: 'x' })).toEqualTypeOf<Appended>();
+    expectTypeOf(store.enqueue('s', { type: 'TaskNoted' }).durable).toEqualTypeOf<Promise<Appended>>();
+  });
+  test('refuses data of another type and options it does not have', () => {
+    // @ts-expect-error data of another type
+    store.append('s', { type: 'TaskStarted', data: { task: '1' } });
+    // @ts-expect-error conditions are not built yet
+    store.append('s', { type: 'TaskNoted' }, { condition: { match: {} } });
+  });
+  test('reads', () => {
+    expectTypeOf(store.get('id')).toEqualTypeOf<Promise<RecordedEvent<MyEvents> | undefined>>();
+    expectTypeOf(store.get(1)).toEqualTypeOf<Promise<RecordedEvent<MyEvents> | undefined>>();
+    expectTypeOf(store.readStream('s', { fromRevision: 1, direction: 'backwards' })).toEqualTypeOf<
+      Rows<RecordedEvent<MyEvents>>
+    >();
+    expectTypeOf(store.read({}, { from: new Date(), to: 'end', after: 7, limit: 3 }).first()).resolves.toEqualTypeOf<
+      RecordedEvent<MyEvents> | undefined
+    >();
+    expectTypeOf(store.streams({ prefix: 'a' })).toEqualTypeOf<Rows<StreamInfo>>();
+    expectTypeOf(store.read().batches()).toExtend<AsyncIterable<RecordedEvent<MyEvents>[]>>();
+  });
+});
+
+describe('an error', () => {
+  test('is narrowed by its code to that code’s fields', () => {
+    const error: unknown = undefined;
+    if (isKeeperError(error, 'ERR_CONFLICT')) {
+      expectTypeOf(error.code).toEqualTypeOf<'ERR_CONFLICT'>();
+      expectTypeOf(error.actual).toEqualTypeOf<number | 'none'>();
+      expectTypeOf(error.outcome).toEqualTypeOf<'not-appended' | 'unknown' | undefined>();
+    }
+    if (isKeeperError(error, 'ERR_LOCKED')) expectTypeOf(error.pid).toEqualTypeOf<number>();
+  });
+});
