@@ -1,5 +1,6 @@
 /** What an embedded store has beyond the portable log. */
 import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
+import type { RecoveryReport } from '../shared/recovery-report.js';
 import type { Appended, AppendOptions, CallOptions, EventLog } from '../shared/portable/log.js';
 
 /** Events that are accepted but not awaited. */
@@ -54,7 +55,6 @@ export interface StoreStats {
   /** `'open'`, `'suspended'` (no space on the disk), `'failed'`, `'closed'`. */
   readonly mode: string;
   readonly accepted: number;
-  readonly written: number;
   readonly durable: number;
   /** Segment files, and the bytes of the log in them. */
   readonly segments: number;
@@ -77,18 +77,6 @@ export interface MemoryUse {
   readonly budget: number;
 }
 
-/** What opening found. */
-export interface RecoveryReport {
-  /** Whether the last writer had closed the store. */
-  readonly clean: boolean;
-  /** Bytes of a torn tail that were set aside, and the file that keeps them. */
-  readonly tornBytes: number;
-  readonly tornFile: string | undefined;
-  /** Bytes that were written again because only the page cache may have held them. */
-  readonly rewrittenBytes: number;
-  readonly tookMs: number;
-}
-
 /** A store that is embedded in this process. */
 export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncDisposable {
   /**
@@ -105,6 +93,7 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
   stats(): StoreStats;
 }
 
-export type EnqueueOptions = Pick<AppendOptions, 'expect' | 'durability'>;
+/** What is enqueued resolves when it is synced, whatever the store's durability. */
+export type EnqueueOptions = Pick<AppendOptions, 'expect'>;
 export type AppendSyncOptions = Pick<AppendOptions, 'expect' | 'durability'>;
-export type { AppendOptions, CallOptions };
+export type { AppendOptions, CallOptions, RecoveryReport };

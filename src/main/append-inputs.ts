@@ -1,0 +1,62 @@
+/** The form of append calls: their members and options, before any event is looked at. */
+import { integer, invalid, parseDurability, refuseUnknown } from '../shared/options.js';
+import type { AppendOptions, CallOptions, Expect } from '../shared/portable/log.js';
+import type { AppendInput } from './append/appender.js';
+import { invalidEvent } from './append/names.js';
+
+const CALL_OPTIONS = { durability: true, signal: true };
+const APPEND_OPTIONS = { ...CALL_OPTIONS, expect: true };
+const STREAM_APPEND = { stream: true, events: true, expect: true };
+
+/**
+ * An append to one stream.
+ * @throws ERR_INVALID_OPTIONS, ERR_INVALID_EVENT
+ */
+export function appendInput(stream: unknown, events: unknown, options: AppendOptions | undefined): AppendInput {
+  if (options !== undefined) checkOptions(options, APPEND_OPTIONS);
+  return toInput(stream, events, options?.expect, '');
+}
+
+/** The appends to several streams. Fails as {@link appendInput} does. */
+export function appendInputs(appends: unknown, options: CallOptions | undefined): AppendInput[] {
+  if (options !== undefined) checkOptions(options, CALL_OPTIONS);
+  if (!Array.isArray(appends)) throw invalidEvent('appends', 'must be a list of { stream, events, expect? }');
+  const streams = new Set<unknown>();
+  return appends.map((append: unknown, i) => {
+    const path = `appends[${i}]`;
+    if (typeof append !== 'object' || append === null) throw invalidEvent(path, 'must be { stream, events, expect? }');
+    refuseUnknown(append, STREAM_APPEND, `${path}.`);
+    const { stream, events, expect } = append as Record<string, unknown>;
+    if (streams.has(stream)) throw invalidEvent(`${path}.stream`, `is ${String(stream)} again: a call names a stream once`);
+    streams.add(stream);
+    return toInput(stream, events, expect, `${path}.`);
+  });
+}
+
+function toInput(stream: unknown, events: unknown, expect: unknown, prefix: string): AppendInput {
+  if (typeof stream !== 'string') throw invalidEvent(`${prefix}stream`, 'must be a string');
+  const single = !Array.isArray(events);
+  if (!single && events.length === 0) throw invalidEvent(`${prefix}events`, 'is empty: an append has one event at least');
+  return {
+    stream,
+    events: single ? [events] : events,
+    expect: parseExpect(expect, `${prefix}expect`),
+    path: single ? `${prefix}event` : `${prefix}events`,
+    single,
+  };
+}
+
+function parseExpect(expect: unknown, path: string): Expect {
+  if (expect === undefined) return 'any';
+  if (expect === 'any' || expect === 'none' || expect === 'exists') return expect;
+  if (typeof expect === 'number') return integer(path, expect, 0, 0, Number.MAX_SAFE_INTEGER);
+  throw invalid(path, "must be a revision, 'any', 'none' or 'exists'");
+}
+
+function checkOptions(options: object, known: object): void {
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
+  refuseUnknown(options, known, '');
+  const { durability, signal } = options as CallOptions;
+  parseDurability(durability, 'durability');
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'must be an AbortSignal');
+}

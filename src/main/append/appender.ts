@@ -1,0 +1,383 @@
+/**
+ * Accepting: from a user's call to its place in the ring, and from the writer's watermarks to its result. Everything here
+ * happens on the caller's thread and, except for waiting, at once.
+ */
+import { KeeperError } from '../../shared/portable/errors.js';
+import { aborted } from '../../shared/portable/errors.js';
+import type { Appended, Durability, Expect } from '../../shared/portable/log.js';
+import type { Settings } from '../../shared/options.js';
+import { WORD } from '../../shared/ring/layout.js';
+import type { RingProducer } from '../../shared/ring/producer.js';
+import type { TailCache } from '../read/tail-cache.js';
+import { AppendEncoder, type Input } from './append-encoder.js';
+import { Call, type Part } from './call.js';
+import type { Heads } from './heads.js';
+import { invalidEvent } from './names.js';
+import type { Pending } from './pending.js';
+import { type Admitted, copyIntoRing, type Sequencer } from './sequencer.js';
+import { durablePosition, type WriterLink, writtenPosition } from './writer-link.js';
+
+/** One stream's part of a call, its form checked and its events a list. */
+export interface AppendInput extends Input {
+  readonly stream: string;
+  readonly expect: Expect;
+}
+
+export interface AcceptOptions {
+  readonly durability: Durability;
+  /** Whether it comes from Keeperlog itself: may use `$` streams and the reserve, overtakes waiters. */
+  readonly system: boolean;
+  /** Whether the result tells the revision of each stream. */
+  readonly many: boolean;
+}
+
+/** When to try again after ring and waiting room were full. Unit: milliseconds. */
+const RETRY_AFTER_MS = 50;
+
+export interface AppenderParts {
+  readonly settings: Settings;
+  readonly nodeId: string;
+  readonly ring: RingProducer;
+  readonly heads: Heads;
+  readonly sequencer: Sequencer;
+  readonly pending: Pending;
+  readonly tail: TailCache;
+  readonly link: WriterLink;
+}
+
+export class Appender {
+  readonly #parts: AppenderParts;
+  readonly #encoder: AppendEncoder;
+  readonly #counts = { appends: 0, events: 0, commits: 0, committed: 0, largest: 0 };
+  #gate: (() => KeeperError) | undefined;
+  #waiting: Call[] = [];
+  #waitingBytes = 0;
+  #publishing = false;
+  #wantWritten = 0;
+  #durable: number;
+  #durablePosition = 0;
+  #onIdle: (() => void)[] = [];
+  /** Called after the durable watermark has moved. */
+  onDurable: () => void = () => {};
+  /** Called where a blocked thread finds that the writer has died; is to fail everything. */
+  onDead: (why: string) => void = () => {};
+
+  constructor(parts: AppenderParts, lastSequence: number) {
+    this.#parts = parts;
+    this.#encoder = new AppendEncoder(parts.settings, parts.ring);
+    this.#durable = lastSequence;
+  }
+
+  /** The last durable sequence. */
+  get durable(): number {
+    return this.#durable;
+  }
+
+  /** Appends that wait for room in the ring. */
+  get waiting(): { readonly calls: number; readonly bytes: number } {
+    return { calls: this.#waiting.length, bytes: this.#waitingBytes };
+  }
+
+  get counts(): Readonly<{ appends: number; events: number; commits: number; committed: number; largest: number }> {
+    return this.#counts;
+  }
+
+  /** Refuse everything, with an error made for each call; or accept again. */
+  setGate(gate: (() => KeeperError) | undefined): void {
+    this.#gate = gate;
+  }
+
+  append(inputs: readonly AppendInput[], options: AcceptOptions, signal: AbortSignal | undefined): Promise<Appended> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) throw aborted(signal, 'the append', 'not-appended');
+      const { call, admitted } = this.#accept(inputs, options, true);
+      call.listen(resolve, reject);
+      if (signal !== undefined) call.abortWith(signal, () => this.#removeWaiting(call));
+      this.#follow(call, admitted);
+    });
+  }
+
+  /** Accept now or not at all. */
+  enqueue(inputs: readonly AppendInput[], options: AcceptOptions): { ids: readonly string[]; durable: Promise<Appended> } {
+    const { call, admitted } = this.#accept(inputs, options, false);
+    const durable = new Promise<Appended>((resolve, reject) => call.listen(resolve, reject));
+    durable.catch(() => {}); // may be left alone; the failure also reaches the logger
+    const { nodeId } = this.#parts;
+    const first = admitted?.kind === 'repeats' ? admitted.pending : call;
+    const { ids } = admitted?.kind === 'repeated' ? admitted.result : first.result(nodeId, 'accepted', false);
+    this.#follow(call, admitted);
+    return { ids, durable };
+  }
+
+  /** Block the thread until the call is as durable as was asked. Whoever waits for room comes first. */
+  appendSync(inputs: readonly AppendInput[], options: AcceptOptions): Appended {
+    const outcome: { result?: Appended; error?: KeeperError } = {};
+    const { call, admitted } = this.#accept(inputs, options, true);
+    call.listen(
+      (result) => {
+        outcome.result = result;
+      },
+      (error) => {
+        outcome.error = error;
+      },
+    );
+    this.#follow(call, admitted);
+    const { link } = this.#parts;
+    for (;;) {
+      this.#publish();
+      const settled = Atomics.load(link.state.words, WORD.settled);
+      link.drain();
+      this.settle();
+      if (outcome.error !== undefined) throw outcome.error;
+      if (outcome.result !== undefined) return outcome.result;
+      const dead = link.block(settled);
+      if (dead !== undefined) this.onDead(dead);
+    }
+  }
+
+  /** Resolves when everything that was accepted before, or waits, is durable. */
+  flush(): Promise<void> {
+    const last = this.#waiting.at(-1) ?? this.#parts.pending.newest;
+    if (last === undefined) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      last.whenDone((error) => (error === undefined || error.code === 'ERR_ABORTED' ? resolve() : reject(error)));
+    });
+  }
+
+  /** Resolves when nothing is pending or waiting any more. */
+  whenIdle(): Promise<void> {
+    if (this.#isIdle) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** See how far the writer has come: give results, take back room, let waiters in. */
+  settle(): void {
+    const { pending, ring, tail, link } = this.#parts;
+    const durable = durablePosition(link.state);
+    if (this.#wantWritten > 0) this.#settleWritten();
+    if (durable <= this.#durablePosition) return;
+    this.#durablePosition = durable;
+    const before = this.#durable;
+    const calls: Call[] = [];
+    for (let call = pending.takeDurable(durable); call !== undefined; call = pending.takeDurable(durable)) {
+      for (const { head } of call.parts) head.pending--;
+      calls.push(call);
+    }
+    this.#durable = calls.at(-1)?.lastSequence ?? before;
+    tail.take(ring.state, durable, before + 1, this.#durable);
+    ring.reclaim(durable);
+    this.#counts.commits++;
+    this.#counts.committed += this.#durable - before;
+    this.#counts.largest = Math.max(this.#counts.largest, this.#durable - before);
+    for (const call of calls) this.#finish(call, undefined);
+    this.#admitWaiting();
+    this.onDurable();
+    this.#rest();
+  }
+
+  /**
+   * Give up everything that is not durable, and all who wait. The ring is empty then.
+   * @param why makes the error of each call
+   */
+  rollBack(why: (outcome: 'not-appended') => KeeperError): number {
+    const { pending, ring, sequencer } = this.#parts;
+    this.settle();
+    const given: Call[] = [];
+    for (let call = pending.takeNewest(); call !== undefined; call = pending.takeNewest()) {
+      sequencer.takeBack(call);
+      given.push(call);
+    }
+    this.#durablePosition = ring.head.position;
+    this.#parts.tail.skipTo(ring.head);
+    ring.reclaim(ring.head.position);
+    for (const call of given.reverse()) this.#finish(call, why('not-appended'));
+    this.#failWaiting(() => why('not-appended'));
+    this.#rest();
+    return given.length;
+  }
+
+  /** Nothing will be written any more: fail everything that is pending or waiting. */
+  failAll(why: (outcome: 'unknown' | 'not-appended') => KeeperError): void {
+    this.settle();
+    const { pending } = this.#parts;
+    const failed: Call[] = [];
+    for (let call = pending.takeNewest(); call !== undefined; call = pending.takeNewest()) failed.push(call);
+    for (const call of failed.reverse()) this.#finish(call, why('unknown'));
+    this.#failWaiting(() => why('not-appended'));
+    this.#rest();
+  }
+
+  get #isIdle(): boolean {
+    return this.#parts.pending.count === 0 && this.#waiting.length === 0;
+  }
+
+  #accept(
+    inputs: readonly AppendInput[],
+    options: AcceptOptions,
+    mayWait: boolean,
+  ): { call: Call; admitted: Admitted | undefined } {
+    if (this.#gate !== undefined) throw this.#gate();
+    const { heads, settings, ring } = this.#parts;
+    const { system, durability } = options;
+    const parts: Part[] = [];
+    let count = 0;
+    for (const { stream, events, expect } of inputs) {
+      const head = heads.get(stream, system);
+      parts.push({ head, count: events.length, expect, previousRevision: -1, previousSequence: 0 });
+      count += events.length;
+    }
+    checkCount(count, settings.maxBatchEvents);
+    const first = this.#waiting.length === 0 || system;
+    if (first) {
+      const drafted = this.#encoder.intoRing(parts, inputs, count, system);
+      if (drafted !== undefined) {
+        const call = new Call(parts, count, durability, drafted.keys, options);
+        return { call, admitted: this.#admit(call, drafted.starts) };
+      }
+    }
+    const { encoded, keys } = this.#encoder.intoHeap(parts, inputs, count);
+    const call = new Call(parts, count, durability, keys, options);
+    call.encoded = encoded;
+    const starts = first ? copyIntoRing(ring, call) : undefined;
+    if (starts !== undefined) return { call, admitted: this.#admit(call, starts) };
+    if (!mayWait || this.#waitingBytes + encoded.bytes > settings.maxPendingBytes) throw backpressure();
+    this.#waiting.push(call);
+    this.#waitingBytes += encoded.bytes;
+    this.#parts.link.hold(true);
+    return { call, admitted: undefined };
+  }
+
+  #admit(call: Call, starts: readonly number[]): Admitted {
+    const { sequencer, ring, pending, link } = this.#parts;
+    let admitted: Admitted;
+    try {
+      admitted = sequencer.admit(call, starts);
+    } catch (error) {
+      ring.discard();
+      throw error;
+    }
+    if (admitted.kind !== 'accepted') return admitted;
+    pending.push(call);
+    this.#counts.appends++;
+    this.#counts.events += call.count;
+    link.hold(true);
+    if (!this.#publishing) {
+      this.#publishing = true;
+      queueMicrotask(() => this.#publish());
+    }
+    return admitted;
+  }
+
+  /** Give the call what it can have already. */
+  #follow(call: Call, admitted: Admitted | undefined): void {
+    const { nodeId } = this.#parts;
+    switch (admitted?.kind) {
+      case undefined:
+        return;
+      case 'accepted':
+        if (call.durability === 'accepted') call.resolve(call.result(nodeId, 'accepted', false));
+        else if (call.durability === 'written') this.#countWritten(1);
+        return;
+      case 'repeats':
+        admitted.pending.whenDone((error) => {
+          if (error !== undefined) call.reject(error);
+          else call.resolve(admitted.pending.result(nodeId, 'synced', true));
+        });
+        return;
+      case 'repeated':
+        call.resolve(admitted.result);
+    }
+  }
+
+  #publish(): void {
+    if (!this.#publishing) return;
+    this.#publishing = false;
+    this.#parts.ring.publish();
+  }
+
+  #settleWritten(): void {
+    const { pending, link, nodeId } = this.#parts;
+    pending.forEachWritten(writtenPosition(link.state), (call) => {
+      if (call.durability !== 'written') return;
+      call.writtenSeen = true;
+      this.#countWritten(-1);
+      call.resolve(call.result(nodeId, 'written', false));
+    });
+  }
+
+  #countWritten(change: 1 | -1): void {
+    this.#wantWritten += change;
+    Atomics.store(this.#parts.link.state.words, WORD.wantWritten, this.#wantWritten > 0 ? 1 : 0);
+  }
+
+  /** The call is durable, or has failed for good. */
+  #finish(call: Call, error: KeeperError | undefined): void {
+    if (call.durability === 'written' && !call.writtenSeen) this.#countWritten(-1);
+    if (error === undefined) call.resolve(call.result(this.#parts.nodeId, 'synced', false));
+    else call.reject(error);
+    call.end(error);
+  }
+
+  #admitWaiting(): void {
+    while (this.#waiting.length > 0) {
+      const call = this.#waiting[0]!;
+      const starts = copyIntoRing(this.#parts.ring, call);
+      if (starts === undefined) return;
+      this.#removeWaiting(call);
+      try {
+        this.#follow(call, this.#admit(call, starts));
+      } catch (error) {
+        call.reject(error as KeeperError);
+        call.end(error as KeeperError);
+      }
+    }
+  }
+
+  #removeWaiting(call: Call): void {
+    const place = this.#waiting.indexOf(call);
+    if (place === -1) return;
+    this.#waiting.splice(place, 1);
+    this.#waitingBytes -= call.encoded!.bytes;
+    call.encoded = undefined;
+  }
+
+  #failWaiting(why: () => KeeperError): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    for (const call of waiting) {
+      const error = why();
+      call.reject(error);
+      call.end(error);
+    }
+  }
+
+  /** With nothing left to do, let Node end, and tell who waits for that. */
+  #rest(): void {
+    if (!this.#isIdle) return;
+    this.#parts.link.hold(false);
+    const listeners = this.#onIdle;
+    this.#onIdle = [];
+    for (const listener of listeners) listener();
+  }
+}
+
+function checkCount(count: number, limit: number): void {
+  if (count === 0) throw invalidEvent('events', 'is empty: an append has one event at least');
+  if (count <= limit) return;
+  throw new KeeperError('ERR_BATCH_TOO_LARGE', `the call has ${count} events; a call may have ${limit}`, {
+    bytes: 0,
+    events: count,
+    limit,
+    hint: 'Append in several calls, or raise maxBatchEvents.',
+  });
+}
+
+function backpressure(): KeeperError {
+  return new KeeperError('ERR_BACKPRESSURE', 'too much is waiting to be written', {
+    retryAfterMs: RETRY_AFTER_MS,
+    mode: 'open',
+    outcome: 'not-appended',
+    hint: 'Await what was appended before appending more, or raise ringBytes or maxPendingBytes.',
+  });
+}

@@ -1,0 +1,165 @@
+/** One append on its way: from its acceptance until it is as durable as was asked. */
+import type { Memory } from '../../shared/format/record.js';
+import type { Appended, AppendedMany, Durability, Expect } from '../../shared/portable/log.js';
+import { aborted, type KeeperError } from '../../shared/portable/errors.js';
+import type { Head } from './heads.js';
+
+/** What goes to one stream. The previous values bring the head back if the append is given up. */
+export interface Part {
+  readonly head: Head;
+  readonly count: number;
+  readonly expect: Expect;
+  previousRevision: number;
+  previousSequence: number;
+}
+
+/** Records that wait in the heap for room in the ring. */
+export interface Encoded {
+  readonly memory: Memory;
+  /** Where each record begins. */
+  readonly starts: readonly number[];
+  readonly bytes: number;
+}
+
+export class Call {
+  readonly parts: readonly Part[];
+  readonly count: number;
+  readonly durability: Durability;
+  readonly system: boolean;
+  /** Whether its result tells the revision of each stream. */
+  readonly many: boolean;
+  /** The idempotency key of each event, empty where it has none; undefined if none has one. */
+  readonly keys: readonly string[] | undefined;
+  /** Set while it waits for room in the ring. */
+  encoded: Encoded | undefined;
+
+  // Set when it is accepted.
+  firstSequence = 0;
+  /** Time of the last event; each one before it is a nanosecond earlier. */
+  seconds = 0;
+  nanos = 0;
+  /** Where its first record stands in the ring, and where the ring goes on after the last. */
+  ringOffset = 0;
+  endPosition = 0;
+  /** Whether it was found to be written. */
+  writtenSeen = false;
+
+  #resolve: ((result: Appended) => void) | undefined;
+  #reject: ((error: KeeperError) => void) | undefined;
+  #done: ((error: KeeperError | undefined) => void)[] | undefined;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(
+    parts: readonly Part[],
+    count: number,
+    durability: Durability,
+    keys: readonly string[] | undefined,
+    options: { readonly system: boolean; readonly many: boolean },
+  ) {
+    this.parts = parts;
+    this.count = count;
+    this.durability = durability;
+    this.keys = keys;
+    this.system = options.system;
+    this.many = options.many;
+  }
+
+  get lastSequence(): number {
+    return this.firstSequence + this.count - 1;
+  }
+
+  get accepted(): boolean {
+    return this.firstSequence !== 0;
+  }
+
+  /** Have the result, or why there is none, handed over. */
+  listen(resolve: (result: Appended) => void, reject: (error: KeeperError) => void): void {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /**
+   * End the waiting when a signal aborts.
+   * @param onAbort called if that happens before the call is accepted
+   */
+  abortWith(signal: AbortSignal, onAbort: () => void): void {
+    this.#signal = signal;
+    this.#onAbort = () => {
+      if (!this.accepted) onAbort();
+      this.reject(aborted(signal, 'the append', this.accepted ? 'unknown' : 'not-appended'));
+    };
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Have something done when the call is durable, or has failed for good. */
+  whenDone(done: (error: KeeperError | undefined) => void): void {
+    this.#done ??= [];
+    this.#done.push(done);
+  }
+
+  /** The caller gets its result; later ones are not handed over. */
+  resolve(result: Appended): void {
+    this.#resolve?.(result);
+    this.#forget();
+  }
+
+  /** The caller gets an error, if it has got nothing yet. */
+  reject(error: KeeperError): void {
+    this.#reject?.(error);
+    this.#forget();
+  }
+
+  /** The call is durable, or has failed for good. */
+  end(error: KeeperError | undefined): void {
+    for (const done of this.#done ?? []) done(error);
+    this.#done = undefined;
+  }
+
+  /** What the caller gets, once the call is accepted. */
+  result(nodeId: string, durability: Durability, duplicate: boolean): Appended {
+    const last = this.parts[this.parts.length - 1]!;
+    const result: Appended = {
+      ids: consecutiveIds(this.seconds, this.nanos, this.firstSequence, this.count, nodeId),
+      firstSequence: this.firstSequence,
+      lastSequence: this.lastSequence,
+      revision: last.previousRevision + last.count,
+      durability,
+      duplicate,
+    };
+    if (!this.many) return result;
+    const revisions: Record<string, number> = Object.create(null);
+    for (const { head, previousRevision, count } of this.parts) revisions[head.stream] = previousRevision + count;
+    return { ...result, revisions } as AppendedMany;
+  }
+
+  #forget(): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#resolve = this.#reject = this.#signal = this.#onAbort = undefined;
+  }
+}
+
+/**
+ * The ids of events whose timestamps are consecutive nanoseconds.
+ * @param seconds, nanos of the last one
+ */
+export function consecutiveIds(
+  seconds: number,
+  nanos: number,
+  firstSequence: number,
+  count: number,
+  nodeId: string,
+): string[] {
+  const ids = new Array<string>(count);
+  for (let i = 0; i < count; i++) {
+    let second = seconds;
+    let nano = nanos - (count - 1 - i);
+    if (nano < 0) {
+      second -= 1;
+      nano += 1_000_000_000;
+    }
+    // A leading one keeps the zeros of the nine digits.
+    ids[i] = `${second}${String(1_000_000_000 + nano).slice(1)}_${firstSequence + i}_${nodeId}`;
+  }
+  return ids;
+}

@@ -1,0 +1,162 @@
+/** The checkpoint in force, looked up in place: a filter in memory says first what must be absent, else one block is read. */
+import path from 'node:path';
+import type { PlaceHasher } from '../../shared/format/checksum.js';
+import {
+  CHECKPOINT_BLOCK_BYTES,
+  type CheckpointHeader,
+  decodeCheckpointHeader,
+  ENTRIES_PER_BLOCK,
+  ENTRY_BYTES,
+  FENCE_BYTES,
+  firstKeyBlock,
+  mayContain,
+  sectionsOffset,
+  verifyBlock,
+  verifySections,
+} from '../../shared/format/checkpoint.js';
+import { HEADS_FILE } from '../../shared/format/file-names.js';
+import type { NameHash } from '../../shared/format/name-hash.js';
+import { readSafeInteger } from '../../shared/format/record.js';
+import { corrupt } from '../../shared/inspect.js';
+import type { FileHandle, Storage } from '../../shared/storage.js';
+
+/** What a head's entry says. */
+export interface StoredHead {
+  readonly revision: number;
+  readonly lastSequence: number;
+}
+
+export class HeadsFile {
+  readonly header: CheckpointHeader;
+  readonly #storage: Storage;
+  readonly #file: string;
+  readonly #handle: FileHandle;
+  readonly #hasher: PlaceHasher;
+  readonly #fences: DataView;
+  readonly #filter: Buffer;
+  readonly #block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
+  readonly #view = new DataView(this.#block.buffer, this.#block.byteOffset, CHECKPOINT_BLOCK_BYTES);
+
+  private constructor(
+    storage: Storage,
+    file: string,
+    handle: FileHandle,
+    hasher: PlaceHasher,
+    header: CheckpointHeader,
+    fences: Buffer,
+    filter: Buffer,
+  ) {
+    this.#storage = storage;
+    this.#file = file;
+    this.#handle = handle;
+    this.#hasher = hasher;
+    this.header = header;
+    this.#fences = new DataView(fences.buffer, fences.byteOffset, fences.length);
+    this.#filter = filter;
+  }
+
+  /** The checkpoint of a directory; undefined where there is none that verifies: it can always be made anew. */
+  static open(storage: Storage, dir: string, hasher: PlaceHasher): HeadsFile | undefined {
+    const file = path.join(dir, HEADS_FILE);
+    if (!storage.exists(file)) return undefined;
+    const handle = storage.openRead(file);
+    const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
+    storage.read(handle, block, 0);
+    const header = decodeCheckpointHeader(block, hasher);
+    if (header !== undefined) {
+      const fences = Buffer.alloc(header.fenceBytes);
+      const filter = Buffer.alloc(header.filterBytes);
+      storage.read(handle, fences, sectionsOffset(header));
+      storage.read(handle, filter, sectionsOffset(header) + fences.length);
+      if (verifySections(block, fences, filter, hasher)) {
+        return new HeadsFile(storage, file, handle, hasher, header, fences, filter);
+      }
+    }
+    storage.close(handle);
+    return undefined;
+  }
+
+  /** Memory in use. */
+  get bytes(): number {
+    return this.#fences.byteLength + this.#filter.length;
+  }
+
+  /** @throws ERR_CORRUPT, ERR_STORAGE */
+  find(hash: NameHash): StoredHead | undefined {
+    if (!mayContain(this.#filter, hash)) return undefined;
+    const number = this.#blockFor(hash);
+    if (number === 0) return undefined;
+    const count = this.#load(number);
+    let low = 0;
+    let high = count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const order = this.#compare(hash, middle * ENTRY_BYTES);
+      if (order === 0) {
+        const at = middle * ENTRY_BYTES;
+        return {
+          revision: readSafeInteger(this.#view, at + 16) - 1,
+          lastSequence: readSafeInteger(this.#view, at + 24),
+        };
+      }
+      if (order < 0) high = middle;
+      else low = middle + 1;
+    }
+    return undefined;
+  }
+
+  /** Every key, oldest first. */
+  forEachKey(visit: (hash: NameHash, sequence: number, timeMs: number) => void): void {
+    let left = this.header.keys;
+    for (let number = firstKeyBlock(this.header); left > 0; number++) {
+      const count = this.#load(number);
+      for (let at = 0; at < count * ENTRY_BYTES; at += ENTRY_BYTES) {
+        visit(this.#hashAt(at), readSafeInteger(this.#view, at + 16), readSafeInteger(this.#view, at + 24));
+      }
+      left -= Math.min(count, ENTRIES_PER_BLOCK);
+    }
+  }
+
+  close(): void {
+    this.#storage.close(this.#handle);
+  }
+
+  /** The block that would hold a hash: the last one whose first hash is not above it. Block numbers begin at 1. */
+  #blockFor(hash: NameHash): number {
+    let low = 0;
+    let high = this.#fences.byteLength / FENCE_BYTES;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const upper = this.#fences.getUint32(middle * 8 + 4, true) - hash[1]!;
+      const order = upper !== 0 ? upper : this.#fences.getUint32(middle * 8, true) - hash[0]!;
+      if (order <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #load(number: number): number {
+    this.#storage.read(this.#handle, this.#block, number * CHECKPOINT_BLOCK_BYTES);
+    const count = verifyBlock(this.#block, number, this.#hasher);
+    if (count !== -1) return count;
+    throw corrupt(this.#file, number * CHECKPOINT_BLOCK_BYTES, 'a block of the checkpoint does not verify');
+  }
+
+  #hashAt(at: number): NameHash {
+    const view = this.#view;
+    return Uint32Array.of(
+      view.getUint32(at, true),
+      view.getUint32(at + 4, true),
+      view.getUint32(at + 8, true),
+      view.getUint32(at + 12, true),
+    );
+  }
+
+  #compare(hash: NameHash, at: number): number {
+    for (const word of [1, 0, 3, 2]) {
+      const difference = hash[word]! - this.#view.getUint32(at + word * 4, true);
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Stream heads: the last revision of every stream, as accepted. Three places, looked up in this order: heads in use as
+ * objects by name; heads that changed since the checkpoint, by hash, off the heap; the checkpoint on the disk. What is
+ * in none of them has no events.
+ */
+import type { NameHash, NameHasher } from '../../shared/format/name-hash.js';
+import { HashTable } from './hash-table.js';
+import type { HeadsFile } from './heads-file.js';
+import { encodeStream } from './names.js';
+
+/** Heads kept as objects, in each of two generations. */
+const HOT_HEADS = 16_384;
+/** Changed heads for which memory is meant; a checkpoint makes room. */
+export const HEADS_BUDGET_BYTES = 64 * 1024 * 1024;
+/** A checkpoint is due when so many heads have changed. */
+const CHECKPOINT_HEADS = 500_000;
+
+/** A stream's head. -1 and 0 where it has no events. */
+export interface Head {
+  readonly stream: string;
+  readonly bytes: Uint8Array;
+  readonly hash: NameHash;
+  revision: number;
+  lastSequence: number;
+  /** Appends to it that are not durable yet: as long as there are any, this object is the stream's only head. */
+  pending: number;
+  /** Whether it has changed since it was last put into the table. */
+  dirty: boolean;
+}
+
+export class Heads {
+  readonly #hasher: NameHasher;
+  #young = new Map<string, Head>();
+  #old = new Map<string, Head>();
+  #changed = new HashTable();
+  /** Changes that a checkpoint under way has taken. */
+  #frozen: HashTable | undefined;
+  #file: HeadsFile | undefined;
+
+  constructor(hasher: NameHasher, file: HeadsFile | undefined) {
+    this.#hasher = hasher;
+    this.#file = file;
+  }
+
+  /** Memory in use. Unit: bytes. */
+  get bytes(): number {
+    return this.#changed.bytes + (this.#frozen?.bytes ?? 0) + (this.#file?.bytes ?? 0);
+  }
+
+  /** Whether so much has changed that a checkpoint is due. */
+  get wantsCheckpoint(): boolean {
+    return this.#changed.count >= CHECKPOINT_HEADS;
+  }
+
+  /**
+   * The head of a stream, to be changed in place.
+   * @param system whether the system's names are allowed
+   * @throws ERR_INVALID_EVENT for a name that cannot be one; ERR_CORRUPT, ERR_STORAGE from the checkpoint
+   */
+  get(stream: string, system: boolean): Head {
+    const young = this.#young.get(stream);
+    if (young !== undefined && (system || stream.charCodeAt(0) !== 0x24)) return young;
+    const bytes = encodeStream(stream, system);
+    const head = young ?? this.#old.get(stream) ?? this.#load(stream, bytes);
+    this.#young.set(stream, head);
+    if (this.#young.size > HOT_HEADS) this.#age();
+    return head;
+  }
+
+  /** What is known of a stream, or undefined. Does not keep it in memory. */
+  peek(stream: string): { revision: number; lastSequence: number } | undefined {
+    const head = this.#young.get(stream) ?? this.#old.get(stream) ?? this.#find(this.#hasher.hash(stream));
+    return head === undefined || head.revision === -1 ? undefined : head;
+  }
+
+  /** Put a changed head into the table, as it is now. */
+  #store(head: Head): void {
+    if (!head.dirty) return;
+    head.dirty = false;
+    const entry = this.#changed.find(head.hash);
+    if (entry === -1) this.#changed.add(head.hash, head.revision + 1, head.lastSequence);
+    else this.#changed.update(entry, head.revision + 1, head.lastSequence);
+  }
+
+  /** All changes since the last checkpoint, for the next one; taken until it is in force or has failed. */
+  freeze(): Uint8Array {
+    for (const head of this.#old.values()) this.#store(head);
+    for (const head of this.#young.values()) this.#store(head);
+    this.#frozen = this.#changed;
+    this.#changed = new HashTable();
+    return this.#frozen.toBytes();
+  }
+
+  /** The checkpoint with the frozen changes is in force. */
+  adopt(file: HeadsFile | undefined): void {
+    this.#file?.close();
+    this.#file = file;
+    this.#frozen = undefined;
+  }
+
+  /** The checkpoint was not made: its changes are changes still. */
+  thaw(): void {
+    const later = this.#changed;
+    if (this.#frozen !== undefined) this.#changed = this.#frozen;
+    this.#frozen = undefined;
+    later.forEach((hash, revisions, lastSequence) => {
+      const entry = this.#changed.find(hash);
+      if (entry === -1) this.#changed.add(hash, revisions, lastSequence);
+      else this.#changed.update(entry, revisions, lastSequence);
+    });
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #load(stream: string, bytes: Uint8Array): Head {
+    const hash = this.#hasher.hash(stream);
+    const { revision, lastSequence } = this.#find(hash) ?? { revision: -1, lastSequence: 0 };
+    return { stream, bytes, hash, revision, lastSequence, pending: 0, dirty: false };
+  }
+
+  #find(hash: NameHash): { revision: number; lastSequence: number } | undefined {
+    for (const table of [this.#changed, this.#frozen]) {
+      const entry = table?.find(hash) ?? -1;
+      if (table !== undefined && entry !== -1) {
+        return { revision: table.first(entry) - 1, lastSequence: table.second(entry) };
+      }
+    }
+    return this.#file?.find(hash);
+  }
+
+  /** Let go of the heads that were not used for a generation, except those with pending appends. */
+  #age(): void {
+    const gone = this.#old;
+    this.#old = this.#young;
+    this.#young = new Map();
+    for (const head of gone.values()) {
+      if (this.#old.has(head.stream)) continue;
+      if (head.pending > 0) this.#young.set(head.stream, head);
+      else this.#store(head);
+    }
+  }
+}

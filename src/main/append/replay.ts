@@ -1,0 +1,37 @@
+/** Heads and keys as of the log's end: the checkpoint's, and what the log says after it. */
+import { recordRevision, recordTimestampNs } from '../../shared/format/record.js';
+import { aborted } from '../../shared/portable/errors.js';
+import { RecordHeader } from '../read/record-header.js';
+import type { Records } from '../read/records.js';
+import type { Heads } from './heads.js';
+import type { Keys } from './keys.js';
+
+const NS_PER_MS = 1_000_000n;
+
+/**
+ * Take in the records after a sequence.
+ * @throws ERR_CORRUPT, ERR_STORAGE, ERR_ABORTED
+ */
+export async function replay(
+  records: Records,
+  heads: Heads,
+  keys: Keys,
+  after: number,
+  lastSequence: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let next = after + 1; next <= lastSequence; ) {
+    if (signal?.aborted === true) throw aborted(signal, 'opening the store');
+    const run = await records.catalog.load(next, lastSequence);
+    for (const end = Math.min(run.lastSequence, lastSequence); next <= end; next++) {
+      const at = run.at(next);
+      const header = new RecordHeader(run.memory, at);
+      const head = heads.get(header.stream, true);
+      head.revision = recordRevision(run.memory.view, at);
+      head.lastSequence = next;
+      head.dirty = true;
+      const { key } = header;
+      if (key !== undefined) keys.add(key, next, Number(recordTimestampNs(run.memory.view, at) / NS_PER_MS));
+    }
+  }
+}

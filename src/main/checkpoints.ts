@@ -1,0 +1,123 @@
+/**
+ * When a checkpoint of heads and keys is made, and when it comes into force: it is taken from what is accepted, written by
+ * the background thread, and put in force once all of it is durable.
+ */
+import type { FromBackground, ToBackground } from '../shared/messages.js';
+import type { Heads } from './append/heads.js';
+import type { HeadsFile } from './append/heads-file.js';
+import type { Keys } from './append/keys.js';
+
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'writing'; readonly sequence: number; readonly given: boolean }
+  | { readonly kind: 'written'; readonly sequence: number }
+  | { readonly kind: 'committing'; readonly sequence: number };
+
+export interface CheckpointParts {
+  readonly storeId: Uint8Array;
+  readonly heads: Heads;
+  readonly keys: Keys;
+  /** The last accepted sequence, the last durable one, and the newest segment. */
+  accepted(): number;
+  durable(): number;
+  segment(): number;
+  post(message: ToBackground): void;
+  openFile(): HeadsFile | undefined;
+  onFailure(error: unknown): void;
+}
+
+export class Checkpoints {
+  readonly #parts: CheckpointParts;
+  #state: State = { kind: 'idle' };
+  /** Of the checkpoint in force. */
+  #sequence: number;
+  #segment: number;
+  #onIdle: (() => void)[] = [];
+
+  constructor(parts: CheckpointParts, sequence: number) {
+    this.#parts = parts;
+    this.#sequence = sequence;
+    this.#segment = parts.segment();
+  }
+
+  /** The durable watermark has moved: begin a checkpoint if one is due, or put the written one in force. */
+  onDurable(): void {
+    const { heads } = this.#parts;
+    if (this.#state.kind === 'idle') {
+      if (this.#parts.segment() !== this.#segment || heads.wantsCheckpoint) this.#begin();
+    } else if (this.#state.kind === 'written') {
+      this.#commit(this.#state.sequence);
+    }
+  }
+
+  /** What is not durable was given up, and with it what the checkpoint under way says of it. */
+  onRollBack(): void {
+    if (this.#state.kind === 'writing') this.#state = { ...this.#state, given: true };
+    else if (this.#state.kind === 'written') this.#abandon();
+  }
+
+  onMessage(message: FromBackground): void {
+    switch (message.kind) {
+      case 'checkpoint-written':
+        if (this.#state.kind !== 'writing') return;
+        if (this.#state.given) this.#abandon();
+        else {
+          const { sequence } = this.#state;
+          this.#state = { kind: 'written', sequence };
+          this.#commit(sequence);
+        }
+        return;
+      case 'checkpoint-committed':
+        if (this.#state.kind !== 'committing') return;
+        this.#sequence = this.#state.sequence;
+        this.#parts.heads.adopt(this.#parts.openFile());
+        this.#rest();
+        return;
+      case 'checkpoint-failed':
+        this.#parts.onFailure(message.error);
+        this.#abandon();
+        return;
+      default:
+    }
+  }
+
+  /** Have everything that is durable in a checkpoint; resolves when it is in force, or has failed. */
+  async finish(): Promise<void> {
+    await this.#whenIdle();
+    if (this.#parts.durable() === this.#sequence) return;
+    this.#begin();
+    await this.#whenIdle();
+  }
+
+  #begin(): void {
+    const { heads, keys, storeId } = this.#parts;
+    const sequence = this.#parts.accepted();
+    this.#segment = this.#parts.segment();
+    this.#state = { kind: 'writing', sequence, given: false };
+    const snapshot = { storeId, sequence, heads: heads.freeze(), keys: keys.toBytes() };
+    this.#parts.post({ kind: 'write-checkpoint', snapshot });
+  }
+
+  #commit(sequence: number): void {
+    if (this.#parts.durable() < sequence) return;
+    this.#state = { kind: 'committing', sequence };
+    this.#parts.post({ kind: 'commit-checkpoint' });
+  }
+
+  #abandon(): void {
+    this.#parts.heads.thaw();
+    this.#rest();
+  }
+
+  #rest(): void {
+    this.#state = { kind: 'idle' };
+    const listeners = this.#onIdle;
+    this.#onIdle = [];
+    for (const listener of listeners) listener();
+  }
+
+  #whenIdle(): Promise<void> {
+    if (this.#state.kind === 'idle') return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+}

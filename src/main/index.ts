@@ -1,0 +1,53 @@
+/** The public surface of keeperlog, and nothing else. */
+export type { IdempotencyOptions, Logger, StoreOptions } from '../shared/options.js';
+export {
+  type ErrorCode,
+  fromWire,
+  isKeeperError,
+  KeeperError,
+  type KeeperErrorOf,
+  type Outcome,
+  toWire,
+  type WireError,
+} from '../shared/portable/errors.js';
+export { type EventId, formatEventId, parseEventId } from '../shared/portable/event-id.js';
+export type {
+  AnyEvents,
+  EventMetadata,
+  EventObject,
+  NewEvent,
+  RecordedEvent,
+} from '../shared/portable/events.js';
+export type {
+  Appended,
+  AppendedMany,
+  AppendOptions,
+  Bound,
+  CallOptions,
+  Direction,
+  Durability,
+  EventLog,
+  Expect,
+  Head,
+  ReadOptions,
+  ReadStreamOptions,
+  Rows,
+  StreamAppend,
+  StreamInfo,
+  StreamsOptions,
+} from '../shared/portable/log.js';
+export type { Selector, Selectors } from '../shared/portable/selector.js';
+export { openStore } from './store.js';
+export type {
+  Enqueued,
+  EnqueueOptions,
+  AppendSyncOptions,
+  MemoryUse,
+  Problem,
+  RecoveryReport,
+  Store,
+  StoreStats,
+  VerifyOptions,
+  VerifyProgress,
+  VerifyReport,
+} from './store-types.js';

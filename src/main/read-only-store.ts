@@ -1,0 +1,72 @@
+/** A store that is only read: no lock, not a byte written, also beside a live writer, whose watermark it follows. */
+import path from 'node:path';
+import { PlaceHasher, recordSeed } from '../shared/format/checksum.js';
+import { WATERMARK_FILE } from '../shared/format/file-names.js';
+import { decodeWatermark } from '../shared/format/watermark.js';
+import { type Inspection, inspectStore, readManifest } from '../shared/inspect.js';
+import type { Settings } from '../shared/options.js';
+import { KeeperError } from '../shared/portable/errors.js';
+import { readFile, type Storage } from '../shared/storage.js';
+import { Catalog } from './read/catalog.js';
+import { type Horizon, Records } from './read/records.js';
+import { TailCache } from './read/tail-cache.js';
+
+/** A slot that is being written does not verify; the other one does, unless it is written next. */
+const WATERMARK_TRIES = 3;
+
+export interface ReadOnlyStore {
+  readonly found: Inspection;
+  readonly records: Records;
+}
+
+/** @throws ERR_NOT_FOUND where there is no store; ERR_CORRUPT, ERR_UNSUPPORTED_FORMAT, ERR_STORAGE */
+export async function openReadOnlyStore(settings: Settings, storage: Storage): Promise<ReadOnlyStore> {
+  const { dir } = settings;
+  const manifest = readManifest(storage, dir);
+  if (manifest === undefined) {
+    throw new KeeperError('ERR_NOT_FOUND', `there is no store in ${dir}`, {
+      hint: 'A store is made when it is opened for writing.',
+    });
+  }
+  const found = await inspectStore(storage, dir, manifest);
+  const hasher = await PlaceHasher.create(found.storeId);
+  const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest.firstSegment);
+  const horizon = new WatermarkHorizon(storage, dir, hasher, found);
+  const records = new Records(catalog, new TailCache(0), horizon, recordSeed(found.storeId), manifest.nodeId);
+  return { found, records };
+}
+
+/** As far as the writer says that the log is durable, or said so before it ended. */
+class WatermarkHorizon implements Horizon {
+  readonly #storage: Storage;
+  readonly #file: string;
+  readonly #hasher: PlaceHasher;
+  #durable: number;
+  #segment: number;
+
+  constructor(storage: Storage, dir: string, hasher: PlaceHasher, found: Inspection) {
+    this.#storage = storage;
+    this.#file = path.join(dir, WATERMARK_FILE);
+    this.#hasher = hasher;
+    this.#durable = found.durable;
+    this.#segment = found.segments.at(-1)?.number ?? 0;
+  }
+
+  refresh(): number {
+    if (!this.#storage.exists(this.#file)) return this.#durable;
+    for (let i = 0; i < WATERMARK_TRIES; i++) {
+      const watermark = decodeWatermark(readFile(this.#storage, this.#file), this.#hasher);
+      if (watermark === undefined) continue;
+      if (watermark.sequence > this.#durable) {
+        this.#durable = watermark.sequence;
+        this.#segment = Math.max(this.#segment, watermark.segment);
+      }
+      break;
+    }
+    return this.#durable;
+  }
+
+  newestSegment(): number {
+    return this.#segment;
+  }
+}

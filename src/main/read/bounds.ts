@@ -1,0 +1,122 @@
+/** From bounds as users give them to sequences. */
+import { recordTimestampNs } from '../../shared/format/record.js';
+import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
+import { KeeperError } from '../../shared/portable/errors.js';
+import type { Bound, Direction, ReadOptions } from '../../shared/portable/log.js';
+import type { Records } from './records.js';
+
+/** Sequences from low to high, both inclusive; none if low is above high. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+  readonly direction: Direction;
+}
+
+const NS_PER_MS = 1_000_000n;
+
+/**
+ * Check everything about the options that needs no look at the log.
+ * @throws ERR_INVALID_QUERY
+ */
+export function checkReadOptions(options: object, known: readonly string[]): void {
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) throw invalidQuery(key, `is not an option here: ${known.join(', ')}`);
+  }
+  const { limit, direction, signal, from, after } = options as ReadOptions;
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0)) {
+    throw invalidQuery('limit', 'must be an integer, zero or more');
+  }
+  if (direction !== undefined && direction !== 'forwards' && direction !== 'backwards') {
+    throw invalidQuery('direction', "must be 'forwards' or 'backwards'");
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidQuery('signal', 'must be an AbortSignal');
+  if (from !== undefined && after !== undefined) throw invalidQuery('after', 'cannot go with from: both say where to begin');
+  for (const name of ['from', 'to', 'after'] as const) {
+    const bound = (options as ReadOptions)[name];
+    if (bound !== undefined) checkBound(bound, name);
+  }
+}
+
+/**
+ * The sequences that the options ask for, in a log that is durable up to a sequence.
+ * @throws ERR_NOT_FOUND for an unknown id, ERR_PRUNED below the retention floor, ERR_CORRUPT, ERR_STORAGE
+ */
+export async function resolveRange(records: Records, durable: number, options: ReadOptions): Promise<Range> {
+  const { from, to, after, direction = 'forwards' } = options;
+  const forwards = direction === 'forwards';
+  const find = (bound: Bound, name: string, edge: 'low' | 'high'): Promise<number> =>
+    resolve(records, durable, bound, name, edge);
+  let begin: number;
+  if (after !== undefined) begin = (await find(after, 'after', forwards ? 'high' : 'low')) + (forwards ? 1 : -1);
+  else if (from !== undefined) begin = await find(from, 'from', forwards ? 'low' : 'high');
+  else begin = forwards ? records.floor : durable;
+  const end = to === undefined ? (forwards ? durable : records.floor) : await find(to, 'to', forwards ? 'high' : 'low');
+  const low = forwards ? begin : end;
+  const high = forwards ? end : begin;
+  return { low: Math.max(low, 1), high: Math.min(high, durable), direction };
+}
+
+/** @param edge which end of a millisecond a Date stands for: its first event or its last */
+async function resolve(
+  records: Records,
+  durable: number,
+  bound: Bound,
+  name: string,
+  edge: 'low' | 'high',
+): Promise<number> {
+  if (bound === 'start') return records.floor;
+  if (bound === 'end') return durable;
+  if (typeof bound === 'number') {
+    if (bound !== 0 && bound < records.floor) throw pruned(bound, records.floor);
+    return bound;
+  }
+  if (bound instanceof Date) {
+    const ms = BigInt(bound.getTime());
+    return edge === 'low'
+      ? firstAtOrAfter(records, durable, ms * NS_PER_MS)
+      : (await firstAtOrAfter(records, durable, (ms + 1n) * NS_PER_MS)) - 1;
+  }
+  const id = parseEventId(bound);
+  if (id !== undefined && id.sequence < records.floor) throw pruned(id.sequence, records.floor);
+  if (id !== undefined && id.sequence <= durable) {
+    const memory = await records.loadOne(id.sequence, durable);
+    if (formatEventId(recordTimestampNs(memory.view, 0), id.sequence, records.nodeId) === bound) return id.sequence;
+  }
+  throw new KeeperError('ERR_NOT_FOUND', `${name} is ${bound}, and there is no durable event with this id`);
+}
+
+/** The first sequence with a timestamp that is not before another; one after the last if there is none. */
+async function firstAtOrAfter(records: Records, durable: number, timestampNs: bigint): Promise<number> {
+  let low = records.floor;
+  let high = durable + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const loading = records.load(middle, durable);
+    const run = loading instanceof Promise ? await loading : loading;
+    if (recordTimestampNs(run.memory.view, run.at(middle)) >= timestampNs) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function checkBound(bound: Bound, name: string): void {
+  if (typeof bound === 'number') {
+    if (Number.isSafeInteger(bound) && bound >= 0) return;
+    throw invalidQuery(name, 'must be a sequence, zero or more');
+  }
+  if (bound instanceof Date) {
+    if (!Number.isNaN(bound.getTime())) return;
+    throw invalidQuery(name, 'is an invalid date');
+  }
+  if (bound === 'start' || bound === 'end') return;
+  if (typeof bound === 'string' && parseEventId(bound) !== undefined) return;
+  throw invalidQuery(name, "must be a sequence, an id, a Date, 'start' or 'end'");
+}
+
+function pruned(sequence: number, floor: number): KeeperError {
+  return new KeeperError('ERR_PRUNED', `sequence ${sequence} is below the retention floor ${floor}`, { floor });
+}
+
+export function invalidQuery(path: string, what: string): KeeperError {
+  return new KeeperError('ERR_INVALID_QUERY', `${path} ${what}`, { path });
+}

@@ -1,0 +1,201 @@
+/**
+ * The segments of the log as readers see them: which there are, which one holds a sequence, their open files. A reader
+ * holds a lease on a file while it reads it; without one a file is closed when others need its place.
+ */
+import path from 'node:path';
+import type { PlaceHasher } from '../../shared/format/checksum.js';
+import { segmentFile } from '../../shared/format/file-names.js';
+import type { SegmentHeader } from '../../shared/format/segment.js';
+import { corrupt, readSegmentHeader } from '../../shared/inspect.js';
+import type { FileHandle, Storage } from '../../shared/storage.js';
+import type { Run } from './run.js';
+import { SegmentBlocks, type Steps } from './segment-blocks.js';
+
+/** Files that may be open without a lease. */
+const IDLE_FILES = 32;
+
+/** A segment in the catalog. */
+export interface Segment {
+  readonly number: number;
+  readonly firstSequence: number;
+  readonly file: string;
+  readonly blocks: SegmentBlocks;
+}
+
+interface OpenFile {
+  readonly handle: FileHandle;
+  leases: number;
+}
+
+export class Catalog {
+  readonly #storage: Storage;
+  readonly #dir: string;
+  readonly #storeId: Uint8Array;
+  readonly #hasher: PlaceHasher;
+  readonly #segments: Segment[] = [];
+  /** Open files by segment number, the longest unused first. */
+  readonly #files = new Map<number, OpenFile>();
+  #closed = false;
+
+  readonly #firstSegment: number;
+
+  /** @param firstSegment the number of the oldest one */
+  constructor(storage: Storage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, firstSegment: number) {
+    this.#firstSegment = firstSegment;
+    this.#storage = storage;
+    this.#dir = dir;
+    this.#storeId = storeId;
+    this.#hasher = hasher;
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  /** Memory in use, about. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.blocks.bytes, 0);
+  }
+
+  add(header: Pick<SegmentHeader, 'number' | 'firstSequence'>): void {
+    const { number, firstSequence } = header;
+    const file = path.join(this.#dir, segmentFile(number));
+    const blocks = new SegmentBlocks(number, firstSequence, file, this.#hasher);
+    this.#segments.push({ number, firstSequence, file, blocks });
+  }
+
+  /** Add the segments up to a number that came since, by their headers. */
+  discover(upTo: number): void {
+    const next = (this.#segments.at(-1)?.number ?? this.#firstSegment - 1) + 1;
+    for (let number = next; number <= upTo; number++) {
+      const place = { storage: this.#storage, dir: this.#dir, storeId: this.#storeId, hasher: this.#hasher };
+      const header = readSegmentHeader(place, number);
+      if (header === undefined) {
+        throw corrupt(path.join(this.#dir, segmentFile(number)), 0, 'a segment that is in use has no valid header');
+      }
+      this.add(header);
+    }
+  }
+
+  /** The segment that holds a sequence: the last one that begins at or before it. */
+  find(sequence: number): Segment | undefined {
+    let low = 0;
+    let high = this.#segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#segments[middle]!.firstSequence <= sequence) low = middle + 1;
+      else high = middle;
+    }
+    return this.#segments[low - 1];
+  }
+
+  /** The last sequence of a segment, if nothing above `durable` is to be read. */
+  lastSequenceOf(segment: Segment, durable: number): number {
+    const next = this.#segments[this.#segments.indexOf(segment) + 1];
+    return next === undefined ? durable : Math.min(durable, next.firstSequence - 1);
+  }
+
+  /** The size of all segment files, preallocation included. */
+  totalBytes(): number {
+    return this.#sizeOf(this.#segments);
+  }
+
+  /** The same without the newest. */
+  closedBytes(): number {
+    return this.#sizeOf(this.#segments.slice(0, -1));
+  }
+
+  #sizeOf(segments: readonly Segment[]): number {
+    return segments.reduce((sum, segment) => {
+      const file = this.#lease(segment);
+      try {
+        return sum + this.#storage.size(file.handle);
+      } finally {
+        this.#release(segment, file);
+      }
+    }, 0);
+  }
+
+  /** Do the steps on a segment's file without blocking. */
+  async run<T>(segment: Segment, steps: Steps<T>): Promise<T> {
+    const file = this.#lease(segment);
+    try {
+      let step = steps.next();
+      while (step.done !== true) {
+        const bytes = Buffer.allocUnsafeSlow(step.value.length);
+        const length = await this.#storage.readAsync(file.handle, bytes, step.value.offset);
+        step = steps.next(bytes.subarray(0, length));
+      }
+      return step.value;
+    } finally {
+      this.#release(segment, file);
+    }
+  }
+
+  /** The same, blocking the thread. */
+  runSync<T>(segment: Segment, steps: Steps<T>): T {
+    const file = this.#lease(segment);
+    try {
+      let step = steps.next();
+      while (step.done !== true) {
+        const bytes = Buffer.allocUnsafeSlow(step.value.length);
+        const length = this.#storage.read(file.handle, bytes, step.value.offset);
+        step = steps.next(bytes.subarray(0, length));
+      }
+      return step.value;
+    } finally {
+      this.#release(segment, file);
+    }
+  }
+
+  /** The verified records around a sequence that is durable. */
+  load(sequence: number, durable: number): Promise<Run> {
+    const segment = this.#segmentOf(sequence);
+    return this.run(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
+  }
+
+  loadSync(sequence: number, durable: number): Run {
+    const segment = this.#segmentOf(sequence);
+    return this.runSync(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
+  }
+
+  close(): void {
+    for (const [number, { handle, leases }] of this.#files) {
+      if (leases > 0) continue; // closed by the last reader's release
+      this.#storage.close(handle);
+      this.#files.delete(number);
+    }
+    this.#closed = true;
+  }
+
+  #segmentOf(sequence: number): Segment {
+    const segment = this.find(sequence);
+    if (segment === undefined) throw corrupt(this.#dir, 0, `no segment holds sequence ${sequence}`);
+    return segment;
+  }
+
+  #lease(segment: Segment): OpenFile {
+    const file = this.#files.get(segment.number) ?? { handle: this.#storage.openRead(segment.file), leases: 0 };
+    // Moved to the end: the most recently used.
+    this.#files.delete(segment.number);
+    this.#files.set(segment.number, file);
+    file.leases++;
+    return file;
+  }
+
+  #release(segment: Segment, file: OpenFile): void {
+    file.leases--;
+    if (file.leases > 0) return;
+    if (this.#closed) {
+      this.#storage.close(file.handle);
+      this.#files.delete(segment.number);
+      return;
+    }
+    for (const [number, idle] of this.#files) {
+      if (this.#files.size <= IDLE_FILES) return;
+      if (idle.leases > 0) continue;
+      this.#storage.close(idle.handle);
+      this.#files.delete(number);
+    }
+  }
+}

@@ -1,0 +1,177 @@
+/** The reads of the portable interface. */
+import { recordRevision, recordTimestampNs } from '../../shared/format/record.js';
+import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
+import type { RecordedEvent } from '../../shared/portable/events.js';
+import type { Head, ReadOptions, ReadStreamOptions, StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
+import { type ParsedSelector, parseSelectors } from '../../shared/portable/selector.js';
+import { checkReadOptions, invalidQuery, type Range, resolveRange } from './bounds.js';
+import type { Segment } from './catalog.js';
+import { type RawIndex, RawIndexes } from './raw-index.js';
+import type { Records } from './records.js';
+import { type Batches, PulledRows } from './rows.js';
+import { search } from './scan.js';
+import { storedEvent } from './stored-event.js';
+import { listStreams } from './streams.js';
+
+const READ_OPTIONS = ['from', 'to', 'after', 'direction', 'limit', 'signal'];
+const STREAM_OPTIONS = ['fromRevision', 'toRevision', 'direction', 'limit', 'signal'];
+const STREAMS_OPTIONS = ['prefix', 'limit', 'after', 'signal'];
+
+type Event = RecordedEvent<any>;
+
+/** The last durable sequence of a stream, 0 where it has none; undefined where only a search can tell. */
+export type LastOfStream = (stream: string, durable: number) => number | undefined;
+
+export class Reader {
+  readonly #records: Records;
+  readonly #indexes: RawIndexes;
+  readonly #lastOfStream: LastOfStream;
+  /** Throws where the store is closed. */
+  readonly #check: () => void;
+
+  constructor(records: Records, indexBytes: number, lastOfStream: LastOfStream, check: () => void) {
+    this.#records = records;
+    this.#indexes = new RawIndexes(records, indexBytes);
+    this.#lastOfStream = lastOfStream;
+    this.#check = check;
+  }
+
+  /** Index memory in use, about. Unit: bytes. */
+  get indexBytes(): number {
+    return this.#indexes.bytes + this.#records.catalog.bytes;
+  }
+
+  async get(idOrSequence: string | number): Promise<Event | undefined> {
+    this.#check();
+    const id = typeof idOrSequence === 'string' ? parseEventId(idOrSequence) : undefined;
+    const sequence = typeof idOrSequence === 'number' ? idOrSequence : id?.sequence;
+    if (sequence === undefined || !Number.isSafeInteger(sequence) || sequence < 0) {
+      throw invalidQuery('id', 'must be an id or a sequence');
+    }
+    const durable = this.#records.durable();
+    if (sequence < this.#records.floor || sequence > durable) return undefined;
+    const memory = await this.#records.loadOne(sequence, durable);
+    if (id !== undefined && idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) !== idOrSequence) {
+      return undefined;
+    }
+    return storedEvent(memory, 0, this.#records.nodeId);
+  }
+
+  async head(stream?: string): Promise<Head | undefined> {
+    this.#check();
+    const durable = this.#records.durable();
+    if (durable === 0) return undefined;
+    if (stream === undefined) {
+      const memory = await this.#records.loadOne(durable, durable);
+      return { sequence: durable, id: idOf(this.#records, durable, recordTimestampNs(memory.view, 0)) };
+    }
+    const last = await this.#findLast(stream, durable);
+    if (last === undefined) return undefined;
+    return { sequence: last.sequence, revision: last.revision, id: last.id };
+  }
+
+  read(selector: unknown, options: ReadOptions = {}): PulledRows<Event> {
+    this.#check();
+    const selectors = parseSelectors(selector);
+    checkReadOptions(options, READ_OPTIONS);
+    return new PulledRows(() => this.#read(selectors, options));
+  }
+
+  readStream(stream: string, options: ReadStreamOptions = {}): PulledRows<Event> {
+    this.#check();
+    if (typeof stream !== 'string' || stream === '') throw invalidQuery('stream', 'must be the name of a stream');
+    checkReadOptions(options, STREAM_OPTIONS);
+    for (const name of ['fromRevision', 'toRevision'] as const) {
+      const revision = options[name];
+      if (revision === undefined || (Number.isSafeInteger(revision) && revision >= 0)) continue;
+      throw invalidQuery(name, 'must be a revision, zero or more');
+    }
+    return new PulledRows(() => this.#readStream(stream, options));
+  }
+
+  streams(options: StreamsOptions = {}): PulledRows<StreamInfo> {
+    this.#check();
+    checkReadOptions(options, STREAMS_OPTIONS);
+    for (const name of ['prefix', 'after'] as const) {
+      if (options[name] !== undefined && typeof options[name] !== 'string') throw invalidQuery(name, 'must be a string');
+    }
+    return new PulledRows(() => listStreams(this.#records, this.#indexes, options));
+  }
+
+  async *#read(selectors: readonly ParsedSelector[], options: ReadOptions): Batches<Event> {
+    this.#check();
+    const records = this.#records;
+    const durable = records.durable();
+    const range = await resolveRange(records, durable, options);
+    const { limit = Number.POSITIVE_INFINITY, signal } = options;
+    let position = 0;
+    const batches = search({ records, indexes: this.#indexes, durable, range, selectors, limit, signal });
+    for (let next = await batches.next(); ; next = await batches.next()) {
+      if (next.done === true) {
+        if (range.direction === 'backwards') return range.high;
+        return next.value ? range.high : position;
+      }
+      const { rows, positionOf } = next.value;
+      position = positionOf(rows.length - 1);
+      this.#check();
+      yield range.direction === 'forwards' ? next.value : { rows, positionOf: () => range.high };
+    }
+  }
+
+  async *#readStream(stream: string, options: ReadStreamOptions): Batches<Event> {
+    this.#check();
+    const records = this.#records;
+    const durable = records.durable();
+    const last = this.#lastOfStream(stream, durable);
+    if (last === 0) return durable;
+    const { direction = 'forwards', limit = Number.POSITIVE_INFINITY, fromRevision, toRevision, signal } = options;
+    const forwards = direction === 'forwards';
+    const lowest = (forwards ? fromRevision : toRevision) ?? 0;
+    const highest = (forwards ? toRevision : fromRevision) ?? Number.POSITIVE_INFINITY;
+    const range: Range = { low: records.floor, high: last ?? durable, direction };
+    const narrow = (segment: Segment, index: RawIndex, candidates: number[]): Promise<number[]> =>
+      this.#withRevisions(segment, index, candidates, lowest, highest);
+    const selectors: ParsedSelector[] = [{ streams: [{ value: stream }] }];
+    let left = limit;
+    // Revisions are gapless, so the search is over once the last one that is wanted has come by.
+    const isLast = ({ revision }: Event): boolean => (forwards ? revision >= highest : revision <= lowest);
+    if (left === 0 || lowest > highest) return 0;
+    const query = { records, indexes: this.#indexes, durable, range, selectors, limit: Infinity, signal, narrow };
+    for await (const { rows } of search(query)) {
+      const wanted = rows.filter(({ revision }) => revision >= lowest && revision <= highest).slice(0, left);
+      left -= wanted.length;
+      this.#check();
+      yield { rows: wanted, positionOf: (place) => wanted[place]!.sequence };
+      if (left === 0) return wanted.at(-1)?.sequence ?? 0;
+      if (rows.some(isLast)) break;
+    }
+    return durable;
+  }
+
+  /** Of the ascending records of one stream in a segment, those with revisions in a range: revisions are gapless. */
+  async #withRevisions(
+    segment: Segment,
+    index: RawIndex,
+    candidates: number[],
+    lowest: number,
+    highest: number,
+  ): Promise<number[]> {
+    const first = candidates[0];
+    if (first === undefined || (lowest === 0 && highest === Number.POSITIVE_INFINITY)) return candidates;
+    const memory = await this.#records.loadAt(segment, first, index.offsetOf(first));
+    const revision = recordRevision(memory.view, 0);
+    return candidates.slice(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
+  }
+
+  /** The last durable event of a stream. */
+  async #findLast(stream: string, durable: number): Promise<Event | undefined> {
+    const last = this.#lastOfStream(stream, durable);
+    if (last === 0) return undefined;
+    if (last === undefined) return this.readStream(stream, { direction: 'backwards', limit: 1 }).first();
+    return storedEvent(await this.#records.loadOne(last, durable), 0, this.#records.nodeId);
+  }
+}
+
+function idOf(records: Records, sequence: number, timestampNs: bigint): string {
+  return formatEventId(timestampNs, sequence, records.nodeId);
+}

@@ -1,0 +1,85 @@
+/** A record's header as selectors see it, decoded from some memory. */
+import {
+  type Memory,
+  type RecordedCause,
+  type RecordParts,
+  readLists,
+  recordParts,
+  recordSequence,
+  recordTimestampNs,
+} from '../../shared/format/record.js';
+import { formatEventId } from '../../shared/portable/event-id.js';
+import type { Selectable } from '../../shared/portable/selector.js';
+
+/** Decodes what is asked for, when it is asked for. Valid as long as the memory is. */
+export class RecordHeader implements Selectable {
+  readonly #memory: Memory;
+  readonly #at: number;
+  readonly #parts: RecordParts;
+  #lists: [string[], RecordedCause[]] | undefined;
+
+  constructor(memory: Memory, at: number) {
+    this.#memory = memory;
+    this.#at = at;
+    this.#parts = recordParts(memory.view, at);
+  }
+
+  get parts(): RecordParts {
+    return this.#parts;
+  }
+
+  get stream(): string {
+    return this.#text(this.#parts.stream, this.#parts.type)!;
+  }
+
+  get type(): string {
+    return this.#text(this.#parts.type, this.#parts.agent)!;
+  }
+
+  get agent(): string | undefined {
+    return this.#label(this.#parts.agent, this.#parts.session);
+  }
+
+  get session(): string | undefined {
+    return this.#label(this.#parts.session, this.#parts.correlation);
+  }
+
+  get correlationId(): string | undefined {
+    return this.#label(this.#parts.correlation, this.#parts.key);
+  }
+
+  get key(): string | undefined {
+    return this.#label(this.#parts.key, this.#parts.lists);
+  }
+
+  get tags(): readonly string[] {
+    return this.#decodeLists()[0];
+  }
+
+  /** The ids of the causes. One within the same append is as many places back as nanoseconds. */
+  causes(nodeId: string): string[] {
+    const { view } = this.#memory;
+    return this.#decodeLists()[1].map((cause) =>
+      typeof cause === 'string'
+        ? cause
+        : formatEventId(
+            recordTimestampNs(view, this.#at) - BigInt(cause),
+            recordSequence(view, this.#at) - cause,
+            nodeId,
+          ),
+    );
+  }
+
+  #decodeLists(): [string[], RecordedCause[]] {
+    this.#lists ??= readLists(this.#memory.bytes, this.#memory.view, this.#at, this.#parts.lists);
+    return this.#lists;
+  }
+
+  #label(start: number, end: number): string | undefined {
+    return start === end ? undefined : this.#text(start, end);
+  }
+
+  #text(start: number, end: number): string {
+    return this.#memory.bytes.toString('utf8', start, end);
+  }
+}

@@ -1,0 +1,68 @@
+/** Where readers get records from: the tail cache, or the segments. Knows how far the log is durable. */
+import { type Memory, memoryOf, recordLength } from '../../shared/format/record.js';
+import type { Catalog, Segment } from './catalog.js';
+import type { Run } from './run.js';
+import type { TailCache } from './tail-cache.js';
+
+/** How far the log may be read. */
+export interface Horizon {
+  /** The last durable sequence. A read-only store looks it up; a writing one knows it. */
+  refresh(): number;
+  /** The number of the newest segment that has durable records. */
+  newestSegment(): number;
+}
+
+export class Records {
+  readonly catalog: Catalog;
+  readonly seed: number;
+  readonly nodeId: string;
+  readonly #tail: TailCache;
+  readonly #horizon: Horizon;
+
+  /** @param seed of the store's record checksums */
+  constructor(catalog: Catalog, tail: TailCache, horizon: Horizon, seed: number, nodeId: string) {
+    this.catalog = catalog;
+    this.#tail = tail;
+    this.#horizon = horizon;
+    this.seed = seed;
+    this.nodeId = nodeId;
+  }
+
+  /** The last durable sequence, every segment up to it being in the catalog. */
+  durable(): number {
+    const durable = this.#horizon.refresh();
+    if (durable > 0) this.catalog.discover(this.#horizon.newestSegment());
+    return durable;
+  }
+
+  /** The lowest sequence there is. */
+  get floor(): number {
+    return this.catalog.segments[0]?.firstSequence ?? 1;
+  }
+
+  /**
+   * Verified records around a durable sequence: at once from the cache, and then to be used before anything is awaited
+   * (so do not await what is no promise), or from the disk.
+   * @throws ERR_CORRUPT, ERR_STORAGE
+   */
+  load(sequence: number, durable: number): Run | Promise<Run> {
+    return this.#tail.load(sequence) ?? this.catalog.load(sequence, durable);
+  }
+
+  loadSync(sequence: number, durable: number): Run {
+    return this.#tail.load(sequence) ?? this.catalog.loadSync(sequence, durable);
+  }
+
+  /** One record, in memory that nobody else changes. */
+  async loadOne(sequence: number, durable: number): Promise<Memory> {
+    const loading = this.load(sequence, durable);
+    const run = loading instanceof Promise ? await loading : loading;
+    const at = run.at(sequence);
+    return memoryOf(Buffer.from(run.memory.bytes.subarray(at, at + recordLength(run.memory.view, at))));
+  }
+
+  /** One record whose place in its segment is known. */
+  loadAt(segment: Segment, sequence: number, offset: number): Promise<Memory> {
+    return this.catalog.run(segment, segment.blocks.loadRecord(sequence, offset, this.seed));
+  }
+}

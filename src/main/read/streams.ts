@@ -1,0 +1,108 @@
+/**
+ * Listing streams by name. Names are only in the log itself, so each page is a pass over it: one that keeps the smallest
+ * names of those that are wanted, whatever their number.
+ */
+import { aborted } from '../../shared/portable/errors.js';
+import type { StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
+import { recordRevision } from '../../shared/format/record.js';
+import type { RawIndexes, StreamRange } from './raw-index.js';
+import { RecordHeader } from './record-header.js';
+import type { Records } from './records.js';
+import type { Batches } from './rows.js';
+
+/** Names that one pass brings home. */
+const PAGE_STREAMS = 10_000;
+
+/** Streams sorted by name; the position is that of the last durable event. */
+export async function* listStreams(
+  records: Records,
+  indexes: RawIndexes,
+  options: StreamsOptions,
+): Batches<StreamInfo> {
+  const { prefix = '', limit = Number.POSITIVE_INFINITY, signal } = options;
+  const durable = records.durable();
+  let { after = '' } = options;
+  let left = limit;
+  const checkAbort = (): void => {
+    if (signal?.aborted === true) throw aborted(signal, 'the listing');
+  };
+  while (left > 0) {
+    const size = Math.min(PAGE_STREAMS, left);
+    const page = new Page(prefix, after, size);
+    for (const segment of records.catalog.segments) {
+      const last = records.catalog.lastSequenceOf(segment, durable);
+      if (last < segment.firstSequence) continue;
+      const index = await indexes.get(segment, last, checkAbort);
+      if (index !== undefined) for (const range of index.streams()) page.add(range);
+      else for await (const range of scanStreams(records, segment.firstSequence, last, checkAbort)) page.add(range);
+    }
+    const ranges = page.smallest();
+    const rows: StreamInfo[] = [];
+    for (const range of ranges) {
+      checkAbort();
+      const memory = await records.loadOne(range.lastSequence, durable);
+      rows.push({ ...range, revision: recordRevision(memory.view, 0) });
+    }
+    if (rows.length > 0) yield { rows, positionOf: () => durable };
+    if (rows.length < size) break;
+    left -= rows.length;
+    after = rows.at(-1)!.stream;
+  }
+  return durable;
+}
+
+/** The smallest names after one, with a prefix. */
+class Page {
+  readonly #prefix: string;
+  readonly #after: string;
+  readonly #size: number;
+  #ranges = new Map<string, StreamRange>();
+  /** Names from this one on are on a later page. */
+  #end: string | undefined;
+
+  constructor(prefix: string, after: string, size: number) {
+    this.#prefix = prefix;
+    this.#after = after;
+    this.#size = size;
+  }
+
+  /** Take in where a stream stands; later ranges of it come later. */
+  add(range: StreamRange): void {
+    const { stream } = range;
+    if (!stream.startsWith(this.#prefix) || stream <= this.#after) return;
+    if (this.#end !== undefined && stream >= this.#end) return;
+    const known = this.#ranges.get(stream);
+    const firstSequence = known?.firstSequence ?? range.firstSequence;
+    this.#ranges.set(stream, { ...range, firstSequence });
+    if (this.#ranges.size >= this.#size * 2 + 1024) this.#cut();
+  }
+
+  smallest(): StreamRange[] {
+    this.#cut();
+    return [...this.#ranges.values()];
+  }
+
+  #cut(): void {
+    const sorted = [...this.#ranges.values()].sort((a, b) => (a.stream < b.stream ? -1 : 1));
+    this.#end = sorted[this.#size]?.stream ?? this.#end;
+    this.#ranges = new Map(sorted.slice(0, this.#size).map((range) => [range.stream, range]));
+  }
+}
+
+/** The stream of each record, where there is no index to tell. */
+async function* scanStreams(
+  records: Records,
+  firstSequence: number,
+  lastSequence: number,
+  checkAbort: () => void,
+): AsyncGenerator<StreamRange> {
+  for (let next = firstSequence; next <= lastSequence; ) {
+    checkAbort();
+    const run = await records.catalog.load(next, lastSequence);
+    const end = Math.min(run.lastSequence, lastSequence);
+    for (; next <= end; next++) {
+      const { stream } = new RecordHeader(run.memory, run.at(next));
+      yield { stream, firstSequence: next, lastSequence: next };
+    }
+  }
+}

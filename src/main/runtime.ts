@@ -1,0 +1,88 @@
+/** What runs the engine's parts: worker threads; in tests of crashes, the caller's own thread over a recorded disk. */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { BackgroundData, FromBackground, FromWriter, ToBackground, WriterData } from '../shared/messages.js';
+import { attachShared, type SharedBuffers } from '../shared/ring/layout.js';
+import { nodeStorage, type Storage } from '../shared/storage.js';
+import { type Lock, lockDirectory } from './lock.js';
+import { ThreadLink, type WriterLink } from './append/writer-link.js';
+
+/** What the parts are started with. */
+export interface EngineOptions {
+  readonly dir: string;
+  readonly nodeId: string | undefined;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+}
+
+/** What they tell. */
+export interface EngineEvents {
+  onWriter(message: FromWriter): void;
+  onBackground(message: FromBackground): void;
+  /** A part has ended; its error, if it had one. */
+  onExit(part: 'writer' | 'background', error: Error | undefined): void;
+}
+
+export interface Engine {
+  readonly link: WriterLink;
+  postBackground(message: ToBackground): void;
+  /** Let go of everything. Pending work is not waited for. */
+  release(): Promise<void>;
+}
+
+export interface Runtime {
+  readonly storage: Storage;
+  lock(dir: string): Lock;
+  start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine;
+}
+
+/** Worker threads over this machine's file system. */
+export const threadRuntime: Runtime = {
+  storage: nodeStorage,
+  lock: (dir) => lockDirectory(dir),
+  start(options, shared, events) {
+    const control = new MessageChannel();
+    const frontier = new MessageChannel();
+    const writerData: WriterData = { ...options, shared, control: control.port2, background: frontier.port1 };
+    const writer = new Worker(new URL('../workers/writer/thread.js', import.meta.url), {
+      name: 'keeperlog writer',
+      workerData: writerData,
+      transferList: [control.port2, frontier.port1],
+    });
+    const backgroundData: BackgroundData = {
+      dir: options.dir,
+      segmentBytes: options.segmentBytes,
+      shared,
+      writer: frontier.port2,
+    };
+    const background = new Worker(new URL('../workers/background/thread.js', import.meta.url), {
+      name: 'keeperlog background',
+      workerData: backgroundData,
+      transferList: [frontier.port2],
+    });
+    background.unref();
+    let failure: Error | undefined;
+    background.on('error', (error) => {
+      failure = error;
+    });
+    background.on('exit', () => events.onExit('background', failure));
+    background.on('message', (message: FromBackground) => events.onBackground(message));
+    const link = new ThreadLink(
+      attachShared(shared),
+      writer,
+      control.port1,
+      (message) => events.onWriter(message),
+      (error) => events.onExit('writer', error),
+    );
+    return {
+      link,
+      postBackground: (message) => {
+        // Someone waits for the answer: keep Node alive until it is here.
+        background.ref();
+        background.postMessage(message);
+      },
+      async release() {
+        await Promise.all([link.release(), background.terminate()]);
+      },
+    };
+  },
+};

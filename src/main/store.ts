@@ -1,0 +1,207 @@
+/** Opening and closing a store, and the members that a user calls. */
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { type Logger, parseOptions, type Settings, type StoreOptions } from '../shared/options.js';
+import { aborted, KeeperError } from '../shared/portable/errors.js';
+import type { AnyEvents, NewEvent, RecordedEvent } from '../shared/portable/events.js';
+import type {
+  Appended,
+  AppendedMany,
+  AppendOptions,
+  CallOptions,
+  Durability,
+  Head,
+  ReadOptions,
+  ReadStreamOptions,
+  Rows,
+  StreamAppend,
+  StreamInfo,
+  StreamsOptions,
+} from '../shared/portable/log.js';
+import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
+import type { AcceptOptions, AppendInput } from './append/appender.js';
+import { appendInput, appendInputs } from './append-inputs.js';
+import { openReadOnlyStore, type ReadOnlyStore } from './read-only-store.js';
+import { Reader } from './read/reader.js';
+import { type Runtime, threadRuntime } from './runtime.js';
+import { collectStats } from './stats.js';
+import type { Enqueued, EnqueueOptions, AppendSyncOptions, Store, StoreStats, VerifyOptions, VerifyReport } from './store-types.js';
+import { verifyLog } from './verify.js';
+import { closedError, openWritingStore, type WritingStore } from './writing-store.js';
+
+const SILENT: Logger = { error() {}, warn() {}, info() {}, debug() {} };
+
+/**
+ * Open a store: make the directory, or recover what is there.
+ * @param options the directory, or options with it
+ * @throws ERR_INVALID_OPTIONS, ERR_LOCKED, ERR_CORRUPT, ERR_UNSUPPORTED_FORMAT, ERR_STORAGE, ERR_ABORTED
+ */
+export async function openStore<M extends object = AnyEvents>(options: string | StoreOptions): Promise<Store<M>> {
+  return openStoreOn<M>(options, threadRuntime);
+}
+
+/** The same over another runtime: the seam for tests of crashes. */
+export async function openStoreOn<M extends object = AnyEvents>(
+  options: string | StoreOptions,
+  runtime: Runtime,
+): Promise<Store<M>> {
+  const settings = parseOptions(options);
+  const { logger = SILENT, signal } = typeof options === 'string' ? {} : options;
+  if (signal?.aborted === true) throw aborted(signal, 'opening the store');
+  if (settings.readOnly) {
+    const readOnly = await openReadOnlyStore(settings, runtime.storage);
+    return new EmbeddedStore<M>(settings, { kind: 'read-only', store: readOnly }, async () => {
+      readOnly.records.catalog.close();
+    });
+  }
+  const directory = await takeDirectory(settings.dir, runtime);
+  const placed: Settings = { ...settings, dir: directory.dir };
+  try {
+    const store = await openWritingStore(placed, logger, runtime, signal);
+    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, async () => {
+      await store.close();
+      await directory.release();
+    });
+  } catch (error) {
+    await directory.release();
+    throw error;
+  }
+}
+
+interface Directory {
+  readonly dir: string;
+  release(): Promise<void>;
+}
+
+/** Have the directory to oneself, until it is released. */
+async function takeDirectory(dir: string, runtime: Runtime): Promise<Directory> {
+  if (dir === ':memory:') {
+    const temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'keeperlog-'));
+    return { dir: temporary, release: () => fs.rm(temporary, { recursive: true, force: true }) };
+  }
+  if (!runtime.storage.exists(dir)) {
+    runtime.storage.makeDir(dir);
+    runtime.storage.syncDir(path.dirname(path.resolve(dir)));
+  }
+  const lock = runtime.lock(dir);
+  return { dir, release: async () => lock.release() };
+}
+
+type Mode = { readonly kind: 'writing'; readonly store: WritingStore } | { readonly kind: 'read-only'; readonly store: ReadOnlyStore };
+
+class EmbeddedStore<M extends object> implements Store<M> {
+  readonly #settings: Settings;
+  readonly #mode: Mode;
+  readonly #reader: Reader;
+  readonly #release: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: Settings, mode: Mode, release: () => Promise<void>) {
+    this.#settings = settings;
+    this.#mode = mode;
+    this.#release = release;
+    const lastOfStream = (stream: string, durable: number): number | undefined =>
+      mode.kind === 'writing' ? mode.store.lastDurableOf(stream, durable) : undefined;
+    this.#reader = new Reader(mode.store.records, settings.indexBytes, lastOfStream, () => this.#checkOpen());
+  }
+
+  append(
+    stream: string,
+    events: NewEvent<M> | readonly NewEvent<M>[],
+    options?: AppendOptions,
+  ): Promise<Appended> {
+    return this.#append(() => [appendInput(stream, events, options)], options, false);
+  }
+
+  appendMany(appends: readonly StreamAppend<M>[], options?: CallOptions): Promise<AppendedMany> {
+    return this.#append(() => appendInputs(appends, options), options, true) as Promise<AppendedMany>;
+  }
+
+  enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued {
+    const inputs = [appendInput(stream, events, options)];
+    return this.#writing().appender.enqueue(inputs, this.#accept('synced', false));
+  }
+
+  appendSync(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendSyncOptions): Appended {
+    const inputs = [appendInput(stream, events, options)];
+    return this.#writing().appender.appendSync(inputs, this.#accept(options?.durability, false));
+  }
+
+  async flush(): Promise<void> {
+    this.#checkOpen();
+    if (this.#mode.kind === 'writing') await this.#mode.store.appender.flush();
+  }
+
+  get(idOrSequence: string | number): Promise<RecordedEvent<M> | undefined> {
+    return this.#reader.get(idOrSequence) as Promise<any>;
+  }
+
+  read<const S extends Selectors<M> = object>(
+    selector?: S,
+    options?: ReadOptions,
+  ): Rows<RecordedEvent<M, SelectedTypes<M, S>>> {
+    return this.#reader.read(selector, options) as Rows<any>;
+  }
+
+  readStream(stream: string, options?: ReadStreamOptions): Rows<RecordedEvent<M>> {
+    return this.#reader.readStream(stream, options) as Rows<any>;
+  }
+
+  head(stream?: string): Promise<Head | undefined> {
+    return this.#reader.head(stream);
+  }
+
+  streams(options?: StreamsOptions): Rows<StreamInfo> {
+    return this.#reader.streams(options);
+  }
+
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.#checkOpen();
+    const { records } = this.#mode.store;
+    return verifyLog({ records, storeId: Buffer.from(this.#storeId, 'hex'), dir: this.#settings.dir, options });
+  }
+
+  stats(): StoreStats {
+    return collectStats(this.#settings, this.#mode, this.#reader, this.#storeId);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#release();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #append(inputs: () => AppendInput[], options: CallOptions | undefined, many: boolean): Promise<Appended> {
+    try {
+      const { appender } = this.#writing();
+      return appender.append(inputs(), this.#accept(options?.durability, many), options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #accept(durability: Durability | undefined, many: boolean): AcceptOptions {
+    return { durability: durability ?? this.#settings.durability, system: false, many };
+  }
+
+  get #storeId(): string {
+    return this.#mode.kind === 'writing' ? this.#mode.store.identity.storeId : this.#mode.store.found.manifest.storeId;
+  }
+
+  #writing(): WritingStore {
+    this.#checkOpen();
+    if (this.#mode.kind === 'writing') return this.#mode.store;
+    throw new KeeperError('ERR_INVALID_OPTIONS', 'the store was opened with readOnly, which does not append', {
+      path: 'readOnly',
+      outcome: 'not-appended',
+    });
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw closedError();
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The checkpoint of stream heads and idempotency keys as of one sequence: an immutable table that is looked up in place
+ * (one block a lookup), so that opening neither replays the log nor loads every stream. Little-endian, blocks of 4 KiB.
+ *
+ *   block 0, the header:
+ *      0  u32  magic "KLhd"
+ *      4  u16  format, 1
+ *      6  u16  zero
+ *      8  16 B store id
+ *     24  u64  sequence up to which it speaks
+ *     32  u64  number of heads
+ *     40  u64  number of keys
+ *     48  u64  bytes of the fence section
+ *     56  u64  bytes of the filter section
+ *     64  8 B  checksum of the fence section
+ *     72  8 B  checksum of the filter section
+ *     80  8 B  checksum of bytes 0 to 80
+ *   then the blocks of heads, sorted by hash (as two u64, high one first), then the blocks of keys, oldest first:
+ *      0  127 entries of 32 bytes: 16 B hash, u64, u64
+ *           a head: last revision + 1, last sequence;  a key: sequence, milliseconds since 1970
+ *   4064  u32  number of entries in the block, then zeros
+ *   4088  8 B  checksum of bytes 0 to 4088
+ *   then the fence section: for each block of heads the upper u64 of its first hash;
+ *   then the filter section: a Bloom filter of all heads (Bloom 1970), 10 bits a head and 7 probes: probe i tests bit
+ *   (h0 + i * h1) mod m, with h0 and h1 the two lower u32 of the hash and m the number of bits.
+ *
+ * Checksums are XXH3 over store id, number of the block (u32; 0 for header and sections) and the bytes.
+ */
+import type { PlaceHasher } from './checksum.js';
+import type { NameHash } from './name-hash.js';
+import { readSafeInteger, writeSafeInteger } from './record.js';
+
+export const CHECKPOINT_BLOCK_BYTES = 4096;
+export const ENTRY_BYTES = 32;
+export const ENTRIES_PER_BLOCK = 127;
+const COUNT = ENTRIES_PER_BLOCK * ENTRY_BYTES;
+const BLOCK_CHECKSUM = CHECKPOINT_BLOCK_BYTES - 8;
+const CHECKPOINT_MAGIC = 0x64684c4b;
+const CHECKPOINT_FORMAT = 1;
+const HEADER_CHECKSUM = 80;
+const FILTER_BITS_PER_HEAD = 10;
+const FILTER_PROBES = 7;
+/** Bytes of a fence. */
+export const FENCE_BYTES = 8;
+
+export interface CheckpointHeader {
+  readonly sequence: number;
+  readonly heads: number;
+  readonly keys: number;
+  readonly fenceBytes: number;
+  readonly filterBytes: number;
+}
+
+export interface CheckpointSections extends Omit<CheckpointHeader, 'fenceBytes' | 'filterBytes'> {
+  readonly fences: Buffer;
+  readonly filter: Buffer;
+}
+
+export function blocksOf(entries: number): number {
+  return Math.ceil(entries / ENTRIES_PER_BLOCK);
+}
+
+/** Where the blocks of keys begin. Unit: blocks. */
+export function firstKeyBlock(header: CheckpointHeader): number {
+  return 1 + blocksOf(header.heads);
+}
+
+/** Where the fences begin, with the filter behind them. Unit: bytes. */
+export function sectionsOffset(header: CheckpointHeader): number {
+  return (firstKeyBlock(header) + blocksOf(header.keys)) * CHECKPOINT_BLOCK_BYTES;
+}
+
+/** The size of a filter for so many heads. */
+export function filterBytesFor(heads: number): number {
+  return Math.ceil((heads * FILTER_BITS_PER_HEAD) / 8);
+}
+
+export function addToFilter(filter: Buffer, hash: NameHash): void {
+  const bits = filter.length * 8;
+  for (let i = 0; i < FILTER_PROBES; i++) {
+    const bit = (hash[0]! + i * hash[1]!) % bits;
+    filter[bit >>> 3] = filter[bit >>> 3]! | (1 << (bit & 7));
+  }
+}
+
+/** False: it is certainly not there. */
+export function mayContain(filter: Buffer, hash: NameHash): boolean {
+  const bits = filter.length * 8;
+  if (bits === 0) return false;
+  for (let i = 0; i < FILTER_PROBES; i++) {
+    const bit = (hash[0]! + i * hash[1]!) % bits;
+    if ((filter[bit >>> 3]! & (1 << (bit & 7))) === 0) return false;
+  }
+  return true;
+}
+
+export function encodeCheckpointHeader(sections: CheckpointSections, storeId: Uint8Array, hasher: PlaceHasher): Buffer {
+  const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
+  const view = new DataView(block.buffer, block.byteOffset, block.length);
+  view.setUint32(0, CHECKPOINT_MAGIC, true);
+  view.setUint16(4, CHECKPOINT_FORMAT, true);
+  block.set(storeId, 8);
+  writeSafeInteger(view, 24, sections.sequence);
+  writeSafeInteger(view, 32, sections.heads);
+  writeSafeInteger(view, 40, sections.keys);
+  writeSafeInteger(view, 48, sections.fences.length);
+  writeSafeInteger(view, 56, sections.filter.length);
+  block.set(hasher.digest(0, sections.fences), 64);
+  block.set(hasher.digest(0, sections.filter), 72);
+  block.set(hasher.digest(0, block.subarray(0, HEADER_CHECKSUM)), HEADER_CHECKSUM);
+  return block;
+}
+
+/** The header in a file's first block, or undefined if it is none of this store. */
+export function decodeCheckpointHeader(block: Buffer, hasher: PlaceHasher): CheckpointHeader | undefined {
+  if (block.length < CHECKPOINT_BLOCK_BYTES) return undefined;
+  const view = new DataView(block.buffer, block.byteOffset, block.length);
+  if (view.getUint32(0, true) !== CHECKPOINT_MAGIC || view.getUint16(4, true) !== CHECKPOINT_FORMAT) return undefined;
+  if (!hasher.verify(block, HEADER_CHECKSUM, 0, block.subarray(0, HEADER_CHECKSUM))) return undefined;
+  return {
+    sequence: readSafeInteger(view, 24),
+    heads: readSafeInteger(view, 32),
+    keys: readSafeInteger(view, 40),
+    fenceBytes: readSafeInteger(view, 48),
+    filterBytes: readSafeInteger(view, 56),
+  };
+}
+
+/** Whether the sections are those that the header's block speaks of. */
+export function verifySections(block: Buffer, fences: Buffer, filter: Buffer, hasher: PlaceHasher): boolean {
+  return hasher.verify(block, 64, 0, fences) && hasher.verify(block, 72, 0, filter);
+}
+
+/** Close a block that holds so many entries. */
+export function sealBlock(block: Buffer, count: number, number: number, hasher: PlaceHasher): void {
+  block.fill(0, count * ENTRY_BYTES);
+  block.writeUInt32LE(count, COUNT);
+  block.set(hasher.digest(number, block.subarray(0, BLOCK_CHECKSUM)), BLOCK_CHECKSUM);
+}
+
+/** The number of entries of a block, or -1 if it does not verify. */
+export function verifyBlock(block: Buffer, number: number, hasher: PlaceHasher): number {
+  if (block.length < CHECKPOINT_BLOCK_BYTES) return -1;
+  if (!hasher.verify(block, BLOCK_CHECKSUM, number, block.subarray(0, BLOCK_CHECKSUM))) return -1;
+  const count = block.readUInt32LE(COUNT);
+  return count <= ENTRIES_PER_BLOCK ? count : -1;
+}
+
+/** Compare two hashes, each at a byte offset, in the order of the heads. */
+export function compareHashes(a: DataView, atA: number, b: DataView, atB: number): number {
+  for (const word of [4, 0, 12, 8]) {
+    const difference = a.getUint32(atA + word, true) - b.getUint32(atB + word, true);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,36 @@
+/**
+ * The files of a store's directory.
+ *
+ *     keeperlog.manifest             what the store is
+ *     keeperlog.lock                 who has it open; its content is for people, the lock is the kernel's
+ *     keeperlog.watermark            how far the log is durable
+ *     keeperlog.heads                checkpoint of stream heads and idempotency keys
+ *     segment-0000000001.log         the log, in segments numbered from 1
+ *     segment-0000000001.3.torn      a torn tail that epoch 3 set aside
+ *     *.tmp                          being written, to be renamed; removed when the store is opened
+ */
+export const MANIFEST_FILE = 'keeperlog.manifest';
+export const LOCK_FILE = 'keeperlog.lock';
+export const WATERMARK_FILE = 'keeperlog.watermark';
+export const HEADS_FILE = 'keeperlog.heads';
+export const TEMPORARY = '.tmp';
+
+const SEGMENT = /^segment-([0-9]{10})\.log$/;
+
+export function segmentFile(number: number): string {
+  return `segment-${String(number).padStart(10, '0')}.log`;
+}
+
+/** The number in a segment's file name, or undefined if it is no such name. */
+export function segmentNumber(file: string): number | undefined {
+  const match = SEGMENT.exec(file);
+  return match === null ? undefined : Number(match[1]);
+}
+
+export function tornFile(segment: number, epoch: number): string {
+  return `segment-${String(segment).padStart(10, '0')}.${epoch}.torn`;
+}
+
+/** What to do where the log does not verify. */
+export const LOG_FILES_HINT =
+  'Nothing was changed. Copy the directory, open it with readOnly to read what is intact, and run `keeperlog verify`.';

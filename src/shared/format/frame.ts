@@ -1,0 +1,113 @@
+/**
+ * A frame: the records of one group commit under one header, the atomic unit of recovery. Little-endian, 8-byte aligned.
+ *
+ *      0  u32  magic "KLfr"
+ *      4  u16  format, 1
+ *      6  u16  zero
+ *      8  u32  bytes of the body; a multiple of 8
+ *     12  u32  number of records
+ *     16  u64  first sequence
+ *     24  u64  epoch of the writer
+ *     32  u64  durableUpTo: the last sequence known to be durable when the frame was formed (inclusive; 0 for none)
+ *     40  8 B  the previous frame's header checksum (zero in the store's first frame)
+ *     48  8 B  checksum of the body
+ *     56  8 B  checksum of bytes 0 to 56
+ *     64  the records, one after the other
+ *
+ * Checksums are XXH3 with 64 bits over store id, segment number (u32) and the bytes. The header's covers the body's and
+ * the previous frame's, so the frames of all segments form one chain.
+ */
+import { CHECKSUM_BYTES, type PlaceHasher } from './checksum.js';
+import { readSafeInteger, writeSafeInteger } from './record.js';
+
+export const FRAME_HEADER_BYTES = 64;
+export const FRAME_FORMAT = 1;
+export const FRAME_MAGIC = 0x72664c4b;
+/** Frames begin at multiples of this. Unit: bytes. */
+export const FRAME_ALIGNMENT = 8;
+
+const PREVIOUS = 40;
+const BODY = 48;
+const HEADER = 56;
+
+/** What stands before the first frame of a store. */
+export const NO_FRAME: Uint8Array = new Uint8Array(CHECKSUM_BYTES);
+
+export interface FrameHeader {
+  readonly bodyBytes: number;
+  readonly count: number;
+  readonly firstSequence: number;
+  readonly epoch: number;
+  readonly durableUpTo: number;
+  /** The previous frame's header checksum. */
+  readonly previous: Uint8Array;
+  /** This frame's header checksum: what the next one names as previous. */
+  readonly checksum: Uint8Array;
+}
+
+/** Write a frame's header for a body, and return its checksum. */
+export function writeFrameHeader(
+  header: Buffer,
+  view: DataView,
+  fields: Omit<FrameHeader, 'checksum'>,
+  hasher: PlaceHasher,
+  segment: number,
+  body: readonly Uint8Array[],
+): Uint8Array {
+  view.setUint32(0, FRAME_MAGIC, true);
+  view.setUint16(4, FRAME_FORMAT, true);
+  view.setUint16(6, 0, true);
+  view.setUint32(8, fields.bodyBytes, true);
+  view.setUint32(12, fields.count, true);
+  writeSafeInteger(view, 16, fields.firstSequence);
+  writeSafeInteger(view, 24, fields.epoch);
+  writeSafeInteger(view, 32, fields.durableUpTo);
+  header.set(fields.previous, PREVIOUS);
+  header.set(hasher.digest(segment, ...body), BODY);
+  const checksum = hasher.digest(segment, header.subarray(0, HEADER));
+  header.set(checksum, HEADER);
+  return checksum;
+}
+
+/**
+ * The header at an offset if there is a whole one whose checksum holds; else undefined.
+ * @throws RangeError where it is of a format that this program does not know
+ */
+export function readFrameHeader(
+  bytes: Buffer,
+  view: DataView,
+  at: number,
+  hasher: PlaceHasher,
+  segment: number,
+): FrameHeader | undefined {
+  if (at + FRAME_HEADER_BYTES > bytes.length || view.getUint32(at, true) !== FRAME_MAGIC) return undefined;
+  if (!hasher.verify(bytes, at + HEADER, segment, bytes.subarray(at, at + HEADER))) return undefined;
+  const format = view.getUint16(at + 4, true);
+  if (format !== FRAME_FORMAT) throw new RangeError(`frame format ${format}`);
+  return {
+    bodyBytes: view.getUint32(at + 8, true),
+    count: view.getUint32(at + 12, true),
+    firstSequence: readSafeInteger(view, at + 16),
+    epoch: readSafeInteger(view, at + 24),
+    durableUpTo: readSafeInteger(view, at + 32),
+    previous: new Uint8Array(bytes.subarray(at + PREVIOUS, at + PREVIOUS + CHECKSUM_BYTES)),
+    checksum: new Uint8Array(bytes.subarray(at + HEADER, at + HEADER + CHECKSUM_BYTES)),
+  };
+}
+
+/** Whether the body that follows a header verifies. It must lie in the bytes as a whole. */
+export function verifyFrameBody(
+  bytes: Buffer,
+  at: number,
+  header: FrameHeader,
+  hasher: PlaceHasher,
+  segment: number,
+): boolean {
+  const start = at + FRAME_HEADER_BYTES;
+  return hasher.verify(bytes, at + BODY, segment, bytes.subarray(start, start + header.bodyBytes));
+}
+
+/** Whether two checksums are the same. */
+export function sameChecksum(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}

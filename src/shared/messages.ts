@@ -1,0 +1,107 @@
+/**
+ * What threads say to each other, one union a direction. Watermarks are not here: they are words of the shared memory.
+ * A thread that gets a kind it does not know fails.
+ */
+import type { RecoveryReport } from './recovery-report.js';
+import type { WireError } from './portable/errors.js';
+import type { RingPlace } from './ring/producer.js';
+import type { SharedBuffers } from './ring/layout.js';
+import type { MessagePort } from 'node:worker_threads';
+
+/** What the writer is started with. */
+export interface WriterData {
+  readonly dir: string;
+  readonly nodeId: string | undefined;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+  readonly shared: SharedBuffers;
+  /** To and from the caller. */
+  readonly control: MessagePort;
+  /** To the background thread. */
+  readonly background: MessagePort;
+}
+
+/** Caller to writer. Sent, then `control` and `signal` are bumped. */
+export type ToWriter =
+  /** Everything not durable was given up; the ring goes on at a place. */
+  | { readonly kind: 'rolled-back'; readonly place: RingPlace }
+  /** Drain, sync, mark the end as clean, release. */
+  | { readonly kind: 'close' };
+
+/** What the store is, once the writer has recovered it. */
+export interface Opened {
+  readonly kind: 'opened';
+  readonly lastSequence: number;
+  readonly lastTimestampNs: bigint;
+  readonly recovery: RecoveryReport;
+}
+
+/** Writer to caller. */
+export type FromWriter =
+  | Opened
+  /** The store was not opened. */
+  | { readonly kind: 'refused'; readonly error: WireError }
+  /** A watermark has moved. At most one is on its way. */
+  | { readonly kind: 'progress' }
+  /** The disk is full: what is not durable has to be given up. */
+  | { readonly kind: 'suspended'; readonly error: WireError }
+  /** There is space again. */
+  | { readonly kind: 'resumed' }
+  /** Nothing will be written any more. */
+  | { readonly kind: 'failed'; readonly error: WireError }
+  | { readonly kind: 'closed' }
+  | LogLine;
+
+/** A line for the logger. */
+export interface LogLine {
+  readonly kind: 'log';
+  readonly level: 'error' | 'warn' | 'info';
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
+/** What the background thread is started with. */
+export interface BackgroundData {
+  readonly dir: string;
+  readonly segmentBytes: number;
+  readonly shared: SharedBuffers;
+  /** From the writer. */
+  readonly writer: MessagePort;
+}
+
+/** Writer to background thread: the frontier has moved by a chunk, or to another segment. */
+export interface Poke {
+  readonly kind: 'frontier';
+}
+
+/** Caller to background thread. */
+export type ToBackground =
+  /** Write a checkpoint beside the one in force; it is put in force by `commit-checkpoint`. */
+  | { readonly kind: 'write-checkpoint'; readonly snapshot: CheckpointSnapshot }
+  | { readonly kind: 'commit-checkpoint' }
+  | { readonly kind: 'close' };
+
+/** Background thread to caller. */
+export type FromBackground =
+  | { readonly kind: 'checkpoint-written' }
+  | { readonly kind: 'checkpoint-committed' }
+  | { readonly kind: 'checkpoint-failed'; readonly error: WireError }
+  | { readonly kind: 'closed' }
+  | LogLine;
+
+/** Heads and keys at one sequence, as {@link file://./format/checkpoint.ts} stores them. */
+export interface CheckpointSnapshot {
+  readonly storeId: Uint8Array;
+  readonly sequence: number;
+  /** Changed heads, unsorted, 32 bytes each. */
+  readonly heads: Uint8Array;
+  /** All live keys, oldest first, 32 bytes each. */
+  readonly keys: Uint8Array;
+}
+
+/** One end of a conversation between threads. */
+export interface Channel<Out, In> {
+  post(message: Out): void;
+  /** The next message that has arrived, without waiting for one. */
+  receive(): In | undefined;
+}

@@ -1,0 +1,176 @@
+/**
+ * The only door to the file system, and the seam at which faults are injected. Synchronous calls are for the threads
+ * that may block; the caller's thread reads asynchronously.
+ *
+ * Every failure is a StorageError that names the call and the errno. Nothing is retried here but EINTR, which Node does.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { KeeperError } from './portable/errors.js';
+
+/** An open file. */
+export type FileHandle = number;
+
+/** What the engine asks of a file system. Offsets and lengths are in bytes. */
+export interface Storage {
+  makeDir(dir: string): void;
+  list(dir: string): string[];
+  exists(file: string): boolean;
+  /** Bytes of a file. */
+  size(handle: FileHandle): number;
+  /** Bytes that may still be written to the file system of a directory. */
+  freeBytes(dir: string): number;
+  /** Open for reading. */
+  openRead(file: string): FileHandle;
+  /** Open for reading and writing; `'create'` makes it or empties it. */
+  openWrite(file: string, mode: 'existing' | 'create'): FileHandle;
+  close(handle: FileHandle): void;
+  /** Read up to the target's length; returns what there was. */
+  read(handle: FileHandle, target: Uint8Array, offset: number): number;
+  readAsync(handle: FileHandle, target: Uint8Array, offset: number): Promise<number>;
+  /** Write some of the parts, one after the other; returns how many bytes were taken. */
+  write(handle: FileHandle, parts: readonly Uint8Array[], offset: number): number;
+  truncate(handle: FileHandle, length: number): void;
+  /** Make the data of a file durable (fdatasync). */
+  sync(handle: FileHandle): void;
+  /** Make the names in a directory durable. */
+  syncDir(dir: string): void;
+  rename(from: string, to: string): void;
+  remove(file: string): void;
+}
+
+/** Raise a system call's failure as ERR_STORAGE with errno and call. */
+export function storageError(error: unknown, syscall: string, file?: string): KeeperError {
+  const errno = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  const name = typeof errno === 'string' ? errno : 'EUNKNOWN';
+  const where = file === undefined ? '' : ` of ${file}`;
+  return new KeeperError('ERR_STORAGE', `${syscall}${where} failed with ${name}`, {
+    errno: name,
+    syscall,
+    cause: error,
+    hint: 'Check the disk and its mount, close the store and open it again: recovery decides what is durable.',
+  });
+}
+
+function guard<T>(syscall: string, call: () => T, file?: string): T {
+  try {
+    return call();
+  } catch (error) {
+    throw storageError(error, syscall, file);
+  }
+}
+
+/** The file system of this machine. */
+export const nodeStorage: Storage = {
+  makeDir: (dir) => void guard('mkdir', () => fs.mkdirSync(dir, { recursive: true }), dir),
+  list: (dir) => guard('readdir', () => fs.readdirSync(dir), dir),
+  exists: (file) => fs.existsSync(file),
+  size: (handle) => guard('fstat', () => fs.fstatSync(handle).size),
+  freeBytes: (dir) =>
+    guard('statfs', () => {
+      const { bavail, bsize } = fs.statfsSync(dir);
+      return bavail * bsize;
+    }),
+  openRead: (file) => guard('open', () => fs.openSync(file, 'r'), file),
+  openWrite: (file, mode) => guard('open', () => fs.openSync(file, mode === 'create' ? 'w+' : 'r+'), file),
+  close: (handle) => guard('close', () => fs.closeSync(handle)),
+  read: (handle, target, offset) => guard('read', () => readFully(handle, target, offset)),
+  readAsync: async (handle, target, offset) => {
+    let done = 0;
+    while (done < target.length) {
+      const part = await new Promise<number>((resolve, reject) => {
+        fs.read(handle, target, done, target.length - done, offset + done, (error, bytes) => {
+          if (error === null) resolve(bytes);
+          else reject(storageError(error, 'read'));
+        });
+      });
+      if (part === 0) break;
+      done += part;
+    }
+    return done;
+  },
+  write: (handle, parts, offset) =>
+    guard('write', () => {
+      const only = parts[0];
+      if (parts.length === 1 && only !== undefined) return fs.writeSync(handle, only, 0, only.length, offset);
+      return fs.writevSync(handle, parts as Uint8Array[], offset);
+    }),
+  truncate: (handle, length) => guard('ftruncate', () => fs.ftruncateSync(handle, length)),
+  sync: (handle) => guard('fdatasync', () => fs.fdatasyncSync(handle)),
+  syncDir: (dir) =>
+    guard(
+      'fsync',
+      () => {
+        const handle = fs.openSync(dir, 'r');
+        try {
+          fs.fsyncSync(handle);
+        } finally {
+          fs.closeSync(handle);
+        }
+      },
+      dir,
+    ),
+  rename: (from, to) => guard('rename', () => fs.renameSync(from, to), to),
+  remove: (file) => guard('unlink', () => fs.unlinkSync(file), file),
+};
+
+function readFully(handle: number, target: Uint8Array, offset: number): number {
+  let done = 0;
+  while (done < target.length) {
+    const part = fs.readSync(handle, target, done, target.length - done, offset + done);
+    if (part === 0) break;
+    done += part;
+  }
+  return done;
+}
+
+/** Write all parts, going on after short writes. A write that takes nothing counts as a full disk. */
+export function writeFully(storage: Storage, handle: FileHandle, parts: readonly Uint8Array[], offset: number): void {
+  let rest = parts;
+  let at = offset;
+  while (rest.length > 0) {
+    const taken = storage.write(handle, rest, at);
+    if (taken === 0) throw storageError(Object.assign(new Error('nothing was written'), { code: 'ENOSPC' }), 'write');
+    at += taken;
+    rest = withoutFirst(rest, taken);
+  }
+}
+
+/** What is left of the parts after their first bytes. */
+function withoutFirst(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let skip = bytes;
+  const rest: Uint8Array[] = [];
+  for (const part of parts) {
+    if (skip >= part.length) skip -= part.length;
+    else {
+      rest.push(skip === 0 ? part : part.subarray(skip));
+      skip = 0;
+    }
+  }
+  return rest;
+}
+
+/** Replace a file by new content: temporary file, sync, rename, sync of the directory. */
+export function replaceFile(storage: Storage, dir: string, file: string, content: readonly Uint8Array[]): void {
+  const temporary = path.join(dir, `${file}.tmp`);
+  const handle = storage.openWrite(temporary, 'create');
+  try {
+    writeFully(storage, handle, content, 0);
+    storage.sync(handle);
+  } finally {
+    storage.close(handle);
+  }
+  storage.rename(temporary, path.join(dir, file));
+  storage.syncDir(dir);
+}
+
+/** A whole file, which must be small. */
+export function readFile(storage: Storage, file: string): Buffer {
+  const handle = storage.openRead(file);
+  try {
+    const bytes = Buffer.alloc(storage.size(handle));
+    return bytes.subarray(0, storage.read(handle, bytes, 0));
+  } finally {
+    storage.close(handle);
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Writes a checkpoint: the heads of the one in force merged with those that have changed, and all keys, into a file
+ * beside it. It comes into force by a rename, when the caller says that everything in it is durable.
+ */
+import path from 'node:path';
+import { PlaceHasher } from '../../shared/format/checksum.js';
+import {
+  addToFilter,
+  blocksOf,
+  CHECKPOINT_BLOCK_BYTES,
+  compareHashes,
+  decodeCheckpointHeader,
+  ENTRIES_PER_BLOCK,
+  ENTRY_BYTES,
+  encodeCheckpointHeader,
+  FENCE_BYTES,
+  filterBytesFor,
+  sealBlock,
+  verifyBlock,
+} from '../../shared/format/checkpoint.js';
+import { HEADS_FILE, TEMPORARY } from '../../shared/format/file-names.js';
+import { corrupt } from '../../shared/inspect.js';
+import type { CheckpointSnapshot } from '../../shared/messages.js';
+import { type FileHandle, type Storage, writeFully } from '../../shared/storage.js';
+
+/** Entries somewhere in memory, and a view on it. */
+interface Entries {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+/** Write the file of a snapshot and make its content durable. It is not in force yet. */
+export async function writeCheckpoint(storage: Storage, dir: string, snapshot: CheckpointSnapshot): Promise<void> {
+  const hasher = await PlaceHasher.create(snapshot.storeId);
+  const before = openOldHeads(storage, path.join(dir, HEADS_FILE), hasher);
+  const handle = storage.openWrite(path.join(dir, HEADS_FILE + TEMPORARY), 'create');
+  try {
+    const changed = entriesOf(snapshot.heads);
+    const atMost = before.count + snapshot.heads.length / ENTRY_BYTES;
+    const filter = Buffer.alloc(filterBytesFor(atMost));
+    const fences = Buffer.alloc(blocksOf(atMost) * FENCE_BYTES);
+    const blocks = new BlockWriter(storage, handle, hasher);
+    let heads = 0;
+    for (const { entries, at } of merge(before.entries(), sortedByHash(changed))) {
+      if (heads % ENTRIES_PER_BLOCK === 0) fences.set(entries.bytes.subarray(at, at + FENCE_BYTES), fenceAt(heads));
+      addToFilter(filter, Uint32Array.of(entries.view.getUint32(at, true), entries.view.getUint32(at + 4, true)));
+      blocks.add(entries.bytes, at);
+      heads++;
+    }
+    blocks.endSection();
+    const keys = snapshot.keys.length / ENTRY_BYTES;
+    for (let i = 0; i < keys; i++) blocks.add(snapshot.keys, i * ENTRY_BYTES);
+    blocks.endSection();
+    const sections = { fences: fences.subarray(0, blocksOf(heads) * FENCE_BYTES), filter };
+    const parts = [sections.fences, filter].filter((part) => part.length > 0);
+    writeFully(storage, handle, parts, blocks.offset);
+    const header = { sequence: snapshot.sequence, heads, keys, ...sections };
+    writeFully(storage, handle, [encodeCheckpointHeader(header, snapshot.storeId, hasher)], 0);
+    storage.sync(handle);
+  } finally {
+    storage.close(handle);
+    before.close();
+  }
+}
+
+/** Put the checkpoint that was written last in force. */
+export function commitCheckpoint(storage: Storage, dir: string): void {
+  storage.rename(path.join(dir, HEADS_FILE + TEMPORARY), path.join(dir, HEADS_FILE));
+  storage.syncDir(dir);
+}
+
+function fenceAt(head: number): number {
+  return (head / ENTRIES_PER_BLOCK) * FENCE_BYTES;
+}
+
+/** Gathers entries into blocks, and writes each when it is full. */
+class BlockWriter {
+  readonly #storage: Storage;
+  readonly #handle: FileHandle;
+  readonly #hasher: PlaceHasher;
+  readonly #block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
+  #number = 1;
+  #count = 0;
+
+  constructor(storage: Storage, handle: FileHandle, hasher: PlaceHasher) {
+    this.#storage = storage;
+    this.#handle = handle;
+    this.#hasher = hasher;
+  }
+
+  /** Where the next block goes. Unit: bytes. */
+  get offset(): number {
+    return this.#number * CHECKPOINT_BLOCK_BYTES;
+  }
+
+  add(bytes: Uint8Array, at: number): void {
+    this.#block.set(bytes.subarray(at, at + ENTRY_BYTES), this.#count * ENTRY_BYTES);
+    this.#count++;
+    if (this.#count === ENTRIES_PER_BLOCK) this.endSection();
+  }
+
+  /** Write what is gathered: the next entry begins a new block. */
+  endSection(): void {
+    if (this.#count === 0) return;
+    sealBlock(this.#block, this.#count, this.#number, this.#hasher);
+    writeFully(this.#storage, this.#handle, [this.#block], this.offset);
+    this.#number++;
+    this.#count = 0;
+  }
+}
+
+interface EntryAt {
+  readonly entries: Entries;
+  readonly at: number;
+}
+
+interface OldHeads {
+  readonly count: number;
+  entries(): Generator<EntryAt>;
+  close(): void;
+}
+
+/** The heads of the checkpoint in force, in order; none where there is no such file or it does not verify. */
+function openOldHeads(storage: Storage, file: string, hasher: PlaceHasher): OldHeads {
+  if (!storage.exists(file)) return { count: 0, *entries() {}, close() {} };
+  const handle = storage.openRead(file);
+  const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
+  storage.read(handle, block, 0);
+  const count = decodeCheckpointHeader(block, hasher)?.heads ?? 0;
+  return {
+    count,
+    *entries() {
+      const entries = entriesOf(block);
+      for (let number = 1; number <= blocksOf(count); number++) {
+        storage.read(handle, block, number * CHECKPOINT_BLOCK_BYTES);
+        const inBlock = verifyBlock(block, number, hasher);
+        if (inBlock === -1) throw corrupt(file, number * CHECKPOINT_BLOCK_BYTES, 'a block does not verify');
+        for (let i = 0; i < inBlock; i++) yield { entries, at: i * ENTRY_BYTES };
+      }
+    },
+    close: () => storage.close(handle),
+  };
+}
+
+/** Both in order; of two entries with the same hash the changed one. */
+function* merge(before: Generator<EntryAt>, changed: Generator<EntryAt>): Generator<EntryAt> {
+  let old = before.next();
+  let next = changed.next();
+  while (old.done !== true && next.done !== true) {
+    const { entries, at } = old.value;
+    const order = compareHashes(entries.view, at, next.value.entries.view, next.value.at);
+    if (order < 0) {
+      yield old.value;
+      old = before.next();
+      continue;
+    }
+    yield next.value;
+    if (order === 0) old = before.next();
+    next = changed.next();
+  }
+  for (; old.done !== true; old = before.next()) yield old.value;
+  for (; next.done !== true; next = changed.next()) yield next.value;
+}
+
+/** Entries in the order of their hashes: dealt into buckets by their upper bits, each sorted by itself. */
+function* sortedByHash(entries: Entries): Generator<EntryAt> {
+  const buckets: number[][] = [];
+  for (let at = 0; at < entries.bytes.length; at += ENTRY_BYTES) {
+    const bucket = entries.view.getUint16(at + 6, true);
+    buckets[bucket] ??= [];
+    buckets[bucket].push(at);
+  }
+  for (const bucket of buckets) {
+    if (bucket === undefined) continue;
+    bucket.sort((a, b) => compareHashes(entries.view, a, entries.view, b));
+    for (const at of bucket) yield { entries, at };
+  }
+}
+
+function entriesOf(bytes: Uint8Array): Entries {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}

@@ -1,0 +1,85 @@
+/** A group commit being formed: the records of whole appends that the ring holds, with their checksums set. */
+import { FLAG, recordFlags, recordSequence, recordTimestampNs, sealRecord } from '../../shared/format/record.js';
+import type { RingConsumer } from '../../shared/ring/consumer.js';
+import { loadPosition, POSITION } from '../../shared/ring/layout.js';
+import type { RingPlace } from '../../shared/ring/producer.js';
+
+/** The body of a frame is this large at most, unless a single append is larger. Unit: bytes. */
+export const FRAME_SOFT_LIMIT_BYTES = 1024 * 1024;
+
+export interface Group {
+  /** Where the records lie in the ring: one range, or two where it wraps. */
+  readonly parts: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly count: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly lastTimestampNs: bigint;
+  /** Where the ring goes on after it. */
+  readonly end: RingPlace;
+}
+
+/** A range of the ring. */
+interface Range {
+  readonly start: number;
+  end: number;
+}
+
+/**
+ * Take the appends that were published, up to the soft limit, or a single larger one.
+ * @param seed of the store's record checksums
+ */
+export function takeGroup(consumer: RingConsumer, seed: number): Group | undefined {
+  const { ring, view } = consumer.state;
+  const head = loadPosition(consumer.state, POSITION.head);
+  const start = consumer.place;
+  const ranges: Range[] = [];
+  let bytes = 0;
+  let count = 0;
+  let last = -1;
+  // The end of the last whole append that fits.
+  let whole: { bytes: number; count: number; last: number; end: RingPlace } | undefined;
+  for (let at = consumer.peek(head); at !== -1; at = consumer.peek(head)) {
+    sealRecord(ring, view, at, seed);
+    const isLast = (recordFlags(view, at) & FLAG.last) !== 0;
+    const length = consumer.advance();
+    const range = ranges.at(-1);
+    if (range !== undefined && range.end === at) range.end += length;
+    else ranges.push({ start: at, end: at + length });
+    bytes += length;
+    count++;
+    last = at;
+    if (bytes > FRAME_SOFT_LIMIT_BYTES && whole !== undefined) break;
+    if (!isLast) continue;
+    whole = { bytes, count, last, end: consumer.place };
+    if (bytes >= FRAME_SOFT_LIMIT_BYTES) break;
+  }
+  if (whole === undefined) {
+    consumer.moveTo(start);
+    return undefined;
+  }
+  consumer.moveTo(whole.end);
+  const lastSequence = recordSequence(view, whole.last);
+  return {
+    parts: cut(ranges, whole.bytes).map((range) => ring.subarray(range.start, range.end)),
+    bytes: whole.bytes,
+    count: whole.count,
+    firstSequence: lastSequence - whole.count + 1,
+    lastSequence,
+    lastTimestampNs: recordTimestampNs(view, whole.last),
+    end: whole.end,
+  };
+}
+
+/** The first so many bytes of some ranges. */
+function cut(ranges: readonly Range[], bytes: number): Range[] {
+  const kept: Range[] = [];
+  let left = bytes;
+  for (const { start, end } of ranges) {
+    if (left === 0) break;
+    const length = Math.min(left, end - start);
+    kept.push({ start, end: start + length });
+    left -= length;
+  }
+  return kept;
+}

@@ -1,0 +1,24 @@
+/** The writer's thread. */
+import { receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { FromWriter, Poke, ToWriter, WriterData } from '../../shared/messages.js';
+import { attachShared } from '../../shared/ring/layout.js';
+import { nodeStorage } from '../../shared/storage.js';
+import { Writer } from './writer.js';
+
+const data = workerData as WriterData;
+const port = data.control;
+
+const writer = new Writer(
+  nodeStorage,
+  data,
+  attachShared(data.shared),
+  {
+    post: (message: FromWriter) => port.postMessage(message),
+    receive: () => receiveMessageOnPort(port)?.message as ToWriter | undefined,
+  },
+  () => data.background.postMessage({ kind: 'frontier' } satisfies Poke),
+);
+await writer.open();
+writer.run();
+data.background.close();
+port.close();

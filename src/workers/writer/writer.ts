@@ -1,0 +1,332 @@
+/**
+ * The writer: the only one that writes to the log. A turn drains what the ring holds into one frame, writes it, syncs
+ * it, publishes it as durable and tells the caller's thread. There is no timer: a group commit is what arrived while the
+ * last sync ran.
+ */
+import path from 'node:path';
+import { MANIFEST_FILE } from '../../shared/format/file-names.js';
+import { recordSeed } from '../../shared/format/checksum.js';
+import type { Channel, FromWriter, Opened, ToWriter } from '../../shared/messages.js';
+import { KeeperError, toWire } from '../../shared/portable/errors.js';
+import { RingConsumer } from '../../shared/ring/consumer.js';
+import { bump, MODE, type Mode, POSITION, type SharedState, storePosition, WORD } from '../../shared/ring/layout.js';
+import { type Storage, storageError } from '../../shared/storage.js';
+import { FillGuard } from './fill-guard.js';
+import { type Group, takeGroup } from './group.js';
+import { LogFile } from './log-file.js';
+import { recover, type Recovered } from './recovery.js';
+import { firstLogFile, nextLogFile } from './rotation.js';
+import { WatermarkFile } from './watermark-file.js';
+
+export interface WriterOptions {
+  readonly dir: string;
+  readonly nodeId: string | undefined;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+}
+
+/** How long the writer sleeps at most: with an unsynced watermark, while it probes for space, and otherwise. */
+const SLEEP_MS = { unsynced: 100, probing: 250, idle: 1000 } as const;
+
+/** Space that must be there before writes resume. Unit: bytes. */
+const PROBE_BYTES = 256 * 1024;
+
+/** After a rotation for which there was no space, the old segment goes on for so long. Unit: milliseconds. */
+const ROTATION_RETRY_MS = 1000;
+
+/** A full disk, and a file that may not grow: space may come back. Every other failure is final. */
+const OUT_OF_SPACE: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+export class Writer {
+  readonly #storage: Storage;
+  readonly #options: WriterOptions;
+  readonly #state: SharedState;
+  readonly #port: Channel<FromWriter, ToWriter>;
+  readonly #ring: RingConsumer;
+  readonly #guard: FillGuard;
+  #log!: LogFile;
+  #watermark!: WatermarkFile;
+  #recovered!: Recovered;
+  #seed = 0;
+  #durable = 0;
+  #timestampNs = 0n;
+  #controlSeen = 0;
+  /** In suspension: whether the caller has given up what was not durable. */
+  #rolledBack = false;
+  #nextRotationMs = 0;
+
+  /** @param poke tells the background thread that the frontier has moved */
+  constructor(
+    storage: Storage,
+    options: WriterOptions,
+    state: SharedState,
+    port: Channel<FromWriter, ToWriter>,
+    poke: () => void,
+  ) {
+    this.#storage = storage;
+    this.#options = options;
+    this.#state = state;
+    this.#port = port;
+    this.#ring = new RingConsumer(state);
+    this.#guard = new FillGuard(state, poke);
+  }
+
+  get mode(): Mode {
+    return Atomics.load(this.#state.words, WORD.mode) as Mode;
+  }
+
+  /** Recover the directory and begin. Posts `opened`, or `refused`. */
+  async open(): Promise<void> {
+    const { dir, nodeId } = this.#options;
+    const began = performance.now();
+    try {
+      if (!this.#storage.exists(dir)) {
+        this.#storage.makeDir(dir);
+        this.#storage.syncDir(path.dirname(path.resolve(dir)));
+      }
+      this.#recovered = await recover(this.#storage, dir, nodeId);
+      const { found, manifest, report } = this.#recovered;
+      this.#seed = recordSeed(found.storeId);
+      this.#durable = found.active?.lastSequence ?? 0;
+      this.#timestampNs = found.active?.lastTimestampNs ?? 0n;
+      this.#log = firstLogFile(this.#storage, dir, this.#recovered);
+      this.#watermark = WatermarkFile.open(this.#storage, dir, found.hasher, found.watermark?.turn ?? 0);
+      this.#markDurable(false);
+      this.#watermark.sync();
+      this.#guard.moveTo(this.#log.number, this.#log.endOffset);
+      storePosition(this.#state, POSITION.endOffset, this.#log.endOffset);
+      Atomics.store(this.#state.words, WORD.segment, this.#log.number);
+      Atomics.store(this.#state.words, WORD.mode, MODE.running);
+      this.#port.post({
+        kind: 'opened',
+        lastSequence: manifest.durableUpTo,
+        lastTimestampNs: this.#timestampNs,
+        recovery: { ...report, tookMs: performance.now() - began },
+      } satisfies Opened);
+    } catch (error) {
+      Atomics.store(this.#state.words, WORD.mode, MODE.closed);
+      this.#port.post({ kind: 'refused', error: toWire(asKeeperError(error)) });
+    }
+  }
+
+  /** Take turns until the store is closed. */
+  run(): void {
+    while (this.mode !== MODE.closed) {
+      const signal = Atomics.load(this.#state.words, WORD.signal);
+      if (!this.turn()) Atomics.wait(this.#state.words, WORD.signal, signal, this.#sleepMs());
+    }
+  }
+
+  /** Do what there is to do. Returns whether there was anything. */
+  turn(): boolean {
+    Atomics.add(this.#state.words, WORD.beat, 1);
+    if (Atomics.load(this.#state.words, WORD.control) !== this.#controlSeen) {
+      this.#controlSeen = Atomics.load(this.#state.words, WORD.control);
+      for (let message = this.#port.receive(); message !== undefined; message = this.#port.receive()) {
+        this.#obey(message);
+      }
+      return true;
+    }
+    switch (this.mode) {
+      case MODE.running: {
+        const group = takeGroup(this.#ring, this.#seed);
+        if (group !== undefined) this.#commit(group);
+        else this.#syncWatermark();
+        return group !== undefined;
+      }
+      case MODE.suspended:
+        if (this.#rolledBack) this.#probe();
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  /** One group commit, from the ring to the acknowledgement. */
+  #commit(group: Group): void {
+    try {
+      this.#rotateFor(group);
+      this.#guard.enter(this.#log.number, this.#log.endAfter(group));
+      this.#inSystemCalls(() =>
+        this.#log.write(group, { epoch: this.#recovered.manifest.epoch, durableUpTo: this.#durable }),
+      );
+    } catch (error) {
+      this.#failWrite(asKeeperError(error));
+      return;
+    }
+    storePosition(this.#state, POSITION.written, group.end.position);
+    if (Atomics.load(this.#state.words, WORD.wantWritten) === 1) this.#tellProgress();
+    try {
+      this.#inSystemCalls(() => this.#log.sync());
+    } catch (error) {
+      // Never synced again: after a failed fdatasync the kernel may call pages clean that the disk never got.
+      this.#fail(asKeeperError(error));
+      return;
+    }
+    this.#durable = group.lastSequence;
+    this.#timestampNs = group.lastTimestampNs;
+    storePosition(this.#state, POSITION.endOffset, this.#log.endOffset);
+    Atomics.store(this.#state.words, WORD.segment, this.#log.number);
+    storePosition(this.#state, POSITION.durable, group.end.position);
+    this.#tellProgress();
+    try {
+      this.#markDurable(false);
+    } catch (error) {
+      this.#fail(asKeeperError(error));
+    }
+  }
+
+  /** Go on in a new segment if the group does not fit into this one, or this one is old. */
+  #rotateFor(group: Group): void {
+    const { segmentBytes, segmentAgeMs, dir } = this.#options;
+    const log = this.#log;
+    const now = Date.now();
+    if (log.empty || now < this.#nextRotationMs) return;
+    if (log.endAfter(group) <= segmentBytes && now - log.createdMs < segmentAgeMs) return;
+    try {
+      const prepared = this.#guard.takeSegment(log.number + 1);
+      this.#log = nextLogFile(this.#storage, dir, this.#recovered, log, prepared, {
+        firstSequence: this.#durable + 1,
+        previousTimestampNs: this.#timestampNs,
+        nowMs: now,
+      });
+    } catch (error) {
+      const failure = asKeeperError(error);
+      if (!isOutOfSpace(failure)) throw failure;
+      // The old segment stays valid, and grows meanwhile.
+      this.#nextRotationMs = now + ROTATION_RETRY_MS;
+      this.#report('warn', { error: toWire(failure), segment: log.number }, 'no space for the next segment');
+      return;
+    }
+    log.close();
+  }
+
+  #failWrite(error: KeeperError): void {
+    if (!isOutOfSpace(error)) {
+      this.#fail(error);
+      return;
+    }
+    try {
+      this.#log.cutBack();
+    } catch (cut) {
+      this.#fail(asKeeperError(cut));
+      return;
+    }
+    this.#rolledBack = false;
+    this.#setMode(MODE.suspended, { kind: 'suspended', error: toWire(error) });
+  }
+
+  /** In suspension: see whether there is space again. */
+  #probe(): void {
+    try {
+      this.#guard.enter(this.#log.number, this.#log.endOffset + PROBE_BYTES);
+      this.#inSystemCalls(() => this.#log.probe(PROBE_BYTES));
+    } catch (error) {
+      const failure = asKeeperError(error);
+      try {
+        if (!isOutOfSpace(failure) || failure.syscall === 'fdatasync') throw failure;
+        this.#log.cutBack();
+      } catch (final) {
+        this.#fail(asKeeperError(final));
+      }
+      return;
+    }
+    this.#setMode(MODE.running, { kind: 'resumed' });
+  }
+
+  /** Final: nothing will be written any more. */
+  #fail(error: KeeperError): void {
+    this.#setMode(MODE.failed, { kind: 'failed', error: toWire(error) });
+  }
+
+  #obey(message: ToWriter): void {
+    switch (message.kind) {
+      case 'rolled-back':
+        this.#ring.moveTo(message.place);
+        this.#rolledBack = true;
+        return;
+      case 'close':
+        this.#close();
+        return;
+      default:
+        throw new Error(`unknown message: ${JSON.stringify(message satisfies never)}`);
+    }
+  }
+
+  #close(): void {
+    while (this.mode === MODE.running) {
+      const group = takeGroup(this.#ring, this.#seed);
+      if (group === undefined) break;
+      this.#commit(group);
+    }
+    try {
+      if (this.mode === MODE.running) {
+        this.#markDurable(true);
+        this.#watermark.sync();
+      }
+    } catch (error) {
+      this.#fail(asKeeperError(error));
+    }
+    this.#watermark.close();
+    this.#log.close();
+    this.#setMode(MODE.closed, { kind: 'closed' });
+  }
+
+  #markDurable(clean: boolean): void {
+    this.#watermark.write({
+      epoch: this.#recovered.manifest.epoch,
+      sequence: this.#durable,
+      segment: this.#log.number,
+      endOffset: this.#log.endOffset,
+      clean,
+    });
+  }
+
+  #syncWatermark(): void {
+    if (this.#watermark.synced) return;
+    try {
+      this.#inSystemCalls(() => this.#watermark.sync());
+    } catch (error) {
+      this.#fail(asKeeperError(error));
+    }
+  }
+
+  #sleepMs(): number {
+    if (this.mode === MODE.suspended) return SLEEP_MS.probing;
+    return this.#watermark.synced ? SLEEP_MS.idle : SLEEP_MS.unsynced;
+  }
+
+  #setMode(mode: Mode, message: FromWriter): void {
+    Atomics.store(this.#state.words, WORD.mode, mode);
+    this.#port.post(message);
+    bump(this.#state, WORD.settled);
+  }
+
+  /** A watermark has moved: wake a blocked caller, and send a message unless one is on its way. */
+  #tellProgress(): void {
+    bump(this.#state, WORD.settled);
+    if (Atomics.exchange(this.#state.words, WORD.notified, 1) === 0) this.#port.post({ kind: 'progress' });
+  }
+
+  /** Inside, the writer cannot beat: a blocked caller must not take it for dead. */
+  #inSystemCalls(calls: () => void): void {
+    Atomics.store(this.#state.words, WORD.phase, 1);
+    try {
+      calls();
+    } finally {
+      Atomics.store(this.#state.words, WORD.phase, 0);
+    }
+  }
+
+  #report(level: 'warn' | 'info', fields: Record<string, unknown>, message: string): void {
+    this.#port.post({ kind: 'log', level, fields, message });
+  }
+}
+
+function isOutOfSpace(error: KeeperError & { errno?: unknown }): boolean {
+  return typeof error.errno === 'string' && OUT_OF_SPACE.has(error.errno);
+}
+
+function asKeeperError(error: unknown): KeeperError & { errno?: unknown; syscall?: unknown } {
+  return error instanceof KeeperError ? error : storageError(error, 'unknown', MANIFEST_FILE);
+}
