@@ -1,24 +1,36 @@
 /** The form of append calls: their members and options, before any event is looked at. */
 import { integer, invalid, parseDurability, refuseUnknown } from '../shared/options.js';
 import type { AppendOptions, CallOptions, Expect } from '../shared/portable/log.js';
-import type { AppendInput } from './append/appender.js';
+import type { Part } from './append/call.js';
+import type { Head } from './append/heads.js';
 import { invalidEvent } from './append/names.js';
 
 const CALL_OPTIONS = { durability: true, signal: true };
 const APPEND_OPTIONS = { ...CALL_OPTIONS, expect: true };
 const STREAM_APPEND = { stream: true, events: true, expect: true };
 
+/** Until the part is accepted. */
+const NO_HEAD: Head = {
+  stream: '',
+  bytes: new Uint8Array(0),
+  hash: new Uint32Array(4),
+  revision: -1,
+  lastSequence: 0,
+  pending: 0,
+  dirty: false,
+};
+
 /**
  * An append to one stream.
  * @throws ERR_INVALID_OPTIONS, ERR_INVALID_EVENT
  */
-export function appendInput(stream: unknown, events: unknown, options: AppendOptions | undefined): AppendInput {
+export function appendInput(stream: unknown, events: unknown, options: AppendOptions | undefined): Part {
   if (options !== undefined) checkOptions(options, APPEND_OPTIONS);
   return toInput(stream, events, options?.expect, '');
 }
 
 /** The appends to several streams. Fails as {@link appendInput} does. */
-export function appendInputs(appends: unknown, options: CallOptions | undefined): AppendInput[] {
+export function appendInputs(appends: unknown, options: CallOptions | undefined): Part[] {
   if (options !== undefined) checkOptions(options, CALL_OPTIONS);
   if (!Array.isArray(appends)) throw invalidEvent('appends', 'must be a list of { stream, events, expect? }');
   const streams = new Set<unknown>();
@@ -27,27 +39,32 @@ export function appendInputs(appends: unknown, options: CallOptions | undefined)
     if (typeof append !== 'object' || append === null) throw invalidEvent(path, 'must be { stream, events, expect? }');
     refuseUnknown(append, STREAM_APPEND, `${path}.`);
     const { stream, events, expect } = append as Record<string, unknown>;
-    if (streams.has(stream)) throw invalidEvent(`${path}.stream`, `is ${String(stream)} again: a call names a stream once`);
+    if (streams.has(stream))
+      throw invalidEvent(`${path}.stream`, `is ${String(stream)} again: a call names a stream once`);
     streams.add(stream);
     return toInput(stream, events, expect, `${path}.`);
   });
 }
 
-function toInput(stream: unknown, events: unknown, expect: unknown, prefix: string): AppendInput {
+function toInput(stream: unknown, events: unknown, expect: unknown, prefix: string): Part {
   if (typeof stream !== 'string') throw invalidEvent(`${prefix}stream`, 'must be a string');
   const single = !Array.isArray(events);
-  if (!single && events.length === 0) throw invalidEvent(`${prefix}events`, 'is empty: an append has one event at least');
+  if (!single && events.length === 0)
+    throw invalidEvent(`${prefix}events`, 'is empty: an append has one event at least');
   return {
     stream,
+    count: single ? 1 : events.length,
+    expect: expect === undefined ? 'any' : parseExpect(expect, `${prefix}expect`),
     events: single ? [events] : events,
-    expect: parseExpect(expect, `${prefix}expect`),
     path: single ? `${prefix}event` : `${prefix}events`,
     single,
+    head: NO_HEAD,
+    previousRevision: -1,
+    previousSequence: 0,
   };
 }
 
 function parseExpect(expect: unknown, path: string): Expect {
-  if (expect === undefined) return 'any';
   if (expect === 'any' || expect === 'none' || expect === 'exists') return expect;
   if (typeof expect === 'number') return integer(path, expect, 0, 0, Number.MAX_SAFE_INTEGER);
   throw invalid(path, "must be a revision, 'any', 'none' or 'exists'");

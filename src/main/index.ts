@@ -39,9 +39,9 @@ export type {
 export type { Selector, Selectors } from '../shared/portable/selector.js';
 export { openStore } from './store.js';
 export type {
+  AppendSyncOptions,
   Enqueued,
   EnqueueOptions,
-  AppendSyncOptions,
   MemoryUse,
   Problem,
   RecoveryReport,

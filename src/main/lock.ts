@@ -142,7 +142,8 @@ function linkIfThere(file: string): string {
 }
 
 function locked(file: string, holder: Holder | undefined): KeeperError {
-  const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host} since ${holder.since}`;
+  const who =
+    holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host} since ${holder.since}`;
   return new KeeperError('ERR_LOCKED', `${path.dirname(file)} is open in ${who}`, {
     pid: holder?.pid ?? 0,
     host: holder?.host ?? '',

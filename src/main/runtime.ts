@@ -3,8 +3,8 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import type { BackgroundData, FromBackground, FromWriter, ToBackground, WriterData } from '../shared/messages.js';
 import { attachShared, type SharedBuffers } from '../shared/ring/layout.js';
 import { nodeStorage, type Storage } from '../shared/storage.js';
-import { type Lock, lockDirectory } from './lock.js';
 import { ThreadLink, type WriterLink } from './append/writer-link.js';
+import { type Lock, lockDirectory } from './lock.js';
 
 /** What the parts are started with. */
 export interface EngineOptions {

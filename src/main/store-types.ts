@@ -1,7 +1,7 @@
 /** What an embedded store has beyond the portable log. */
 import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
-import type { RecoveryReport } from '../shared/recovery-report.js';
 import type { Appended, AppendOptions, CallOptions, EventLog } from '../shared/portable/log.js';
+import type { RecoveryReport } from '../shared/recovery-report.js';
 
 /** Events that are accepted but not awaited. */
 export interface Enqueued {

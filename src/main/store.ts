@@ -10,7 +10,6 @@ import type {
   AppendedMany,
   AppendOptions,
   CallOptions,
-  Durability,
   Head,
   ReadOptions,
   ReadStreamOptions,
@@ -20,13 +19,21 @@ import type {
   StreamsOptions,
 } from '../shared/portable/log.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
-import type { AcceptOptions, AppendInput } from './append/appender.js';
+import type { CallFlags } from './append/call.js';
 import { appendInput, appendInputs } from './append-inputs.js';
-import { openReadOnlyStore, type ReadOnlyStore } from './read-only-store.js';
 import { Reader } from './read/reader.js';
+import { openReadOnlyStore, type ReadOnlyStore } from './read-only-store.js';
 import { type Runtime, threadRuntime } from './runtime.js';
 import { collectStats } from './stats.js';
-import type { Enqueued, EnqueueOptions, AppendSyncOptions, Store, StoreStats, VerifyOptions, VerifyReport } from './store-types.js';
+import type {
+  AppendSyncOptions,
+  Enqueued,
+  EnqueueOptions,
+  Store,
+  StoreStats,
+  VerifyOptions,
+  VerifyReport,
+} from './store-types.js';
 import { verifyLog } from './verify.js';
 import { closedError, openWritingStore, type WritingStore } from './writing-store.js';
 
@@ -69,6 +76,8 @@ export async function openStoreOn<M extends object = AnyEvents>(
   }
 }
 
+const ENQUEUED: CallFlags = { durability: 'synced', system: false, many: false };
+
 interface Directory {
   readonly dir: string;
   release(): Promise<void>;
@@ -88,44 +97,57 @@ async function takeDirectory(dir: string, runtime: Runtime): Promise<Directory> 
   return { dir, release: async () => lock.release() };
 }
 
-type Mode = { readonly kind: 'writing'; readonly store: WritingStore } | { readonly kind: 'read-only'; readonly store: ReadOnlyStore };
+type Mode =
+  | { readonly kind: 'writing'; readonly store: WritingStore }
+  | { readonly kind: 'read-only'; readonly store: ReadOnlyStore };
 
 class EmbeddedStore<M extends object> implements Store<M> {
   readonly #settings: Settings;
   readonly #mode: Mode;
   readonly #reader: Reader;
   readonly #release: () => Promise<void>;
+  readonly #flagsOfOne: CallFlags;
+  readonly #flagsOfMany: CallFlags;
   #closing: Promise<void> | undefined;
 
   constructor(settings: Settings, mode: Mode, release: () => Promise<void>) {
     this.#settings = settings;
     this.#mode = mode;
     this.#release = release;
+    this.#flagsOfOne = { durability: settings.durability, system: false, many: false };
+    this.#flagsOfMany = { durability: settings.durability, system: false, many: true };
     const lastOfStream = (stream: string, durable: number): number | undefined =>
       mode.kind === 'writing' ? mode.store.lastDurableOf(stream, durable) : undefined;
     this.#reader = new Reader(mode.store.records, settings.indexBytes, lastOfStream, () => this.#checkOpen());
   }
 
-  append(
-    stream: string,
-    events: NewEvent<M> | readonly NewEvent<M>[],
-    options?: AppendOptions,
-  ): Promise<Appended> {
-    return this.#append(() => [appendInput(stream, events, options)], options, false);
+  append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
+    try {
+      const { appender } = this.#writing();
+      return appender.append([appendInput(stream, events, options)], this.#flags(options, false), options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   appendMany(appends: readonly StreamAppend<M>[], options?: CallOptions): Promise<AppendedMany> {
-    return this.#append(() => appendInputs(appends, options), options, true) as Promise<AppendedMany>;
+    try {
+      const { appender } = this.#writing();
+      const appended = appender.append(appendInputs(appends, options), this.#flags(options, true), options?.signal);
+      return appended as Promise<AppendedMany>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued {
     const inputs = [appendInput(stream, events, options)];
-    return this.#writing().appender.enqueue(inputs, this.#accept('synced', false));
+    return this.#writing().appender.enqueue(inputs, ENQUEUED);
   }
 
   appendSync(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendSyncOptions): Appended {
     const inputs = [appendInput(stream, events, options)];
-    return this.#writing().appender.appendSync(inputs, this.#accept(options?.durability, false));
+    return this.#writing().appender.appendSync(inputs, this.#flags(options, false));
   }
 
   async flush(): Promise<void> {
@@ -175,17 +197,10 @@ class EmbeddedStore<M extends object> implements Store<M> {
     return this.close();
   }
 
-  #append(inputs: () => AppendInput[], options: CallOptions | undefined, many: boolean): Promise<Appended> {
-    try {
-      const { appender } = this.#writing();
-      return appender.append(inputs(), this.#accept(options?.durability, many), options?.signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #accept(durability: Durability | undefined, many: boolean): AcceptOptions {
-    return { durability: durability ?? this.#settings.durability, system: false, many };
+  #flags(options: CallOptions | undefined, many: boolean): CallFlags {
+    const durability = options?.durability;
+    if (durability !== undefined) return { durability, system: false, many };
+    return many ? this.#flagsOfMany : this.#flagsOfOne;
   }
 
   get #storeId(): string {

@@ -8,7 +8,8 @@ import { type Logger, type Settings, SYSTEM_RESERVE_BYTES } from '../shared/opti
 import { aborted, fromWire, KeeperError, type Outcome, toWire } from '../shared/portable/errors.js';
 import { allocateShared, type SharedState, WORD } from '../shared/ring/layout.js';
 import { RingProducer } from '../shared/ring/producer.js';
-import { type AcceptOptions, Appender, type AppendInput } from './append/appender.js';
+import { Appender } from './append/appender.js';
+import type { CallFlags } from './append/call.js';
 import { Clock, systemClock } from './append/clock.js';
 import { Duplicates } from './append/duplicates.js';
 import { Heads } from './append/heads.js';
@@ -17,6 +18,7 @@ import { Keys } from './append/keys.js';
 import { Pending } from './append/pending.js';
 import { replay } from './append/replay.js';
 import { Sequencer } from './append/sequencer.js';
+import { appendInput } from './append-inputs.js';
 import { Checkpoints } from './checkpoints.js';
 import { Catalog } from './read/catalog.js';
 import { Records } from './read/records.js';
@@ -30,7 +32,7 @@ const SUSPENDED_RETRY_MS = 1000;
 /** The stream of what Keeperlog has to say about a store. */
 const STORE_STREAM = '$store';
 
-const SYSTEM: AcceptOptions = { durability: 'synced', system: true, many: false };
+const SYSTEM: CallFlags = { durability: 'synced', system: true, many: false };
 
 export type StoreMode = 'open' | 'suspended' | 'failed' | 'closing' | 'closed';
 
@@ -301,7 +303,10 @@ export class WritingStore {
       this.#backgroundClosed.resolve();
       if (this.#mode === 'closed' || this.#mode === 'closing') return;
       this.#logger.error({ error }, 'the background thread has ended; the log goes on without it');
-      this.#checkpoints.onMessage({ kind: 'checkpoint-failed', error: toWire(writerDied('the background thread has ended')) });
+      this.#checkpoints.onMessage({
+        kind: 'checkpoint-failed',
+        error: toWire(writerDied('the background thread has ended')),
+      });
       return;
     }
     if (this.#mode !== 'closed') this.#fail(writerDied(error?.message ?? 'the writer thread has ended', error));
@@ -362,8 +367,8 @@ export class WritingStore {
 
   /** Record something about the store in the store. */
   #note(type: string, data: object): void {
-    const input: AppendInput = { stream: STORE_STREAM, expect: 'any', events: [{ type, data }], path: 'event', single: true };
-    this.appender.append([input], SYSTEM, undefined).catch((error) => {
+    const part = appendInput(STORE_STREAM, { type, data }, undefined);
+    this.appender.append([part], SYSTEM, undefined).catch((error) => {
       this.#logger.warn({ error, type }, 'an event about the store could not be recorded');
     });
   }

@@ -4,13 +4,7 @@
  */
 import path from 'node:path';
 import { PlaceHasher } from './format/checksum.js';
-import {
-  LOG_FILES_HINT,
-  MANIFEST_FILE,
-  segmentFile,
-  segmentNumber,
-  WATERMARK_FILE,
-} from './format/file-names.js';
+import { LOG_FILES_HINT, MANIFEST_FILE, segmentFile, segmentNumber, WATERMARK_FILE } from './format/file-names.js';
 import {
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
@@ -75,7 +69,9 @@ export interface Inspection {
 export function readManifest(storage: Storage, dir: string): Manifest | undefined {
   const file = path.join(dir, MANIFEST_FILE);
   if (!storage.exists(file)) {
-    const orphan = storage.exists(dir) ? storage.list(dir).find((name) => segmentNumber(name) !== undefined) : undefined;
+    const orphan = storage.exists(dir)
+      ? storage.list(dir).find((name) => segmentNumber(name) !== undefined)
+      : undefined;
     if (orphan === undefined) return undefined;
     throw corrupt(file, 0, 'the manifest is missing beside segments of a log');
   }

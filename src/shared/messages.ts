@@ -2,11 +2,12 @@
  * What threads say to each other, one union a direction. Watermarks are not here: they are words of the shared memory.
  * A thread that gets a kind it does not know fails.
  */
-import type { RecoveryReport } from './recovery-report.js';
-import type { WireError } from './portable/errors.js';
-import type { RingPlace } from './ring/producer.js';
-import type { SharedBuffers } from './ring/layout.js';
+
 import type { MessagePort } from 'node:worker_threads';
+import type { WireError } from './portable/errors.js';
+import type { RecoveryReport } from './recovery-report.js';
+import type { SharedBuffers } from './ring/layout.js';
+import type { RingPlace } from './ring/producer.js';
 
 /** What the writer is started with. */
 export interface WriterData {

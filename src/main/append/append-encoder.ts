@@ -1,25 +1,12 @@
 /** A whole append in bytes: into the ring's draft where there is room, else into the heap. */
+
+import { align, type Memory, memoryOf } from '../../shared/format/record.js';
 import type { Settings } from '../../shared/options.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import { align, type Memory, memoryOf } from '../../shared/format/record.js';
 import type { RingProducer } from '../../shared/ring/producer.js';
 import type { Encoded, Part } from './call.js';
 import { EventEncoder, flagsOf } from './event-encoder.js';
 import { within } from './names.js';
-
-/** The events of one stream, as they were given. */
-export interface Input {
-  readonly events: readonly unknown[];
-  /** Where they stand in the call: `event`, or the list's path. */
-  readonly path: string;
-  readonly single: boolean;
-}
-
-export interface InRing {
-  /** The offset of each record. */
-  readonly starts: readonly number[];
-  readonly keys: readonly string[] | undefined;
-}
 
 const HEAP_BYTES = 64 * 1024;
 
@@ -28,7 +15,7 @@ export class AppendEncoder {
   readonly #ring: RingProducer;
   readonly #memory: Memory;
   readonly #maxBatchBytes: number;
-  #starts: number[] = [];
+  readonly #starts: number[] = [];
   #keys: string[] | undefined;
   #bytes = 0;
 
@@ -39,84 +26,67 @@ export class AppendEncoder {
     this.#maxBatchBytes = settings.maxBatchBytes;
   }
 
+  /** The idempotency key of each event that was encoded last, or undefined if none has one. */
+  get keys(): readonly string[] | undefined {
+    return this.#keys;
+  }
+
   /**
-   * Encode into the ring's draft. Returns undefined, the draft discarded, where there may not be room.
+   * Encode into the ring's draft. Returns the offset of each record, to be used before the next call; undefined, the
+   * draft discarded, where there may not be room.
    * @throws ERR_INVALID_EVENT, ERR_EVENT_TOO_LARGE, ERR_BATCH_TOO_LARGE, the draft discarded
    */
-  intoRing(parts: readonly Part[], inputs: readonly Input[], count: number, system: boolean): InRing | undefined {
+  intoRing(parts: readonly Part[], count: number, system: boolean): readonly number[] | undefined {
     this.#begin();
-    let fits = true;
-    try {
-      this.#forEach(parts, inputs, (stream, place) => {
-        const at = this.#ring.claim(this.#encoder.maxBytes, system);
-        if (at === -1) {
-          fits = false;
-          return false;
+    const ring = this.#ring;
+    let place = 0;
+    for (const part of parts) {
+      for (let i = 0; i < part.events.length; i++, place++) {
+        try {
+          this.#encoder.read(part.events[i], place);
+          const at = ring.claim(this.#encoder.maxBytes, system);
+          if (at === -1) {
+            ring.discard();
+            return undefined;
+          }
+          ring.add(this.#write(this.#memory, at, part.head.bytes, flagsOf(place, count), place));
+        } catch (error) {
+          ring.discard();
+          throw inCall(part, i, error);
         }
-        this.#ring.add(this.#write(this.#memory, at, stream, flagsOf(place, count), place));
-        return true;
-      });
-    } catch (error) {
-      this.#ring.discard();
-      throw error;
+      }
     }
-    if (!fits) {
-      this.#ring.discard();
-      return undefined;
-    }
-    return { starts: this.#starts, keys: this.#keys };
+    return this.#starts;
   }
 
   /** Encode into memory of its own. Fails as {@link intoRing} does. */
-  intoHeap(
-    parts: readonly Part[],
-    inputs: readonly Input[],
-    count: number,
-  ): { encoded: Encoded; keys: readonly string[] | undefined } {
+  intoHeap(parts: readonly Part[], count: number): Encoded {
     this.#begin();
     let memory = memoryOf(Buffer.allocUnsafeSlow(HEAP_BYTES));
     let end = 0;
-    this.#forEach(parts, inputs, (stream, place) => {
-      const needed = end + this.#encoder.maxBytes;
-      if (needed > memory.bytes.length) {
-        const larger = Buffer.allocUnsafeSlow(align(needed * 2));
-        memory.bytes.copy(larger, 0, 0, end);
-        memory = memoryOf(larger);
-      }
-      end += this.#write(memory, end, stream, flagsOf(place, count), place);
-      return true;
-    });
-    // Waiting is paid for by the byte: keep no more than there is.
-    const exact = memoryOf(Buffer.allocUnsafeSlow(end));
-    memory.bytes.copy(exact.bytes, 0, 0, end);
-    return { encoded: { memory: exact, starts: this.#starts, bytes: end }, keys: this.#keys };
-  }
-
-  #begin(): void {
-    this.#starts = [];
-    this.#keys = undefined;
-    this.#bytes = 0;
-  }
-
-  /** Read each event in, and hand it on with its stream's name; ends early where that returns false. */
-  #forEach(
-    parts: readonly Part[],
-    inputs: readonly Input[],
-    write: (stream: Uint8Array, place: number) => boolean,
-  ): void {
     let place = 0;
-    for (let p = 0; p < parts.length; p++) {
-      const { events, path, single } = inputs[p]!;
-      const stream = parts[p]!.head.bytes;
-      for (let i = 0; i < events.length; i++, place++) {
+    for (const part of parts) {
+      for (let i = 0; i < part.events.length; i++, place++) {
         try {
-          this.#encoder.read(events[i], place);
-          if (!write(stream, place)) return;
+          this.#encoder.read(part.events[i], place);
+          const needed = end + this.#encoder.maxBytes;
+          if (needed > memory.bytes.length) memory = enlarged(memory, end, needed * 2);
+          end += this.#write(memory, end, part.head.bytes, flagsOf(place, count), place);
         } catch (error) {
-          throw within(single ? path : `${path}[${i}]`, error);
+          throw inCall(part, i, error);
         }
       }
     }
+    // Waiting is paid for by the byte: keep no more than there is.
+    const exact = memoryOf(Buffer.allocUnsafeSlow(end));
+    memory.bytes.copy(exact.bytes, 0, 0, end);
+    return { memory: exact, starts: this.#starts.slice(), bytes: end };
+  }
+
+  #begin(): void {
+    this.#starts.length = 0;
+    this.#keys = undefined;
+    this.#bytes = 0;
   }
 
   #write(target: Memory, at: number, stream: Uint8Array, flags: number, place: number): number {
@@ -137,4 +107,16 @@ export class AppendEncoder {
     }
     return length;
   }
+}
+
+/** A larger memory with the same first bytes. */
+function enlarged(memory: Memory, used: number, bytes: number): Memory {
+  const larger = Buffer.allocUnsafeSlow(align(bytes));
+  memory.bytes.copy(larger, 0, 0, used);
+  return memoryOf(larger);
+}
+
+/** An error of one event with the place of that event in the call. */
+function inCall(part: Part, place: number, error: unknown): unknown {
+  return within(part.single ? part.path : `${part.path}[${place}]`, error);
 }

@@ -2,37 +2,28 @@
  * Accepting: from a user's call to its place in the ring, and from the writer's watermarks to its result. Everything here
  * happens on the caller's thread and, except for waiting, at once.
  */
-import { KeeperError } from '../../shared/portable/errors.js';
-import { aborted } from '../../shared/portable/errors.js';
-import type { Appended, Durability, Expect } from '../../shared/portable/log.js';
+
 import type { Settings } from '../../shared/options.js';
+import { aborted, KeeperError } from '../../shared/portable/errors.js';
+import type { Appended } from '../../shared/portable/log.js';
 import { WORD } from '../../shared/ring/layout.js';
 import type { RingProducer } from '../../shared/ring/producer.js';
 import type { TailCache } from '../read/tail-cache.js';
-import { AppendEncoder, type Input } from './append-encoder.js';
-import { Call, type Part } from './call.js';
+import { AppendEncoder } from './append-encoder.js';
+import { Call, type CallFlags, type Part } from './call.js';
 import type { Heads } from './heads.js';
 import { invalidEvent } from './names.js';
 import type { Pending } from './pending.js';
-import { type Admitted, copyIntoRing, type Sequencer } from './sequencer.js';
+import { copyIntoRing, type Sequencer } from './sequencer.js';
 import { durablePosition, type WriterLink, writtenPosition } from './writer-link.js';
 
-/** One stream's part of a call, its form checked and its events a list. */
-export interface AppendInput extends Input {
-  readonly stream: string;
-  readonly expect: Expect;
-}
-
-export interface AcceptOptions {
-  readonly durability: Durability;
-  /** Whether it comes from Keeperlog itself: may use `$` streams and the reserve, overtakes waiters. */
-  readonly system: boolean;
-  /** Whether the result tells the revision of each stream. */
-  readonly many: boolean;
-}
+/** So much is published at once, rather than at the end of the microtask: the writer writes while more is accepted. */
+const PUBLISH_BYTES = 64 * 1024;
 
 /** When to try again after ring and waiting room were full. Unit: milliseconds. */
 const RETRY_AFTER_MS = 50;
+
+const NONE: readonly never[] = [];
 
 export interface AppenderParts {
   readonly settings: Settings;
@@ -53,6 +44,7 @@ export class Appender {
   #waiting: Call[] = [];
   #waitingBytes = 0;
   #publishing = false;
+  readonly #publishSoon = (): void => this.#publish();
   #wantWritten = 0;
   #durable: number;
   #durablePosition = 0;
@@ -87,32 +79,33 @@ export class Appender {
     this.#gate = gate;
   }
 
-  append(inputs: readonly AppendInput[], options: AcceptOptions, signal: AbortSignal | undefined): Promise<Appended> {
+  append(parts: readonly Part[], flags: CallFlags, signal: AbortSignal | undefined): Promise<Appended> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) throw aborted(signal, 'the append', 'not-appended');
-      const { call, admitted } = this.#accept(inputs, options, true);
+      const call = this.#accept(parts, flags, true);
       call.listen(resolve, reject);
       if (signal !== undefined) call.abortWith(signal, () => this.#removeWaiting(call));
-      this.#follow(call, admitted);
+      this.#follow(call);
     });
   }
 
   /** Accept now or not at all. */
-  enqueue(inputs: readonly AppendInput[], options: AcceptOptions): { ids: readonly string[]; durable: Promise<Appended> } {
-    const { call, admitted } = this.#accept(inputs, options, false);
+  enqueue(parts: readonly Part[], flags: CallFlags): { ids: readonly string[]; durable: Promise<Appended> } {
+    const call = this.#accept(parts, flags, false);
     const durable = new Promise<Appended>((resolve, reject) => call.listen(resolve, reject));
     durable.catch(() => {}); // may be left alone; the failure also reaches the logger
-    const { nodeId } = this.#parts;
+    const { admitted } = call;
     const first = admitted?.kind === 'repeats' ? admitted.pending : call;
-    const { ids } = admitted?.kind === 'repeated' ? admitted.result : first.result(nodeId, 'accepted', false);
-    this.#follow(call, admitted);
+    const { ids } =
+      admitted?.kind === 'repeated' ? admitted.result : first.result(this.#parts.nodeId, 'accepted', false);
+    this.#follow(call);
     return { ids, durable };
   }
 
   /** Block the thread until the call is as durable as was asked. Whoever waits for room comes first. */
-  appendSync(inputs: readonly AppendInput[], options: AcceptOptions): Appended {
+  appendSync(parts: readonly Part[], flags: CallFlags): Appended {
     const outcome: { result?: Appended; error?: KeeperError } = {};
-    const { call, admitted } = this.#accept(inputs, options, true);
+    const call = this.#accept(parts, flags, true);
     call.listen(
       (result) => {
         outcome.result = result;
@@ -121,7 +114,7 @@ export class Appender {
         outcome.error = error;
       },
     );
-    this.#follow(call, admitted);
+    this.#follow(call);
     const { link } = this.#parts;
     for (;;) {
       this.#publish();
@@ -166,6 +159,7 @@ export class Appender {
     this.#durable = calls.at(-1)?.lastSequence ?? before;
     tail.take(ring.state, durable, before + 1, this.#durable);
     ring.reclaim(durable);
+    if (durable === ring.head.position) tail.skipTo(ring.head);
     this.#counts.commits++;
     this.#counts.committed += this.#durable - before;
     this.#counts.largest = Math.max(this.#counts.largest, this.#durable - before);
@@ -188,8 +182,8 @@ export class Appender {
       given.push(call);
     }
     this.#durablePosition = ring.head.position;
-    this.#parts.tail.skipTo(ring.head);
     ring.reclaim(ring.head.position);
+    this.#parts.tail.skipTo(ring.head);
     for (const call of given.reverse()) this.#finish(call, why('not-appended'));
     this.#failWaiting(() => why('not-appended'));
     this.#rest();
@@ -211,72 +205,67 @@ export class Appender {
     return this.#parts.pending.count === 0 && this.#waiting.length === 0;
   }
 
-  #accept(
-    inputs: readonly AppendInput[],
-    options: AcceptOptions,
-    mayWait: boolean,
-  ): { call: Call; admitted: Admitted | undefined } {
+  #accept(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
     if (this.#gate !== undefined) throw this.#gate();
     const { heads, settings, ring } = this.#parts;
-    const { system, durability } = options;
-    const parts: Part[] = [];
+    const { system } = flags;
     let count = 0;
-    for (const { stream, events, expect } of inputs) {
-      const head = heads.get(stream, system);
-      parts.push({ head, count: events.length, expect, previousRevision: -1, previousSequence: 0 });
-      count += events.length;
+    for (const part of parts) {
+      part.head = heads.get(part.stream, system);
+      count += part.count;
     }
     checkCount(count, settings.maxBatchEvents);
+    const call = new Call(parts, count, flags);
     const first = this.#waiting.length === 0 || system;
-    if (first) {
-      const drafted = this.#encoder.intoRing(parts, inputs, count, system);
-      if (drafted !== undefined) {
-        const call = new Call(parts, count, durability, drafted.keys, options);
-        return { call, admitted: this.#admit(call, drafted.starts) };
-      }
+    let starts = first ? this.#encoder.intoRing(parts, count, system) : undefined;
+    if (starts === undefined) {
+      call.encoded = this.#encoder.intoHeap(parts, count);
+      if (first) starts = copyIntoRing(ring, call);
     }
-    const { encoded, keys } = this.#encoder.intoHeap(parts, inputs, count);
-    const call = new Call(parts, count, durability, keys, options);
-    call.encoded = encoded;
-    const starts = first ? copyIntoRing(ring, call) : undefined;
-    if (starts !== undefined) return { call, admitted: this.#admit(call, starts) };
-    if (!mayWait || this.#waitingBytes + encoded.bytes > settings.maxPendingBytes) throw backpressure();
+    call.keys = this.#encoder.keys;
+    for (const part of parts) part.events = NONE;
+    if (starts !== undefined) {
+      call.encoded = undefined;
+      this.#admit(call, starts);
+      return call;
+    }
+    const { bytes } = call.encoded!;
+    if (!mayWait || this.#waitingBytes + bytes > settings.maxPendingBytes) throw backpressure();
     this.#waiting.push(call);
-    this.#waitingBytes += encoded.bytes;
+    this.#waitingBytes += bytes;
     this.#parts.link.hold(true);
-    return { call, admitted: undefined };
+    return call;
   }
 
-  #admit(call: Call, starts: readonly number[]): Admitted {
+  #admit(call: Call, starts: readonly number[]): void {
     const { sequencer, ring, pending, link } = this.#parts;
-    let admitted: Admitted;
     try {
-      admitted = sequencer.admit(call, starts);
+      call.admitted = sequencer.admit(call, starts);
     } catch (error) {
       ring.discard();
       throw error;
     }
-    if (admitted.kind !== 'accepted') return admitted;
+    if (call.admitted.kind !== 'accepted') return;
     pending.push(call);
     this.#counts.appends++;
     this.#counts.events += call.count;
     link.hold(true);
-    if (!this.#publishing) {
-      this.#publishing = true;
-      queueMicrotask(() => this.#publish());
-    }
-    return admitted;
+    if (ring.unpublishedBytes >= PUBLISH_BYTES) ring.publish();
+    if (this.#publishing) return;
+    this.#publishing = true;
+    queueMicrotask(this.#publishSoon);
   }
 
   /** Give the call what it can have already. */
-  #follow(call: Call, admitted: Admitted | undefined): void {
+  #follow(call: Call): void {
     const { nodeId } = this.#parts;
+    const { admitted } = call;
     switch (admitted?.kind) {
       case undefined:
         return;
       case 'accepted':
-        if (call.durability === 'accepted') call.resolve(call.result(nodeId, 'accepted', false));
-        else if (call.durability === 'written') this.#countWritten(1);
+        if (call.flags.durability === 'accepted') call.resolve(call.result(nodeId, 'accepted', false));
+        else if (call.flags.durability === 'written') this.#countWritten(1);
         return;
       case 'repeats':
         admitted.pending.whenDone((error) => {
@@ -292,13 +281,13 @@ export class Appender {
   #publish(): void {
     if (!this.#publishing) return;
     this.#publishing = false;
-    this.#parts.ring.publish();
+    if (this.#parts.ring.unpublishedBytes > 0) this.#parts.ring.publish();
   }
 
   #settleWritten(): void {
     const { pending, link, nodeId } = this.#parts;
     pending.forEachWritten(writtenPosition(link.state), (call) => {
-      if (call.durability !== 'written') return;
+      if (call.flags.durability !== 'written') return;
       call.writtenSeen = true;
       this.#countWritten(-1);
       call.resolve(call.result(nodeId, 'written', false));
@@ -312,7 +301,7 @@ export class Appender {
 
   /** The call is durable, or has failed for good. */
   #finish(call: Call, error: KeeperError | undefined): void {
-    if (call.durability === 'written' && !call.writtenSeen) this.#countWritten(-1);
+    if (call.flags.durability === 'written' && !call.writtenSeen) this.#countWritten(-1);
     if (error === undefined) call.resolve(call.result(this.#parts.nodeId, 'synced', false));
     else call.reject(error);
     call.end(error);
@@ -325,7 +314,8 @@ export class Appender {
       if (starts === undefined) return;
       this.#removeWaiting(call);
       try {
-        this.#follow(call, this.#admit(call, starts));
+        this.#admit(call, starts);
+        this.#follow(call);
       } catch (error) {
         call.reject(error as KeeperError);
         call.end(error as KeeperError);

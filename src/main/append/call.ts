@@ -1,16 +1,33 @@
 /** One append on its way: from its acceptance until it is as durable as was asked. */
 import type { Memory } from '../../shared/format/record.js';
-import type { Appended, AppendedMany, Durability, Expect } from '../../shared/portable/log.js';
 import { aborted, type KeeperError } from '../../shared/portable/errors.js';
+import type { Appended, AppendedMany, Durability, Expect } from '../../shared/portable/log.js';
 import type { Head } from './heads.js';
+import type { Admitted } from './sequencer.js';
 
-/** What goes to one stream. The previous values bring the head back if the append is given up. */
+/** What goes to one stream. */
 export interface Part {
-  readonly head: Head;
+  readonly stream: string;
   readonly count: number;
   readonly expect: Expect;
+  /** As they were given; let go once they are encoded. */
+  events: readonly unknown[];
+  /** Where the events stand in the call, for errors; whether it is one event or a list. */
+  readonly path: string;
+  readonly single: boolean;
+  /** The stream's head, once the part is accepted; the previous values bring it back if the append is given up. */
+  head: Head;
   previousRevision: number;
   previousSequence: number;
+}
+
+/** Of the whole call. */
+export interface CallFlags {
+  readonly durability: Durability;
+  /** Whether it comes from Keeperlog itself: may use `$` streams and the reserve, overtakes waiters. */
+  readonly system: boolean;
+  /** Whether its result tells the revision of each stream. */
+  readonly many: boolean;
 }
 
 /** Records that wait in the heap for room in the ring. */
@@ -24,14 +41,14 @@ export interface Encoded {
 export class Call {
   readonly parts: readonly Part[];
   readonly count: number;
-  readonly durability: Durability;
-  readonly system: boolean;
-  /** Whether its result tells the revision of each stream. */
-  readonly many: boolean;
+  readonly flags: CallFlags;
   /** The idempotency key of each event, empty where it has none; undefined if none has one. */
-  readonly keys: readonly string[] | undefined;
+  keys: readonly string[] | undefined;
   /** Set while it waits for room in the ring. */
   encoded: Encoded | undefined;
+
+  /** What became of it, once it has been let into the ring. */
+  admitted: Admitted | undefined;
 
   // Set when it is accepted.
   firstSequence = 0;
@@ -50,19 +67,10 @@ export class Call {
   #signal: AbortSignal | undefined;
   #onAbort: (() => void) | undefined;
 
-  constructor(
-    parts: readonly Part[],
-    count: number,
-    durability: Durability,
-    keys: readonly string[] | undefined,
-    options: { readonly system: boolean; readonly many: boolean },
-  ) {
+  constructor(parts: readonly Part[], count: number, flags: CallFlags) {
     this.parts = parts;
     this.count = count;
-    this.durability = durability;
-    this.keys = keys;
-    this.system = options.system;
-    this.many = options.many;
+    this.flags = flags;
   }
 
   get lastSequence(): number {
@@ -127,7 +135,7 @@ export class Call {
       durability,
       duplicate,
     };
-    if (!this.many) return result;
+    if (!this.flags.many) return result;
     const revisions: Record<string, number> = Object.create(null);
     for (const { head, previousRevision, count } of this.parts) revisions[head.stream] = previousRevision + count;
     return { ...result, revisions } as AppendedMany;

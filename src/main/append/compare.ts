@@ -24,9 +24,7 @@ export function sameBody(a: RecordAt, b: RecordAt): boolean {
   const left = recordParts(a.memory.view, a.at);
   const right = recordParts(b.memory.view, b.at);
   const same = (from: keyof RecordParts, to: keyof RecordParts): boolean =>
-    a.memory.bytes
-      .subarray(left[from], left[to])
-      .equals(b.memory.bytes.subarray(right[from], right[to]));
+    a.memory.bytes.subarray(left[from], left[to]).equals(b.memory.bytes.subarray(right[from], right[to]));
   return (
     recordFlags(a.memory.view, a.at) === recordFlags(b.memory.view, b.at) &&
     recordSchemaVersion(a.memory.view, a.at) === recordSchemaVersion(b.memory.view, b.at) &&

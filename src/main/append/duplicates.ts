@@ -9,8 +9,8 @@ import {
   recordSequence,
   recordTimestampNs,
 } from '../../shared/format/record.js';
-import { formatEventId } from '../../shared/portable/event-id.js';
 import { KeeperError } from '../../shared/portable/errors.js';
+import { formatEventId } from '../../shared/portable/event-id.js';
 import type { Appended, AppendedMany } from '../../shared/portable/log.js';
 import type { Call } from './call.js';
 import { type RecordAt, sameBody } from './compare.js';
@@ -58,7 +58,8 @@ export class Duplicates {
     const originals: RecordAt[] = [];
     const pending = this.#pending.find(Math.max(1, known.first));
     for (let i = 0; i < call.count; i++) {
-      const original = pending === undefined ? this.#readRecord(known.first + i) : this.#inRing(pending, known.first + i);
+      const original =
+        pending === undefined ? this.#readRecord(known.first + i) : this.#inRing(pending, known.first + i);
       if (original === undefined || !sameBody({ memory, at: starts[i]! }, original)) {
         throw reused(known.key, 'was used by an append with another body, or together with other events');
       }
@@ -101,7 +102,7 @@ export class Duplicates {
       durability: 'synced',
       duplicate: true,
     };
-    return call.many ? ({ ...result, revisions } as AppendedMany) : result;
+    return call.flags.many ? ({ ...result, revisions } as AppendedMany) : result;
   }
 }
 

@@ -1,6 +1,5 @@
 /** The checkpoint in force, looked up in place: a filter in memory says first what must be absent, else one block is read. */
 import path from 'node:path';
-import type { PlaceHasher } from '../../shared/format/checksum.js';
 import {
   CHECKPOINT_BLOCK_BYTES,
   type CheckpointHeader,
@@ -14,6 +13,7 @@ import {
   verifyBlock,
   verifySections,
 } from '../../shared/format/checkpoint.js';
+import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { HEADS_FILE } from '../../shared/format/file-names.js';
 import type { NameHash } from '../../shared/format/name-hash.js';
 import { readSafeInteger } from '../../shared/format/record.js';

@@ -120,16 +120,12 @@ function checkExpect({ head, expect }: Part): void {
   if (expect === 'none' && revision === -1) return;
   if (expect === 'exists' && revision !== -1) return;
   const actual = revision === -1 ? 'none' : revision;
-  throw new KeeperError(
-    'ERR_CONFLICT',
-    `stream ${head.stream} is expected to be at ${expect}, and is at ${actual}`,
-    {
-      stream: head.stream,
-      expected: expect,
-      actual,
-      hint: 'Read the stream again, decide again, and append with the revision that was read.',
-    },
-  );
+  throw new KeeperError('ERR_CONFLICT', `stream ${head.stream} is expected to be at ${expect}, and is at ${actual}`, {
+    stream: head.stream,
+    expected: expect,
+    actual,
+    hint: 'Read the stream again, decide again, and append with the revision that was read.',
+  });
 }
 
 /** Copy records that waited in the heap into the ring's draft. Returns where each begins, or undefined without room. */
@@ -138,7 +134,7 @@ export function copyIntoRing(ring: RingProducer, call: Call): number[] | undefin
   const places: number[] = [];
   for (const start of starts) {
     const length = recordLength(memory.view, start);
-    const at = ring.claim(length, call.system);
+    const at = ring.claim(length, call.flags.system);
     if (at === -1) {
       ring.discard();
       return undefined;

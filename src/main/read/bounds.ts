@@ -1,7 +1,7 @@
 /** From bounds as users give them to sequences. */
 import { recordTimestampNs } from '../../shared/format/record.js';
-import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
 import { KeeperError } from '../../shared/portable/errors.js';
+import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
 import type { Bound, Direction, ReadOptions } from '../../shared/portable/log.js';
 import type { Records } from './records.js';
 
@@ -30,7 +30,8 @@ export function checkReadOptions(options: object, known: readonly string[]): voi
     throw invalidQuery('direction', "must be 'forwards' or 'backwards'");
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidQuery('signal', 'must be an AbortSignal');
-  if (from !== undefined && after !== undefined) throw invalidQuery('after', 'cannot go with from: both say where to begin');
+  if (from !== undefined && after !== undefined)
+    throw invalidQuery('after', 'cannot go with from: both say where to begin');
   for (const name of ['from', 'to', 'after'] as const) {
     const bound = (options as ReadOptions)[name];
     if (bound !== undefined) checkBound(bound, name);

@@ -93,7 +93,8 @@ export class Reader {
     this.#check();
     checkReadOptions(options, STREAMS_OPTIONS);
     for (const name of ['prefix', 'after'] as const) {
-      if (options[name] !== undefined && typeof options[name] !== 'string') throw invalidQuery(name, 'must be a string');
+      if (options[name] !== undefined && typeof options[name] !== 'string')
+        throw invalidQuery(name, 'must be a string');
     }
     return new PulledRows(() => listStreams(this.#records, this.#indexes, options));
   }

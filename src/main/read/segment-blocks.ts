@@ -4,6 +4,8 @@
  *
  * The steps are generators that ask for bytes, so that the same code serves reads that block and reads that do not.
  */
+
+import type { PlaceHasher } from '../../shared/format/checksum.js';
 import {
   FRAME_ALIGNMENT,
   FRAME_FORMAT,
@@ -13,7 +15,6 @@ import {
   readFrameHeader,
   verifyFrameBody,
 } from '../../shared/format/frame.js';
-import type { PlaceHasher } from '../../shared/format/checksum.js';
 import {
   type Memory,
   memoryOf,

@@ -2,9 +2,10 @@
  * Listing streams by name. Names are only in the log itself, so each page is a pass over it: one that keeps the smallest
  * names of those that are wanted, whatever their number.
  */
+
+import { recordRevision } from '../../shared/format/record.js';
 import { aborted } from '../../shared/portable/errors.js';
 import type { StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
-import { recordRevision } from '../../shared/format/record.js';
 import type { RawIndexes, StreamRange } from './raw-index.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';

@@ -172,7 +172,8 @@ export class PayloadEncoder {
     if (depth > MAX_DEPTH) return `is nested deeper than ${MAX_DEPTH} levels, or contains itself`;
     const prototype: unknown = Object.getPrototypeOf(value);
     if (Array.isArray(value)) {
-      if (prototype !== Array.prototype && !isForeign(prototype, 'Array')) return 'is a class instance, not a plain array';
+      if (prototype !== Array.prototype && !isForeign(prototype, 'Array'))
+        return 'is a class instance, not a plain array';
       for (let i = 0; i < value.length; i++) {
         const problem = this.#walk(value[i], depth + 1);
         if (problem !== undefined) return this.#at(i, problem);
@@ -221,7 +222,7 @@ export function decodePayload(codec: number, bytes: Buffer): unknown {
     case PAYLOAD.msgpack:
       return checkMessagePack(bytes) ? reference.decode(new Uint8Array(bytes)) : unpackr.unpack(bytes);
     case PAYLOAD.json:
-      return JSON.parse(bytes.toString("utf8"));
+      return JSON.parse(bytes.toString('utf8'));
     case PAYLOAD.bytes:
       return new Uint8Array(bytes);
     default:

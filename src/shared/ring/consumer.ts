@@ -23,14 +23,16 @@ export class RingConsumer {
     return { position: this.#position, offset: this.#offset };
   }
 
-  /** Whether something was published behind {@link place}. */
-  get hasMore(): boolean {
-    return loadPosition(this.state, POSITION.head) > this.#position;
+  /** The end of what is published. Load it before the first {@link peek} of a turn. */
+  loadHead(): number {
+    const head = loadPosition(this.state, POSITION.head);
+    if (this.#position === loadPosition(this.state, POSITION.restart)) this.#offset = 0;
+    return head;
   }
 
   /**
    * The offset of the next record before a position of the head, or -1 if there is none. Skips padding.
-   * @param head as loaded once a turn
+   * @param head as {@link loadHead} gave it
    */
   peek(head: number): number {
     if (this.#position >= head) return -1;

@@ -4,6 +4,7 @@
  * | word | written by | meaning |
  * | --- | --- | --- |
  * | head | caller | end of the published records: bytes since opening, padding included |
+ * | restart | caller | the position at which the ring goes on at its start, rather than where it was |
  * | written, durable | writer | end of what write(2) took, of what fdatasync returned for |
  * | signal | both | futex: the writer sleeps on it; bumped after head or control has changed |
  * | control | caller | how many control messages were sent |
@@ -14,9 +15,8 @@
  * | phase | writer | 1 inside of system calls, where it cannot beat |
  * | beat | writer | counts its turns |
  * | segment, endOffset | writer | where the durable log ends |
- * | frontier | writer | segment and offset up to which it has written or is about to: {@link packPlace} |
- * | filling | background | 1 while it writes zeros at fillPlace and after |
- * | fillPlace | background | segment and offset of the zeros being written |
+ * | frontier | writer | segment and offset that the log has come to: {@link packPlace} |
+ * | filling | background | the segment that it is touching, 0 for none |
  * | prepared | background | number of the newest segment file that is ready for use |
  *
  * Publication is one atomic store after plain writes: records are written, then head is stored, and a load of head that
@@ -29,7 +29,7 @@ export type Mode = (typeof MODE)[keyof typeof MODE];
 
 // One cache line a word, so that the two threads do not take lines from each other.
 const LINE = 64;
-const LINES = 15;
+const LINES = 14;
 
 /** Indexes into {@link SharedState.words}. */
 export const WORD = {
@@ -49,11 +49,11 @@ export const WORD = {
 /** Indexes into {@link SharedState.positions}. */
 export const POSITION = {
   head: (LINE / 8) * 10,
+  restart: (LINE / 8) * 10 + 1,
   written: (LINE / 8) * 11,
   durable: (LINE / 8) * 12,
   endOffset: (LINE / 8) * 12 + 1,
   frontier: (LINE / 8) * 13,
-  fillPlace: (LINE / 8) * 14,
 } as const;
 
 /** The two shared buffers, as they are passed to a thread. */

@@ -2,6 +2,9 @@
 import { align, RECORD_HEADER_BYTES, writePadding } from '../format/record.js';
 import { bump, fitsBeforeEnd, POSITION, type SharedState, storePosition, WORD } from './layout.js';
 
+/** An empty ring begins anew once so much of it was used. Unit: bytes. */
+const RESTART_BYTES = 256 * 1024;
+
 /** A place in the ring: bytes since opening, and bytes from the ring's start. */
 export interface RingPlace {
   readonly position: number;
@@ -19,6 +22,7 @@ export class RingProducer {
   readonly #reserve: number;
   #reclaimed = 0;
   #head = 0;
+  #published = 0;
   #headOffset = 0;
   #draft = 0;
   #draftOffset = 0;
@@ -43,6 +47,11 @@ export class RingProducer {
   /** Bytes that are committed and not reclaimed. */
   get usedBytes(): number {
     return this.#head - this.#reclaimed;
+  }
+
+  /** Bytes that are committed and not shown to the writer yet. */
+  get unpublishedBytes(): number {
+    return this.#head - this.#published;
   }
 
   /**
@@ -83,12 +92,20 @@ export class RingProducer {
 
   /** Show the committed records to the writer: a store of head after plain writes; then wake it. */
   publish(): void {
+    this.#published = this.#head;
     storePosition(this.state, POSITION.head, this.#head);
     bump(this.state, WORD.signal);
   }
 
-  /** Everything up to a position is durable, or given up: its space may be used again. */
+  /**
+   * Everything up to a position is durable, or given up: its space may be used again. Where that leaves the ring empty it
+   * goes on at its start, in memory that both threads still have in their caches. Not while a draft grows.
+   */
   reclaim(position: number): void {
     this.#reclaimed = position;
+    if (position !== this.#head || this.#headOffset < RESTART_BYTES) return;
+    // Seen by the writer before the next head is: it is a sequentially consistent store as well.
+    storePosition(this.state, POSITION.restart, position);
+    this.#headOffset = this.#draftOffset = 0;
   }
 }

@@ -3,7 +3,6 @@
  * beside it. It comes into force by a rename, when the caller says that everything in it is durable.
  */
 import path from 'node:path';
-import { PlaceHasher } from '../../shared/format/checksum.js';
 import {
   addToFilter,
   blocksOf,
@@ -18,6 +17,7 @@ import {
   sealBlock,
   verifyBlock,
 } from '../../shared/format/checkpoint.js';
+import { PlaceHasher } from '../../shared/format/checksum.js';
 import { HEADS_FILE, TEMPORARY } from '../../shared/format/file-names.js';
 import { corrupt } from '../../shared/inspect.js';
 import type { CheckpointSnapshot } from '../../shared/messages.js';

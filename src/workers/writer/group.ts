@@ -1,7 +1,6 @@
 /** A group commit being formed: the records of whole appends that the ring holds, with their checksums set. */
 import { FLAG, recordFlags, recordSequence, recordTimestampNs, sealRecord } from '../../shared/format/record.js';
 import type { RingConsumer } from '../../shared/ring/consumer.js';
-import { loadPosition, POSITION } from '../../shared/ring/layout.js';
 import type { RingPlace } from '../../shared/ring/producer.js';
 
 /** The body of a frame is this large at most, unless a single append is larger. Unit: bytes. */
@@ -31,7 +30,7 @@ interface Range {
  */
 export function takeGroup(consumer: RingConsumer, seed: number): Group | undefined {
   const { ring, view } = consumer.state;
-  const head = loadPosition(consumer.state, POSITION.head);
+  const head = consumer.loadHead();
   const start = consumer.place;
   const ranges: Range[] = [];
   let bytes = 0;

@@ -1,8 +1,8 @@
 /** The segment that is being written: frames go to its end, each whole before the next. */
 import path from 'node:path';
+import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { segmentFile } from '../../shared/format/file-names.js';
 import { FRAME_HEADER_BYTES, writeFrameHeader } from '../../shared/format/frame.js';
-import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { type FileHandle, type Storage, writeFully } from '../../shared/storage.js';
 import type { Group } from './group.js';
@@ -118,6 +118,9 @@ export class LogFile {
   }
 }
 
+/** The first zeros of a segment that was not made ahead. Unit: bytes. */
+const FIRST_BYTES = 4 * 1024 * 1024;
+
 /** Make the file of a segment and have its name durable, or use one that was made ahead. */
 export function openSegmentFile(storage: Storage, dir: string, number: number, prepared: boolean): FileHandle {
   const file = path.join(dir, segmentFile(number));
@@ -130,4 +133,10 @@ export function openSegmentFile(storage: Storage, dir: string, number: number, p
     throw error;
   }
   return handle;
+}
+
+/** Write the first zeros of a new segment. */
+export function fillFirst(storage: Storage, handle: FileHandle, segmentBytes: number): void {
+  writeFully(storage, handle, [Buffer.alloc(Math.min(FIRST_BYTES, segmentBytes))], 0);
+  storage.sync(handle);
 }

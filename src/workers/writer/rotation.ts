@@ -3,12 +3,12 @@ import path from 'node:path';
 import { segmentFile } from '../../shared/format/file-names.js';
 import { NO_FRAME } from '../../shared/format/frame.js';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
-import type { Storage } from '../../shared/storage.js';
-import { LogFile, openSegmentFile } from './log-file.js';
+import type { FileHandle, Storage } from '../../shared/storage.js';
+import { fillFirst, LogFile, openSegmentFile } from './log-file.js';
 import type { Recovered } from './recovery.js';
 
 /** The log's end after recovery: the newest segment, or the first one of a new store. */
-export function firstLogFile(storage: Storage, dir: string, recovered: Recovered): LogFile {
+export function firstLogFile(storage: Storage, dir: string, recovered: Recovered, segmentBytes: number): LogFile {
   const { found, manifest } = recovered;
   const { active, hasher } = found;
   if (active !== undefined) {
@@ -21,7 +21,9 @@ export function firstLogFile(storage: Storage, dir: string, recovered: Recovered
       header: undefined,
     });
   }
-  return newLogFile(storage, dir, recovered, manifest.firstSegment, false, {
+  const handle = openSegmentFile(storage, dir, manifest.firstSegment, false);
+  fillFirst(storage, handle, segmentBytes);
+  return newLogFile(storage, handle, recovered, manifest.firstSegment, {
     firstSequence: manifest.durableUpTo + 1,
     previousTimestampNs: 0n,
     nowMs: Date.now(),
@@ -45,7 +47,8 @@ export function nextLogFile(
   prepared: boolean,
   fields: RotationFields,
 ): LogFile {
-  return newLogFile(storage, dir, recovered, before.number + 1, prepared, {
+  const handle = openSegmentFile(storage, dir, before.number + 1, prepared);
+  return newLogFile(storage, handle, recovered, before.number + 1, {
     ...fields,
     previousBytes: before.endOffset,
     previous: before.lastFrame,
@@ -54,17 +57,16 @@ export function nextLogFile(
 
 function newLogFile(
   storage: Storage,
-  dir: string,
+  handle: FileHandle,
   { found, manifest }: Recovered,
   number: number,
-  prepared: boolean,
   fields: RotationFields & { previousBytes: number; previous: Uint8Array },
 ): LogFile {
   const { nowMs, ...rest } = fields;
   const header = { ...rest, number, epoch: manifest.epoch, createdMs: nowMs };
   return new LogFile(storage, found.hasher, {
     number,
-    handle: openSegmentFile(storage, dir, number, prepared),
+    handle,
     createdMs: nowMs,
     endOffset: SEGMENT_HEADER_BYTES,
     lastFrame: fields.previous,

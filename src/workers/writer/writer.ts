@@ -4,8 +4,8 @@
  * last sync ran.
  */
 import path from 'node:path';
-import { MANIFEST_FILE } from '../../shared/format/file-names.js';
 import { recordSeed } from '../../shared/format/checksum.js';
+import { MANIFEST_FILE } from '../../shared/format/file-names.js';
 import type { Channel, FromWriter, Opened, ToWriter } from '../../shared/messages.js';
 import { KeeperError, toWire } from '../../shared/portable/errors.js';
 import { RingConsumer } from '../../shared/ring/consumer.js';
@@ -13,8 +13,8 @@ import { bump, MODE, type Mode, POSITION, type SharedState, storePosition, WORD 
 import { type Storage, storageError } from '../../shared/storage.js';
 import { FillGuard } from './fill-guard.js';
 import { type Group, takeGroup } from './group.js';
-import { LogFile } from './log-file.js';
-import { recover, type Recovered } from './recovery.js';
+import type { LogFile } from './log-file.js';
+import { type Recovered, recover } from './recovery.js';
 import { firstLogFile, nextLogFile } from './rotation.js';
 import { WatermarkFile } from './watermark-file.js';
 
@@ -89,7 +89,7 @@ export class Writer {
       this.#seed = recordSeed(found.storeId);
       this.#durable = found.active?.lastSequence ?? 0;
       this.#timestampNs = found.active?.lastTimestampNs ?? 0n;
-      this.#log = firstLogFile(this.#storage, dir, this.#recovered);
+      this.#log = firstLogFile(this.#storage, dir, this.#recovered, this.#options.segmentBytes);
       this.#watermark = WatermarkFile.open(this.#storage, dir, found.hasher, found.watermark?.turn ?? 0);
       this.#markDurable(false);
       this.#watermark.sync();
@@ -113,7 +113,8 @@ export class Writer {
   run(): void {
     while (this.mode !== MODE.closed) {
       const signal = Atomics.load(this.#state.words, WORD.signal);
-      if (!this.turn()) Atomics.wait(this.#state.words, WORD.signal, signal, this.#sleepMs());
+      if (this.turn()) continue;
+      if (Atomics.wait(this.#state.words, WORD.signal, signal, this.#sleepMs()) === 'timed-out') this.idle();
     }
   }
 
@@ -131,22 +132,23 @@ export class Writer {
       case MODE.running: {
         const group = takeGroup(this.#ring, this.#seed);
         if (group !== undefined) this.#commit(group);
-        else this.#syncWatermark();
         return group !== undefined;
       }
-      case MODE.suspended:
-        if (this.#rolledBack) this.#probe();
-        return false;
       default:
         return false;
     }
+  }
+
+  /** Nothing has come for a while: have the watermark synced, or see whether there is space again. */
+  idle(): void {
+    if (this.mode === MODE.running) this.#syncWatermark();
+    else if (this.mode === MODE.suspended && this.#rolledBack) this.#probe();
   }
 
   /** One group commit, from the ring to the acknowledgement. */
   #commit(group: Group): void {
     try {
       this.#rotateFor(group);
-      this.#guard.enter(this.#log.number, this.#log.endAfter(group));
       this.#inSystemCalls(() =>
         this.#log.write(group, { epoch: this.#recovered.manifest.epoch, durableUpTo: this.#durable }),
       );
@@ -169,6 +171,7 @@ export class Writer {
     Atomics.store(this.#state.words, WORD.segment, this.#log.number);
     storePosition(this.#state, POSITION.durable, group.end.position);
     this.#tellProgress();
+    this.#guard.moveTo(this.#log.number, this.#log.endOffset);
     try {
       this.#markDurable(false);
     } catch (error) {
@@ -219,7 +222,6 @@ export class Writer {
   /** In suspension: see whether there is space again. */
   #probe(): void {
     try {
-      this.#guard.enter(this.#log.number, this.#log.endOffset + PROBE_BYTES);
       this.#inSystemCalls(() => this.#log.probe(PROBE_BYTES));
     } catch (error) {
       const failure = asKeeperError(error);
