@@ -26,6 +26,9 @@ const REUSE_AND_RESET = 512 | 1024;
 const INT64_MIN = -(2n ** 63n);
 const UINT64_MAX = 2n ** 64n - 1n;
 
+/** Nodes and characters of a value whose strings are looked at one by one; beyond it a search of the bytes is cheaper. */
+const DEFER_AFTER = 1024;
+
 /** What a walk over a value has found out. */
 const JSON_LIKE = 0; // JSON holds it, and both MessagePack codecs agree on it
 const NOT_JSON = 1; // NaN, infinities and bigints: only MessagePack holds them
@@ -47,6 +50,9 @@ export class PayloadEncoder {
   #end = 0;
   #kind = JSON_LIKE;
   #budget = 0;
+  /** Below this budget strings are not looked at one by one, but all together once they are encoded. */
+  #deferBelow = 0;
+  #deferred = false;
   #path: (string | number)[] = [];
 
   /**
@@ -79,13 +85,14 @@ export class PayloadEncoder {
     } else if (value instanceof Uint8Array) {
       this.#hold(PAYLOAD.bytes, value);
     } else {
-      this.#check(value, path);
+      this.#check(value, path, DEFER_AFTER);
       if (this.#json && this.#kind === JSON_LIKE) {
         this.#codec = PAYLOAD.json;
         this.#text = JSON.stringify(value);
       } else {
         this.#pack(value);
       }
+      if (this.#deferred && this.#mayHaveSurrogates()) this.#check(value, path, Number.POSITIVE_INFINITY);
     }
   }
 
@@ -94,7 +101,7 @@ export class PayloadEncoder {
    * whole thread, and holds one value at a time. Fails as {@link encode} does.
    */
   encodeByReference(value: unknown, path: string): void {
-    this.#check(value, path);
+    this.#check(value, path, Number.POSITIVE_INFINITY);
     this.#hold(PAYLOAD.msgpack, this.#reference.encodeSharedRef(value));
   }
 
@@ -123,9 +130,22 @@ export class PayloadEncoder {
     this.#end = target.end;
   }
 
-  #check(value: unknown, path: string): void {
+  /**
+   * Whether what was encoded can hold a lone surrogate: JSON escapes it, and as UTF-8 it is written as a surrogate (0xED)
+   * or replaced (0xEF). Both bytes occur in honest text as well.
+   */
+  #mayHaveSurrogates(): boolean {
+    if (this.#codec === PAYLOAD.json) return this.#text.includes('\\ud');
+    const bytes = this.#bytes.subarray(this.#start, this.#end);
+    return bytes.includes(0xed) || bytes.includes(0xef);
+  }
+
+  /** @param deferAfter strings beyond so many nodes and characters are left for later, and `#deferred` says so */
+  #check(value: unknown, path: string, deferAfter: number): void {
     this.#kind = JSON_LIKE;
     this.#budget = this.#limit;
+    this.#deferBelow = this.#limit - deferAfter;
+    this.#deferred = false;
     const problem = this.#walk(value, 1);
     if (problem === undefined) return;
     const keys = this.#path.reverse();
@@ -146,7 +166,8 @@ export class PayloadEncoder {
     if (--this.#budget < 0) return 'is too large';
     switch (typeof value) {
       case 'string':
-        if (!value.isWellFormed()) return 'has a lone surrogate, which UTF-8 cannot hold';
+        if (this.#budget < this.#deferBelow) this.#deferred = true;
+        else if (!value.isWellFormed()) return 'has a lone surrogate, which UTF-8 cannot hold';
         this.#budget -= value.length;
         return undefined;
       case 'number':
@@ -193,7 +214,8 @@ export class PayloadEncoder {
     for (const key in value) {
       if (key === '__proto__') return this.#at(key, 'is a key that cannot be stored');
       if (key === 'constructor' || key === 'hasOwnProperty' || key === 'toJSON') this.#kind = RARE;
-      if (!key.isWellFormed()) return this.#at(key, 'is a key with a lone surrogate, which UTF-8 cannot hold');
+      if (this.#budget < this.#deferBelow) this.#deferred = true;
+      else if (!key.isWellFormed()) return this.#at(key, 'is a key with a lone surrogate, which UTF-8 cannot hold');
       this.#budget -= key.length;
       const problem = this.#walk((value as Record<string, unknown>)[key], depth + 1);
       if (problem !== undefined) return this.#at(key, problem);

@@ -21,6 +21,9 @@ const LEAD = 1.25;
 /** Chunks for one step of the frontier (1 MiB): never a burst beside the log. */
 const CHUNKS_A_TURN = 2;
 
+/** A log that grows faster than this is not filled ahead: its commits are large, and need the disk for themselves. */
+const FASTEST_BYTES_A_MS = 48 * 1024;
+
 /** The segment that is being made ready. */
 interface Ahead {
   readonly segment: number;
@@ -35,6 +38,8 @@ export class Filler {
   readonly #state: SharedState;
   readonly #zeros: Buffer;
   #ahead: Ahead | undefined;
+  /** Where the frontier was at the last turn, and when. */
+  #last = { segment: 0, offset: 0, ms: 0 };
 
   constructor(storage: Storage, dir: string, segmentBytes: number, state: SharedState) {
     this.#storage = storage;
@@ -52,7 +57,8 @@ export class Filler {
     const { segment, offset } = this.#frontier();
     if (this.#ahead === undefined || this.#ahead.segment <= segment) this.#begin(segment + 1);
     const ahead = this.#ahead;
-    const wanted = Math.min(this.#segmentBytes, Math.max(FIRST_BYTES, offset * LEAD));
+    const lead = this.#isFast(segment, offset) ? 0 : LEAD;
+    const wanted = Math.min(this.#segmentBytes, Math.max(FIRST_BYTES, offset * lead));
     const chunks = Atomics.load(this.#state.words, WORD.prepared) <= segment ? Infinity : CHUNKS_A_TURN;
     for (let i = 0; i < chunks && ahead !== undefined && ahead.filled < wanted; i++) {
       if (!this.#unlessTaken(ahead.segment, () => this.#writeChunk(ahead))) return;
@@ -64,6 +70,12 @@ export class Filler {
   close(): void {
     if (this.#ahead !== undefined) this.#storage.close(this.#ahead.handle);
     this.#ahead = undefined;
+  }
+
+  #isFast(segment: number, offset: number): boolean {
+    const last = this.#last;
+    this.#last = { segment, offset, ms: performance.now() };
+    return last.segment === segment && (offset - last.offset) / (this.#last.ms - last.ms) > FASTEST_BYTES_A_MS;
   }
 
   /** Make a segment's file, empty, its name durable. */
