@@ -16,7 +16,7 @@ export const FLOOR_RING_BYTES = 16 * 1024 * 1024;
 export const FLOOR_WORD = { head: 0, signal: 16, durable: 32, settled: 48, notified: 64, stop: 80 } as const;
 
 /** As the engine does: so much is shown to the writer at once. */
-const PUBLISH_BYTES = 64 * 1024;
+const PUBLISH_BYTES = 128 * 1024;
 const REUSE_AND_RESET = 512 | 1024;
 
 export interface FloorData {

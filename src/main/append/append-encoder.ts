@@ -32,7 +32,8 @@ export class AppendEncoder {
   }
 
   /**
-   * Encode into the ring's draft. Returns the offset of each record, to be used before the next call; undefined, the
+   * Encode into the ring's draft. Returns the offset of each record (what stands behind means nothing), to be used before
+   * the next call; undefined, the
    * draft discarded, where there may not be room.
    * @throws ERR_INVALID_EVENT, ERR_EVENT_TOO_LARGE, ERR_BATCH_TOO_LARGE, the draft discarded
    */
@@ -80,11 +81,10 @@ export class AppendEncoder {
     // Waiting is paid for by the byte: keep no more than there is.
     const exact = memoryOf(Buffer.allocUnsafeSlow(end));
     memory.bytes.copy(exact.bytes, 0, 0, end);
-    return { memory: exact, starts: this.#starts.slice(), bytes: end };
+    return { memory: exact, starts: this.#starts.slice(0, count), bytes: end };
   }
 
   #begin(): void {
-    this.#starts.length = 0;
     this.#keys = undefined;
     this.#bytes = 0;
   }
@@ -99,7 +99,7 @@ export class AppendEncoder {
         { bytes: this.#bytes, limit: this.#maxBatchBytes, hint: 'Append in several calls, or raise maxBatchBytes.' },
       );
     }
-    this.#starts.push(at);
+    this.#starts[place] = at;
     const { key } = this.#encoder;
     if (key !== '' || this.#keys !== undefined) {
       this.#keys ??= new Array<string>(place).fill('');

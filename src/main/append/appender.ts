@@ -18,7 +18,7 @@ import { copyIntoRing, type Sequencer } from './sequencer.js';
 import { durablePosition, type WriterLink, writtenPosition } from './writer-link.js';
 
 /** So much is published at once, rather than at the end of the microtask: the writer writes while more is accepted. */
-const PUBLISH_BYTES = 64 * 1024;
+const PUBLISH_BYTES = 128 * 1024;
 
 /** When to try again after ring and waiting room were full. Unit: milliseconds. */
 const RETRY_AFTER_MS = 50;
@@ -151,19 +151,17 @@ export class Appender {
     if (durable <= this.#durablePosition) return;
     this.#durablePosition = durable;
     const before = this.#durable;
-    const calls: Call[] = [];
     for (let call = pending.takeDurable(durable); call !== undefined; call = pending.takeDurable(durable)) {
       for (const { head } of call.parts) head.pending--;
-      calls.push(call);
+      this.#durable = call.lastSequence;
+      this.#finish(call, undefined);
     }
-    this.#durable = calls.at(-1)?.lastSequence ?? before;
     tail.take(ring.state, durable, before + 1, this.#durable);
     ring.reclaim(durable);
     if (durable === ring.head.position) tail.skipTo(ring.head);
     this.#counts.commits++;
     this.#counts.committed += this.#durable - before;
     this.#counts.largest = Math.max(this.#counts.largest, this.#durable - before);
-    for (const call of calls) this.#finish(call, undefined);
     this.#admitWaiting();
     this.onDurable();
     this.#rest();

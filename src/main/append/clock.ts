@@ -9,6 +9,8 @@ const NS_PER_SECOND = 1_000_000_000;
 const TWO_32 = 2 ** 32;
 /** A step of the wall clock against the monotonic one that is reported. Unit: milliseconds. */
 const REPORTED_JUMP_MS = 3_600_000;
+/** The two clocks are compared so often at most. Unit: milliseconds. */
+const COMPARE_MS = 1;
 /** Wall and monotonic clock may differ by so much before the wall clock is followed. Unit: milliseconds. */
 const DRIFT_MS = 2;
 
@@ -27,6 +29,8 @@ export class Clock {
   readonly #onJump: (jumpMs: number) => void;
   /** Wall time is monotonic time plus this. */
   #offsetMs: number;
+  /** When the two were compared last, by the monotonic one. */
+  #comparedMs: number;
   #seconds = 0;
   #nanos = 0;
 
@@ -34,7 +38,8 @@ export class Clock {
   constructor(source: ClockSource, onJump: (jumpMs: number) => void) {
     this.#source = source;
     this.#onJump = onJump;
-    this.#offsetMs = source.wallMs() - source.monotonicMs();
+    this.#comparedMs = source.monotonicMs();
+    this.#offsetMs = source.wallMs() - this.#comparedMs;
   }
 
   /** The time that was given out last. */
@@ -61,15 +66,10 @@ export class Clock {
    */
   take(count: number): void {
     const monotonicMs = this.#source.monotonicMs();
-    const wallMs = this.#source.wallMs();
-    const drift = wallMs - (monotonicMs + this.#offsetMs);
-    if (drift > DRIFT_MS || drift < -DRIFT_MS) {
-      if (Math.abs(drift) > REPORTED_JUMP_MS) this.#onJump(drift);
-      this.#offsetMs += drift;
-    }
-    const micros = Math.floor((monotonicMs + this.#offsetMs) * 1000);
-    const seconds = Math.floor(micros / 1_000_000);
-    const nanos = (micros - seconds * 1_000_000) * 1000;
+    if (monotonicMs - this.#comparedMs >= COMPARE_MS) this.#compare(monotonicMs);
+    const wallMs = monotonicMs + this.#offsetMs;
+    const seconds = Math.floor(wallMs / 1000);
+    const nanos = Math.floor((wallMs - seconds * 1000) * 1000) * 1000;
     if (seconds > this.#seconds || (seconds === this.#seconds && nanos > this.#nanos)) {
       this.#seconds = seconds;
       this.#nanos = nanos + count - 1;
@@ -80,6 +80,14 @@ export class Clock {
       this.#seconds += 1;
       this.#nanos -= NS_PER_SECOND;
     }
+  }
+
+  #compare(monotonicMs: number): void {
+    this.#comparedMs = monotonicMs;
+    const drift = this.#source.wallMs() - (monotonicMs + this.#offsetMs);
+    if (drift <= DRIFT_MS && drift >= -DRIFT_MS) return;
+    if (Math.abs(drift) > REPORTED_JUMP_MS) this.#onJump(drift);
+    this.#offsetMs += drift;
   }
 }
 

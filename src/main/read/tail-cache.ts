@@ -18,6 +18,7 @@ export class TailCache {
   readonly #capacity: number;
   #memory: Memory | undefined;
   #starts = new Uint32Array(0);
+  #mask = 0;
   /** Where the next record goes. */
   #end = 0;
   #first = 1;
@@ -28,8 +29,8 @@ export class TailCache {
 
   /** @param cacheBytes 0 keeps nothing */
   constructor(cacheBytes: number) {
-    // A sixteenth at most is for where the records begin: a record takes 64 bytes, its place 4.
-    this.#capacity = Math.max(0, Math.floor(((cacheBytes - 8) * 16) / 17));
+    // A ninth at most is for where the records begin: a record takes 64 bytes, its place 4, in a power of two.
+    this.#capacity = Math.max(0, Math.floor(((cacheBytes - 16) * 8) / 9));
   }
 
   /** Memory in use. */
@@ -86,7 +87,7 @@ export class TailCache {
       memory: this.#memory,
       firstSequence: this.#first,
       lastSequence: this.#last,
-      at: (wanted) => this.#starts[wanted % this.#starts.length]!,
+      at: (wanted) => this.#starts[wanted & this.#mask]!,
       fileOffset: -1,
     };
   }
@@ -99,18 +100,20 @@ export class TailCache {
     }
     if (this.#memory === undefined) {
       this.#memory = memoryOf(Buffer.allocUnsafeSlow(this.#capacity));
-      this.#starts = new Uint32Array(Math.ceil(this.#capacity / RECORD_HEADER_BYTES) + 1);
+      const places = 2 ** Math.ceil(Math.log2(this.#capacity / RECORD_HEADER_BYTES + 1));
+      this.#starts = new Uint32Array(places);
+      this.#mask = places - 1;
     }
     const wraps = this.#end + length > this.#capacity;
     const start = wraps ? 0 : this.#end;
     // Whatever lies where this record goes is the oldest there is.
     while (this.#first < sequence) {
-      const oldest = this.#starts[this.#first % this.#starts.length]!;
+      const oldest = this.#starts[this.#first & this.#mask]!;
       const inTheWay = wraps ? oldest >= this.#end || oldest < length : oldest >= start && oldest < start + length;
       if (!inTheWay) break;
       this.#first++;
     }
-    this.#starts[sequence % this.#starts.length] = start;
+    this.#starts[sequence & this.#mask] = start;
     this.#end = start + length;
     return start;
   }
