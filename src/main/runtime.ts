@@ -65,7 +65,12 @@ export const threadRuntime: Runtime = {
       failure = error;
     });
     background.on('exit', () => events.onExit('background', failure));
-    background.on('message', (message: FromBackground) => events.onBackground(message));
+    // Each message to it has one answer, and keeps Node alive until that is here.
+    let unanswered = 0;
+    background.on('message', (message: FromBackground) => {
+      if (message.kind !== 'log' && --unanswered === 0) background.unref();
+      events.onBackground(message);
+    });
     const link = new ThreadLink(
       attachShared(shared),
       writer,
@@ -76,7 +81,7 @@ export const threadRuntime: Runtime = {
     return {
       link,
       postBackground: (message) => {
-        // Someone waits for the answer: keep Node alive until it is here.
+        unanswered++;
         background.ref();
         background.postMessage(message);
       },

@@ -43,6 +43,8 @@ export class Appender {
   #gate: (() => KeeperError) | undefined;
   #waiting: Call[] = [];
   #waitingBytes = 0;
+  /** While a user's events are read, which can run a user's code. */
+  #encoding = false;
   #publishing = false;
   readonly #publishSoon = (): void => this.#publish();
   #wantWritten = 0;
@@ -96,8 +98,7 @@ export class Appender {
     durable.catch(() => {}); // may be left alone; the failure also reaches the logger
     const { admitted } = call;
     const first = admitted?.kind === 'repeats' ? admitted.pending : call;
-    const { ids } =
-      admitted?.kind === 'repeated' ? admitted.result : first.result(this.#parts.nodeId, 'accepted', false);
+    const { ids } = admitted?.kind === 'repeated' ? admitted.result : first.result(this.#parts.nodeId, 'accepted');
     this.#follow(call);
     return { ids, durable };
   }
@@ -205,6 +206,7 @@ export class Appender {
 
   #accept(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
     if (this.#gate !== undefined) throw this.#gate();
+    if (this.#encoding) throw invalidEvent('data', 'has a getter that appends to the store it is appended to');
     const { heads, settings, ring } = this.#parts;
     const { system } = flags;
     let count = 0;
@@ -215,11 +217,15 @@ export class Appender {
     checkCount(count, settings.maxBatchEvents);
     const call = new Call(parts, count, flags);
     const first = this.#waiting.length === 0 || system;
-    let starts = first ? this.#encoder.intoRing(parts, count, system) : undefined;
-    if (starts === undefined) {
-      call.encoded = this.#encoder.intoHeap(parts, count);
-      if (first) starts = copyIntoRing(ring, call);
+    let starts: readonly number[] | undefined;
+    this.#encoding = true;
+    try {
+      starts = first ? this.#encoder.intoRing(parts, count, system) : undefined;
+      if (starts === undefined) call.encoded = this.#encoder.intoHeap(parts, count);
+    } finally {
+      this.#encoding = false;
     }
+    if (starts === undefined && first) starts = copyIntoRing(ring, call);
     call.keys = this.#encoder.keys;
     for (const part of parts) part.events = NONE;
     if (starts !== undefined) {
@@ -262,13 +268,13 @@ export class Appender {
       case undefined:
         return;
       case 'accepted':
-        if (call.flags.durability === 'accepted') call.resolve(call.result(nodeId, 'accepted', false));
+        if (call.flags.durability === 'accepted') call.resolve(call.result(nodeId, 'accepted'));
         else if (call.flags.durability === 'written') this.#countWritten(1);
         return;
       case 'repeats':
         admitted.pending.whenDone((error) => {
           if (error !== undefined) call.reject(error);
-          else call.resolve(admitted.pending.result(nodeId, 'synced', true));
+          else call.resolve(admitted.pending.result(nodeId, 'synced', call));
         });
         return;
       case 'repeated':
@@ -288,7 +294,7 @@ export class Appender {
       if (call.flags.durability !== 'written') return;
       call.writtenSeen = true;
       this.#countWritten(-1);
-      call.resolve(call.result(nodeId, 'written', false));
+      call.resolve(call.result(nodeId, 'written'));
     });
   }
 
@@ -300,7 +306,7 @@ export class Appender {
   /** The call is durable, or has failed for good. */
   #finish(call: Call, error: KeeperError | undefined): void {
     if (call.flags.durability === 'written' && !call.writtenSeen) this.#countWritten(-1);
-    if (error === undefined) call.resolve(call.result(this.#parts.nodeId, 'synced', false));
+    if (error === undefined) call.resolve(call.result(this.#parts.nodeId, 'synced'));
     else call.reject(error);
     call.end(error);
   }

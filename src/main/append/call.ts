@@ -124,8 +124,11 @@ export class Call {
     this.#done = undefined;
   }
 
-  /** What the caller gets, once the call is accepted. */
-  result(nodeId: string, durability: Durability, duplicate: boolean): Appended {
+  /**
+   * What the caller gets, once the call is accepted.
+   * @param repeat a later call that repeats this one, if the result is for that
+   */
+  result(nodeId: string, durability: Durability, repeat?: Call): Appended {
     const last = this.parts[this.parts.length - 1]!;
     const result: Appended = {
       ids: consecutiveIds(this.seconds, this.nanos, this.firstSequence, this.count, nodeId),
@@ -133,9 +136,9 @@ export class Call {
       lastSequence: this.lastSequence,
       revision: last.previousRevision + last.count,
       durability,
-      duplicate,
+      duplicate: repeat !== undefined,
     };
-    if (!this.flags.many) return result;
+    if (!(repeat ?? this).flags.many) return result;
     const revisions: Record<string, number> = Object.create(null);
     for (const { head, previousRevision, count } of this.parts) revisions[head.stream] = previousRevision + count;
     return { ...result, revisions } as AppendedMany;

@@ -10,6 +10,8 @@ import { encodeStream } from './names.js';
 
 /** Heads kept as objects, in each of two generations. */
 const HOT_HEADS = 16_384;
+/** A head as an object, with its name, about. Unit: bytes. */
+const HEAD_BYTES = 320;
 /** Changed heads for which memory is meant; a checkpoint makes room. */
 export const HEADS_BUDGET_BYTES = 64 * 1024 * 1024;
 /** A checkpoint is due when so many heads have changed. */
@@ -42,9 +44,10 @@ export class Heads {
     this.#file = file;
   }
 
-  /** Memory in use. Unit: bytes. */
+  /** Memory in use, about. Unit: bytes. */
   get bytes(): number {
-    return this.#changed.bytes + (this.#frozen?.bytes ?? 0) + (this.#file?.bytes ?? 0);
+    const hot = (this.#young.size + this.#old.size) * HEAD_BYTES;
+    return hot + this.#changed.bytes + (this.#frozen?.bytes ?? 0) + (this.#file?.bytes ?? 0);
   }
 
   /** Whether so much has changed that a checkpoint is due. */

@@ -80,6 +80,8 @@ export class SegmentBlocks {
    * @throws ERR_CORRUPT where the record does not verify
    */
   *load(sequence: number, lastSequence: number): Steps<Run> {
+    if (sequence > lastSequence)
+      throw new Error(`sequence ${sequence} is not to be read, the last one is ${lastSequence}`);
     while (sequence >= this.#endSequence) {
       const run = yield* this.#extend(sequence, lastSequence);
       if (run !== undefined) return run;
