@@ -15,7 +15,7 @@
  * | phase | writer | 1 inside of system calls, where it cannot beat |
  * | beat | writer | counts its turns |
  * | segment, endOffset | writer | where the durable log ends |
- * | frontier | writer | segment and offset that the log has come to: {@link packPlace} |
+ * | frontier | writer | segment and offset that the log has come to, offset 0 before its first frame: {@link packPlace} |
  * | filling | background | the segment that it is touching, 0 for none |
  * | prepared | background | number of the newest segment file that is ready for use |
  *

@@ -50,6 +50,8 @@ export class Filler {
    */
   turn(): void {
     const { segment, offset } = this.#frontier();
+    // Never two segments without a header: the one in use has none before its first frame is durable.
+    if (offset === 0) return;
     if (this.#ahead === undefined || this.#ahead.segment <= segment) this.#begin(segment + 1);
     const ahead = this.#ahead;
     const wanted = Math.min(this.#segmentBytes, Math.max(FIRST_BYTES, offset * LEAD));

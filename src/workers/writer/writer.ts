@@ -93,7 +93,7 @@ export class Writer {
       this.#watermark = WatermarkFile.open(this.#storage, dir, found.hasher, found.watermark?.turn ?? 0);
       this.#markDurable(false);
       this.#watermark.sync();
-      this.#guard.moveTo(this.#log.number, this.#log.endOffset);
+      this.#guard.moveTo(this.#log.number, this.#log.empty ? 0 : this.#log.endOffset);
       storePosition(this.#state, POSITION.endOffset, this.#log.endOffset);
       Atomics.store(this.#state.words, WORD.segment, this.#log.number);
       Atomics.store(this.#state.words, WORD.mode, MODE.running);
