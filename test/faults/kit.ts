@@ -10,6 +10,7 @@ import { expect, onTestFinished } from 'vitest';
 import { openStore, type RecordedEvent, type Store } from '../../dist/main/index.js';
 
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
+const PRELOAD = fileURLToPath(new URL('preload.mjs', import.meta.url));
 
 /** Why faults that need root or a tool cannot be tried here; undefined where they can. */
 export function cannot(...tools: ('root' | 'strace' | 'mount' | 'prlimit')[]): string | undefined {
@@ -63,7 +64,8 @@ export interface ProgramOptions {
   readonly strace?: readonly string[];
   /** Another program in front of node, with its arguments. */
   readonly before?: readonly string[];
-  readonly execArgv?: readonly string[];
+  /** A fault of preload.mjs. */
+  readonly fault?: string;
 }
 
 /** A program that holds a store, in a process of its own. It is killed at the end of the test at the latest. */
@@ -79,7 +81,8 @@ export class Program {
   #hasEnded = false;
 
   constructor(options: ProgramOptions = {}) {
-    const node = [process.execPath, ...(options.execArgv ?? []), CHILD];
+    const preload = options.fault === undefined ? [] : ['--import', PRELOAD];
+    const node = [process.execPath, ...preload, CHILD];
     const command = [
       ...(options.before ?? []),
       ...(options.strace === undefined ? [] : ['strace', '-f', '-qq', ...options.strace]),
@@ -87,7 +90,7 @@ export class Program {
     ];
     this.#process = spawn(command[0]!, command.slice(1), {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, UV_USE_IO_URING: '0', NODE_OPTIONS: '' },
+      env: { ...process.env, UV_USE_IO_URING: '0', NODE_OPTIONS: '', FAULT: options.fault },
     });
     this.#process.stdin!.on('error', () => {}); // the program may be gone
     this.#process.stderr!.on('data', (chunk) => {
