@@ -52,6 +52,13 @@ export function storageError(error: unknown, syscall: string, file?: string): Ke
   });
 }
 
+/** A full disk, and a file that may not grow: space may come back. */
+const OUT_OF_SPACE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+export function isOutOfSpace(error: unknown): boolean {
+  return error instanceof KeeperError && OUT_OF_SPACE.has(Reflect.get(error, 'errno'));
+}
+
 /** The name of an errno. Node does not name them all: of EDQUOT it tells the number alone. */
 function errnoName(error: unknown): string {
   const code = error instanceof Error ? Reflect.get(error, 'code') : undefined;
