@@ -66,6 +66,7 @@ export interface ProgramOptions {
   readonly before?: readonly string[];
   /** A fault of preload.mjs. */
   readonly fault?: string;
+  readonly nodeArgs?: readonly string[];
 }
 
 /** A program that holds a store, in a process of its own. It is killed at the end of the test at the latest. */
@@ -82,7 +83,7 @@ export class Program {
 
   constructor(options: ProgramOptions = {}) {
     const preload = options.fault === undefined ? [] : ['--import', PRELOAD];
-    const node = [process.execPath, ...preload, CHILD];
+    const node = [process.execPath, ...(options.nodeArgs ?? []), ...preload, CHILD];
     const command = [
       ...(options.before ?? []),
       ...(options.strace === undefined ? [] : ['strace', '-f', '-qq', ...options.strace]),

@@ -14,8 +14,8 @@ const FAULTS = {
     };
   },
   /** The writer's thread ends while it writes its third frame. */
-  'writer-exits-writing': () => onThird(isWriter, 'writevSync', () => process.exit()),
-  'writer-exits-syncing': () => onThird(isWriter, 'fdatasyncSync', () => process.exit()),
+  'writer-exits-writing': () => onCall(isWriter, 'writevSync', 3, () => process.exit()),
+  'writer-exits-syncing': () => onCall(isWriter, 'fdatasyncSync', 10, () => process.exit()),
   /** It fails outside of any system call. */
   'writer-throws'() {
     if (!isWriter) return;
@@ -28,19 +28,19 @@ const FAULTS = {
   },
   /** It runs out of memory, as seen by Node. */
   'writer-out-of-memory': () =>
-    onThird(isWriter, 'writevSync', () => {
+    onCall(isWriter, 'writevSync', 3, () => {
       const hoard = [];
       for (;;) hoard.push(new Array(100_000).fill({}));
     }),
-  'background-exits': () => onThird(isBackground, 'writeSync', () => process.exit()),
+  'background-exits': () => onCall(isBackground, 'writeSync', 3, () => process.exit()),
 };
 
-function onThird(here, call, fault) {
+function onCall(here, call, number, fault) {
   if (!here) return;
   const real = fs[call];
   let calls = 0;
   fs[call] = (...args) => {
-    if (++calls === 3) fault();
+    if (++calls === number) fault();
     return real(...args);
   };
 }
