@@ -33,6 +33,8 @@ export class Checkpoints {
   #sequence: number;
   #segment: number;
   #onIdle: (() => void)[] = [];
+  /** Nobody is there any more who would write one. */
+  #ended = false;
 
   constructor(parts: CheckpointParts, sequence: number) {
     this.#parts = parts;
@@ -43,11 +45,20 @@ export class Checkpoints {
   /** The durable watermark has moved: begin a checkpoint if one is due, or put the written one in force. */
   onDurable(): void {
     const { heads } = this.#parts;
+    if (this.#ended) return;
     if (this.#state.kind === 'idle') {
       if (this.#parts.segment() !== this.#segment || heads.wantsCheckpoint) this.#begin();
     } else if (this.#state.kind === 'written') {
       this.#commit(this.#state.sequence);
     }
+  }
+
+  /** There will be no more checkpoints. */
+  end(error: unknown): void {
+    this.#ended = true;
+    if (this.#state.kind === 'idle') return;
+    this.#parts.onFailure(error);
+    this.#abandon();
   }
 
   /** What is not durable was given up, and with it what the checkpoint under way says of it. */
@@ -84,7 +95,7 @@ export class Checkpoints {
   /** Have everything that is durable in a checkpoint; resolves when it is in force, or has failed. */
   async finish(): Promise<void> {
     await this.#whenIdle();
-    if (this.#parts.durable() === this.#sequence) return;
+    if (this.#ended || this.#parts.durable() === this.#sequence) return;
     this.#begin();
     await this.#whenIdle();
   }

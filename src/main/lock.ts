@@ -58,8 +58,13 @@ function lockByKernel(file: string, native: NativeLock): Lock {
     fs.closeSync(fd);
     throw locked(file, readHolder(file));
   }
-  fs.ftruncateSync(fd);
-  fs.writeSync(fd, JSON.stringify(thisHolder()), 0);
+  try {
+    fs.ftruncateSync(fd);
+    fs.writeSync(fd, JSON.stringify(thisHolder()), 0);
+  } catch (error) {
+    fs.closeSync(fd); // and with it the lock
+    throw error;
+  }
   return {
     release() {
       fs.ftruncateSync(fd);

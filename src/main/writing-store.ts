@@ -5,7 +5,7 @@ import { align, RECORD_HEADER_BYTES } from '../shared/format/record.js';
 import { readManifest } from '../shared/inspect.js';
 import type { FromBackground, FromWriter, Opened } from '../shared/messages.js';
 import { type Logger, type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
-import { aborted, fromWire, KeeperError, type Outcome, toWire } from '../shared/portable/errors.js';
+import { aborted, fromWire, KeeperError, type Outcome } from '../shared/portable/errors.js';
 import { allocateShared, type SharedState, WORD } from '../shared/ring/layout.js';
 import { RingProducer } from '../shared/ring/producer.js';
 import { Appender } from './append/appender.js';
@@ -301,12 +301,12 @@ export class WritingStore {
   onExit(part: 'writer' | 'background', error: Error | undefined): void {
     if (part === 'background') {
       this.#backgroundClosed.resolve();
+      // The writer waits for it no longer.
+      Atomics.store(this.#state.words, WORD.filling, 0);
+      Atomics.notify(this.#state.words, WORD.filling);
+      this.#checkpoints.end(error ?? new Error('the background thread has ended'));
       if (this.#mode === 'closed' || this.#mode === 'closing') return;
       this.#logger.error({ error }, 'the background thread has ended; the log goes on without it');
-      this.#checkpoints.onMessage({
-        kind: 'checkpoint-failed',
-        error: toWire(writerDied('the background thread has ended')),
-      });
       return;
     }
     if (this.#mode !== 'closed') this.#fail(writerDied(error?.message ?? 'the writer thread has ended', error));

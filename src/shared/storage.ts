@@ -5,6 +5,7 @@
  * Every failure is a StorageError that names the call and the errno. Nothing is retried here but EINTR, which Node does.
  */
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { KeeperError } from './portable/errors.js';
 
@@ -41,8 +42,7 @@ export interface Storage {
 
 /** Raise a system call's failure as ERR_STORAGE with errno and call. */
 export function storageError(error: unknown, syscall: string, file?: string): KeeperError {
-  const errno = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-  const name = typeof errno === 'string' ? errno : 'EUNKNOWN';
+  const name = errnoName(error);
   const where = file === undefined ? '' : ` of ${file}`;
   return new KeeperError('ERR_STORAGE', `${syscall}${where} failed with ${name}`, {
     errno: name,
@@ -50,6 +50,22 @@ export function storageError(error: unknown, syscall: string, file?: string): Ke
     cause: error,
     hint: 'Check the disk and its mount, close the store and open it again: recovery decides what is durable.',
   });
+}
+
+/** A full disk, and a file that may not grow: space may come back. */
+const OUT_OF_SPACE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+export function isOutOfSpace(error: unknown): boolean {
+  return error instanceof KeeperError && OUT_OF_SPACE.has(Reflect.get(error, 'errno'));
+}
+
+/** The name of an errno. Node does not name them all: of EDQUOT it tells the number alone. */
+function errnoName(error: unknown): string {
+  const code = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code;
+  const number = error instanceof Error ? Reflect.get(error, 'errno') : undefined;
+  const found = Object.entries(os.constants.errno).find(([, value]) => value === -Number(number));
+  return found?.[0] ?? 'EUNKNOWN';
 }
 
 function guard<T>(syscall: string, call: () => T, file?: string): T {

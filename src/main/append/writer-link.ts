@@ -2,6 +2,7 @@
 import { type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import type { FromWriter, ToWriter } from '../../shared/messages.js';
 import { bump, loadPosition, type Mode, POSITION, type SharedState, WORD } from '../../shared/ring/layout.js';
+import { threadHasEnded } from '../../shared/thread-life.js';
 
 /** What the store does when the writer has something to say. */
 export type OnMessage = (message: FromWriter) => void;
@@ -82,6 +83,8 @@ export class ThreadLink implements WriterLink {
   block(settled: number): string | undefined {
     const { words } = this.state;
     if (Atomics.wait(words, WORD.settled, settled, BLOCK_MS) !== 'timed-out') return undefined;
+    // Inside of a system call it may take any time, if only it is there.
+    if (threadHasEnded(Atomics.load(words, WORD.thread))) return 'the writer thread has ended';
     const beat = Atomics.load(words, WORD.beat);
     const now = performance.now();
     if (beat !== this.#beat || Atomics.load(words, WORD.phase) === 1) {

@@ -14,8 +14,9 @@
  * | mode | writer | MODE |
  * | phase | writer | 1 inside of system calls, where it cannot beat |
  * | beat | writer | counts its turns |
+ * | thread | writer | what the system calls its thread, 0 where it does not tell |
  * | segment, endOffset | writer | where the durable log ends |
- * | frontier | writer | segment and offset that the log has come to: {@link packPlace} |
+ * | frontier | writer | segment and offset that the log has come to, offset 0 before its first frame: {@link packPlace} |
  * | filling | background | the segment that it is touching, 0 for none |
  * | prepared | background | number of the newest segment file that is ready for use |
  *
@@ -41,6 +42,7 @@ export const WORD = {
   mode: (LINE / 4) * 5,
   phase: (LINE / 4) * 6,
   beat: (LINE / 4) * 7,
+  thread: (LINE / 4) * 8 + 1,
   segment: (LINE / 4) * 8,
   prepared: (LINE / 4) * 9,
   filling: (LINE / 4) * 9 + 1,

@@ -55,6 +55,8 @@ export class Filler {
    */
   turn(): void {
     const { segment, offset } = this.#frontier();
+    // Never two segments without a header: the one in use has none before its first frame is durable.
+    if (offset === 0) return;
     if (this.#ahead === undefined || this.#ahead.segment <= segment) this.#begin(segment + 1);
     const ahead = this.#ahead;
     const lead = this.#isFast(segment, offset) ? 0 : LEAD;

@@ -4,7 +4,7 @@ import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { segmentFile } from '../../shared/format/file-names.js';
 import { FRAME_HEADER_BYTES, writeFrameHeader } from '../../shared/format/frame.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
-import { type FileHandle, type Storage, writeFully } from '../../shared/storage.js';
+import { type FileHandle, isOutOfSpace, type Storage, writeFully } from '../../shared/storage.js';
 import type { Group } from './group.js';
 
 /** Where a segment's writing stands. */
@@ -135,8 +135,14 @@ export function openSegmentFile(storage: Storage, dir: string, number: number, p
   return handle;
 }
 
-/** Write the first zeros of a new segment. */
+/** Write the first zeros of a new segment. Only comfort: without space the log goes on without them. */
 export function fillFirst(storage: Storage, handle: FileHandle, segmentBytes: number): void {
-  writeFully(storage, handle, [Buffer.alloc(Math.min(FIRST_BYTES, segmentBytes))], 0);
+  try {
+    writeFully(storage, handle, [Buffer.alloc(Math.min(FIRST_BYTES, segmentBytes))], 0);
+  } catch (error) {
+    if (!isOutOfSpace(error)) throw error;
+    storage.truncate(handle, 0);
+    return;
+  }
   storage.sync(handle);
 }

@@ -10,7 +10,7 @@ import type { Channel, FromWriter, Opened, ToWriter } from '../../shared/message
 import { KeeperError, toWire } from '../../shared/portable/errors.js';
 import { RingConsumer } from '../../shared/ring/consumer.js';
 import { bump, MODE, type Mode, POSITION, type SharedState, storePosition, WORD } from '../../shared/ring/layout.js';
-import { type Storage, storageError } from '../../shared/storage.js';
+import { isOutOfSpace, type Storage, storageError } from '../../shared/storage.js';
 import { FillGuard } from './fill-guard.js';
 import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
@@ -33,9 +33,6 @@ const PROBE_BYTES = 256 * 1024;
 
 /** After a rotation for which there was no space, the old segment goes on for so long. Unit: milliseconds. */
 const ROTATION_RETRY_MS = 1000;
-
-/** A full disk, and a file that may not grow: space may come back. Every other failure is final. */
-const OUT_OF_SPACE: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 export class Writer {
   readonly #storage: Storage;
@@ -93,7 +90,7 @@ export class Writer {
       this.#watermark = WatermarkFile.open(this.#storage, dir, found.hasher, found.watermark?.turn ?? 0);
       this.#markDurable(false);
       this.#watermark.sync();
-      this.#guard.moveTo(this.#log.number, this.#log.endOffset);
+      this.#guard.moveTo(this.#log.number, this.#log.empty ? 0 : this.#log.endOffset);
       storePosition(this.#state, POSITION.endOffset, this.#log.endOffset);
       Atomics.store(this.#state.words, WORD.segment, this.#log.number);
       Atomics.store(this.#state.words, WORD.mode, MODE.running);
@@ -226,7 +223,7 @@ export class Writer {
     } catch (error) {
       const failure = asKeeperError(error);
       try {
-        if (!isOutOfSpace(failure) || failure.syscall === 'fdatasync') throw failure;
+        if (!isOutOfSpace(failure) || Reflect.get(failure, 'syscall') === 'fdatasync') throw failure;
         this.#log.cutBack();
       } catch (final) {
         this.#fail(asKeeperError(final));
@@ -325,10 +322,6 @@ export class Writer {
   }
 }
 
-function isOutOfSpace(error: KeeperError & { errno?: unknown }): boolean {
-  return typeof error.errno === 'string' && OUT_OF_SPACE.has(error.errno);
-}
-
-function asKeeperError(error: unknown): KeeperError & { errno?: unknown; syscall?: unknown } {
+function asKeeperError(error: unknown): KeeperError {
   return error instanceof KeeperError ? error : storageError(error, 'unknown', MANIFEST_FILE);
 }

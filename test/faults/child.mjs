@@ -1,0 +1,82 @@
+/**
+ * A program under fault: holds one store and does what it is told, one JSON line a request on stdin, one a result on
+ * stdout. Results are written synchronously: what the parent has not read was not acknowledged.
+ */
+import fs from 'node:fs';
+import { createInterface } from 'node:readline';
+import { openStore } from '../../dist/main/index.js';
+import { agentLoad, payloadLoad } from './load.mjs';
+
+const CLOCK = new Int32Array(new SharedArrayBuffer(4));
+let store;
+
+function say(message) {
+  const text = JSON.stringify(message, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+  let left = Buffer.from(`${text}\n`);
+  while (left.length > 0) {
+    try {
+      left = left.subarray(fs.writeSync(1, left));
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+      Atomics.wait(CLOCK, 0, 0, 1); // the pipe is full: the parent reads
+    }
+  }
+}
+
+function plain(error) {
+  const { name, code, message, outcome, errno, syscall, mode, retryable } = error;
+  return { name, code, message, outcome, errno, syscall, mode, retryable };
+}
+
+const COMMANDS = {
+  async open(options) {
+    store = await openStore(options);
+    return store.stats().recovery;
+  },
+  append: ({ stream, events, options }) => store.append(stream, events, options),
+  appendSync: ({ stream, events, options }) => store.appendSync(stream, events, options),
+  /** Several appends at once; each with its own outcome. */
+  appendAll: ({ appends }) =>
+    Promise.all(
+      appends.map(({ stream, events, options }) =>
+        store.append(stream, events, options).then(
+          (appended) => ({ appended }),
+          (error) => ({ error: plain(error) }),
+        ),
+      ),
+    ),
+  /** Append one after the other until one fails. */
+  async appendUntilError({ stream, event, atMost }) {
+    const ids = [];
+    for (let n = 0; n < atMost; n++) {
+      try {
+        ids.push(...(await store.append(stream, { ...event, data: { ...event.data, n } })).ids);
+      } catch (error) {
+        return { ids, error: plain(error) };
+      }
+    }
+    return { ids };
+  },
+  read: async () => (await store.read().toArray()).map((event) => event.toJSON()),
+  head: ({ stream } = {}) => store.head(stream),
+  stats: () => store.stats(),
+  verify: () => store.verify({ deep: true }),
+  /** Append like several agents at once, telling every acknowledgement. */
+  load: (options) => agentLoad(store, options, (ack) => say({ ack })),
+  payloads: (options) => payloadLoad(store, options, (ack) => say({ ack })),
+  async close() {
+    await store.close();
+  },
+};
+
+createInterface({ input: process.stdin })
+  .on('line', async (line) => {
+    const { id, command, args } = JSON.parse(line);
+    try {
+      say({ id, result: (await COMMANDS[command](args)) ?? null });
+    } catch (error) {
+      say({ id, error: plain(error) });
+    }
+  })
+  .on('close', () => process.exit(0));
+say({ ready: process.pid });
