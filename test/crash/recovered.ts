@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { Store } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
 import { onlyDurable } from './crash-states.js';
-import { type Data, findCalls, type Promised, readAll } from './history.js';
+import { findCalls, type Promised, readAll } from './history.js';
 import type { Image } from './image.js';
 import { InlineRuntime } from './inline-runtime.js';
 import { MemoryDisk } from './memory-disk.js';
@@ -25,12 +25,13 @@ export async function checkRecovery(image: Image, promised: Promised = NOTHING):
   expect(Number(ids[0]!.split('_')[1])).toBe((before.at(-1)?.sequence ?? 0) + torn(store) + added + 1);
   runtime.kill();
 
-  const again = await openStoreOn(OPTIONS, new InlineRuntime(new MemoryDisk(onlyDurable(disk.base, disk.journal))));
+  const rest = new InlineRuntime(new MemoryDisk(onlyDurable(disk.base, disk.journal)));
+  const again = await openStoreOn(OPTIONS, rest);
   const after = await readAll(again);
   expect(after.slice(0, before.length).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
   expect(after.at(-1)!.id).toBe(ids[0]);
   await expectSound(again);
-  await again.close();
+  rest.kill();
 }
 
 async function expectSound(store: Store): Promise<void> {
@@ -54,5 +55,3 @@ async function repeatKeyed(store: Store, { calls }: Promised, present: number): 
 function torn(store: Store): number {
   return store.stats().recovery.tornFile === undefined ? 0 : 1;
 }
-
-export type { Data };
