@@ -2,6 +2,7 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { MANIFEST_FILE } from '../shared/format/file-names.js';
 import { type Logger, parseOptions, type Settings, type StoreOptions } from '../shared/options.js';
 import { aborted, KeeperError } from '../shared/portable/errors.js';
 import type { AnyEvents, NewEvent, RecordedEvent } from '../shared/portable/events.js';
@@ -19,6 +20,7 @@ import type {
   StreamsOptions,
 } from '../shared/portable/log.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
+import { makeDirDurable } from '../shared/storage.js';
 import type { CallFlags } from './append/call.js';
 import { appendInput, appendInputs } from './append-inputs.js';
 import { Reader } from './read/reader.js';
@@ -89,10 +91,8 @@ async function takeDirectory(dir: string, runtime: Runtime): Promise<Directory> 
     const temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'keeperlog-'));
     return { dir: temporary, release: () => fs.rm(temporary, { recursive: true, force: true }) };
   }
-  if (!runtime.storage.exists(dir)) {
-    runtime.storage.makeDir(dir);
-    runtime.storage.syncDir(path.dirname(path.resolve(dir)));
-  }
+  // With a manifest in it, the directory's name is durable already.
+  if (!runtime.storage.exists(path.join(dir, MANIFEST_FILE))) makeDirDurable(runtime.storage, dir);
   const lock = runtime.lock(dir);
   return { dir, release: async () => lock.release() };
 }

@@ -146,14 +146,22 @@ function readSegmentHeaders(place: Place, manifest: Manifest): SegmentHeader[] {
     .sort((a, b) => a - b);
   const newest = numbers.at(-1) ?? 0;
   const segments: SegmentHeader[] = [];
+  // Files behind the log's end are there for use to come. The next one may be torn, or its name lost, beside the one
+  // after it: both are made ahead. That nothing behind them was used is what tells them from a hole.
+  let unused: KeeperError | undefined;
   for (let number = manifest.firstSegment; number <= newest; number++) {
     const file = path.join(place.dir, segmentFile(number));
-    if (!numbers.includes(number)) throw corrupt(file, 0, 'a segment in the middle of the log is missing');
-    const header = readSegmentHeader(place, number);
+    const isThere = numbers.includes(number);
+    const header = isThere ? readSegmentHeader(place, number) : undefined;
     if (header === undefined) {
-      if (number === newest && number > manifest.lastSegment) break;
-      throw corrupt(file, 0, 'a segment that was in use has no valid header');
+      const why = isThere
+        ? 'a segment that was in use has no valid header'
+        : 'a segment in the middle of the log is missing';
+      if (number <= manifest.lastSegment) throw corrupt(file, 0, why);
+      unused ??= corrupt(file, 0, why);
+      continue;
     }
+    if (unused !== undefined) throw unused;
     const before = segments.at(-1);
     if (before !== undefined && header.firstSequence <= before.firstSequence) {
       throw corrupt(file, 0, `the segment begins at sequence ${header.firstSequence}, before its predecessor ends`);

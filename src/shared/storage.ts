@@ -7,7 +7,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { KeeperError } from './portable/errors.js';
+import { isKeeperError, KeeperError } from './portable/errors.js';
 
 /** An open file. */
 export type FileHandle = number;
@@ -178,6 +178,28 @@ export function replaceFile(storage: Storage, dir: string, file: string, content
   }
   storage.rename(temporary, path.join(dir, file));
   storage.syncDir(dir);
+}
+
+/** Have a directory whose name is durable, and with it the name of every directory above it that is made here. */
+export function makeDirDurable(storage: Storage, dir: string): void {
+  const missing: string[] = [];
+  let existing = path.resolve(dir);
+  for (; !storage.exists(existing); existing = path.dirname(existing)) missing.unshift(existing);
+  syncNameOf(storage, existing);
+  for (const next of missing) {
+    storage.makeDir(next);
+    storage.syncDir(path.dirname(next));
+  }
+}
+
+/** A process that died may have made a directory and not have come to sync its name. */
+function syncNameOf(storage: Storage, dir: string): void {
+  try {
+    storage.syncDir(path.dirname(dir));
+  } catch (error) {
+    // Whoever may not read the directory above did not make this one either.
+    if (!isKeeperError(error, 'ERR_STORAGE') || error.errno !== 'EACCES') throw error;
+  }
 }
 
 /** A whole file, which must be small. */

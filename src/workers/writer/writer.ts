@@ -3,14 +3,13 @@
  * it, publishes it as durable and tells the caller's thread. There is no timer: a group commit is what arrived while the
  * last sync ran.
  */
-import path from 'node:path';
 import { recordSeed } from '../../shared/format/checksum.js';
 import { MANIFEST_FILE } from '../../shared/format/file-names.js';
 import type { Channel, FromWriter, Opened, ToWriter } from '../../shared/messages.js';
 import { KeeperError, toWire } from '../../shared/portable/errors.js';
 import { RingConsumer } from '../../shared/ring/consumer.js';
 import { bump, MODE, type Mode, POSITION, type SharedState, storePosition, WORD } from '../../shared/ring/layout.js';
-import { isOutOfSpace, type Storage, storageError } from '../../shared/storage.js';
+import { isOutOfSpace, makeDirDurable, type Storage, storageError } from '../../shared/storage.js';
 import { FillGuard } from './fill-guard.js';
 import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
@@ -77,10 +76,7 @@ export class Writer {
     const { dir, nodeId } = this.#options;
     const began = performance.now();
     try {
-      if (!this.#storage.exists(dir)) {
-        this.#storage.makeDir(dir);
-        this.#storage.syncDir(path.dirname(path.resolve(dir)));
-      }
+      if (!this.#storage.exists(dir)) makeDirDurable(this.#storage, dir);
       this.#recovered = await recover(this.#storage, dir, nodeId);
       const { found, manifest, report } = this.#recovered;
       this.#seed = recordSeed(found.storeId);

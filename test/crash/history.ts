@@ -1,0 +1,54 @@
+/** What a workload has asked of a store, and how much of it was promised. */
+import { expect } from 'vitest';
+import type { RecordedEvent, Store } from '../../dist/main/index.js';
+
+/** One append or appendMany, as its events must be found. */
+export interface Call {
+  readonly events: readonly { readonly stream: string; readonly type: string; readonly fill: string }[];
+  readonly key: string | undefined;
+  /** Once it was acknowledged. */
+  ids: readonly string[] | undefined;
+}
+
+/** What must be found after a cut: at least the first so many calls, at most all of them. */
+export interface Promised {
+  readonly calls: readonly Call[];
+  readonly acknowledged: number;
+}
+
+export const NOTHING: Promised = { calls: [], acknowledged: 0 };
+
+/** The data of an event: which one it is, and bytes that tell it apart. */
+export interface Data {
+  readonly call: number;
+  readonly fill: string;
+}
+
+/** Everything in the log, its sequences gapless from 1. */
+export async function readAll(store: Store): Promise<RecordedEvent[]> {
+  const rows = await store.read().toArray();
+  expect(rows.map(({ sequence }) => sequence)).toEqual(rows.map((_, i) => i + 1));
+  return rows;
+}
+
+/**
+ * Find the calls in a log: whole, in order, from the first on, each once, and nothing else but the store's own events.
+ * @returns how many calls are there
+ */
+export function findCalls(rows: readonly RecordedEvent[], { calls, acknowledged }: Promised): number {
+  const found = rows.filter(({ stream }) => stream !== '$store');
+  let at = 0;
+  let present = 0;
+  for (const call of calls) {
+    if (at === found.length) break;
+    const events = found.slice(at, at + call.events.length);
+    expect(events.map(({ stream, type, data }) => ({ stream, type, fill: (data as Data).fill }))).toEqual(call.events);
+    expect(events.at(-1)!.sequence - events[0]!.sequence).toBe(events.length - 1);
+    if (call.ids !== undefined && present < acknowledged) expect(events.map(({ id }) => id)).toEqual(call.ids);
+    at += events.length;
+    present++;
+  }
+  expect(at).toBe(found.length);
+  expect(present).toBeGreaterThanOrEqual(acknowledged);
+  return present;
+}

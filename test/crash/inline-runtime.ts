@@ -1,0 +1,161 @@
+/**
+ * The engine without threads: writer and background take turns with the caller, on the caller's own thread, in an order
+ * that is the same at each run. Nothing happens by itself: without a pending operation there is no turn.
+ */
+import type { WriterLink } from '../../dist/main/append/writer-link.js';
+import type { Engine, EngineEvents, EngineOptions, Runtime } from '../../dist/main/runtime.js';
+import type { FromWriter, ToBackground, ToWriter } from '../../dist/shared/messages.js';
+import { attachShared, type SharedBuffers, type SharedState, WORD } from '../../dist/shared/ring/layout.js';
+import type { Storage } from '../../dist/shared/storage.js';
+import { Background } from '../../dist/workers/background/background.js';
+import { Writer } from '../../dist/workers/writer/writer.js';
+import { intercept } from './intercept.js';
+
+/** When the background looks at where the frontier is: when it is told, or only while the writer begins the next segment. */
+export type Pokes = 'at-once' | 'late';
+
+export class InlineRuntime implements Runtime {
+  readonly storage: Storage;
+  readonly #pokes: Pokes;
+  #engine: InlineEngine | undefined;
+
+  constructor(storage: Storage, pokes: Pokes = 'at-once') {
+    this.storage = storage;
+    this.#pokes = pokes;
+  }
+
+  lock(): { release(): void } {
+    return { release() {} };
+  }
+
+  start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine {
+    this.#engine = new InlineEngine(this.storage, options, attachShared(shared), events, this.#pokes);
+    return this.#engine;
+  }
+
+  /** Nothing has come for a while. */
+  idle(): void {
+    this.#engine?.writer.idle();
+  }
+
+  /** The process is gone: no part takes another turn. */
+  kill(): void {
+    this.#engine?.kill();
+  }
+}
+
+class InlineEngine implements Engine {
+  readonly link: WriterLink;
+  readonly writer: Writer;
+  readonly #background: Background;
+  readonly #events: EngineEvents;
+  readonly #toWriter: ToWriter[] = [];
+  readonly #fromWriter: FromWriter[] = [];
+  /** What the background has to do, one after the other. */
+  #backgroundWork: Promise<unknown> = Promise.resolve();
+  #poked = false;
+  #pumping = false;
+  #dead = false;
+
+  constructor(storage: Storage, options: EngineOptions, state: SharedState, events: EngineEvents, pokes: Pokes) {
+    this.#events = events;
+    this.#background = new Background(storage, options, state, (message) => {
+      if (!this.#dead) events.onBackground(message);
+    });
+    const port = {
+      post: (message: FromWriter) => void this.#fromWriter.push(message),
+      receive: () => this.#toWriter.shift(),
+    };
+    const poke = (): void => {
+      this.#poked = true;
+      if (pokes === 'at-once') this.#runPoke();
+    };
+    this.writer = new Writer(this.#interrupted(storage), options, state, port, poke);
+    this.link = {
+      state,
+      post: (message) => {
+        this.#toWriter.push(message);
+        Atomics.add(state.words, WORD.control, 1);
+        this.#pumpSoon();
+      },
+      drain: () => this.#deliver(),
+      hold: (pending) => {
+        if (pending) this.#pumpSoon();
+      },
+      block: () => {
+        const settled = Atomics.load(state.words, WORD.settled);
+        this.#turn();
+        return Atomics.load(state.words, WORD.settled) === settled ? 'the writer has nothing to do' : undefined;
+      },
+      release: async () => this.kill(),
+    };
+    void this.#open();
+  }
+
+  postBackground(message: ToBackground): void {
+    this.#backgroundWork = this.#backgroundWork.then(async () => {
+      if (!this.#dead) await this.#background.onMessage(message);
+    });
+  }
+
+  async release(): Promise<void> {
+    this.kill();
+  }
+
+  kill(): void {
+    this.#dead = true;
+  }
+
+  async #open(): Promise<void> {
+    await Promise.resolve();
+    await this.writer.open();
+    this.#deliver();
+  }
+
+  #turn(): boolean {
+    if (this.#dead) return false;
+    const did = this.writer.turn();
+    this.#deliver();
+    return did;
+  }
+
+  #deliver(): void {
+    for (let message = this.#fromWriter.shift(); message !== undefined; message = this.#fromWriter.shift()) {
+      if (!this.#dead) this.#events.onWriter(message);
+    }
+  }
+
+  /** Take turns as long as there is something to do, each after all that follows from the one before. */
+  #pumpSoon(): void {
+    if (this.#pumping || this.#dead) return;
+    this.#pumping = true;
+    void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    do {
+      await new Promise(setImmediate);
+      await this.#backgroundWork;
+    } while (this.#turn());
+    this.#pumping = false;
+  }
+
+  #runPoke(): void {
+    if (!this.#poked || this.#dead) return;
+    this.#poked = false;
+    this.#background.onFrontier();
+  }
+
+  /** The writer's door to the disk: a late poke is served while a segment's file is made, or its first frame written. */
+  #interrupted(storage: Storage): Storage {
+    const write: Storage['write'] = (handle, parts, offset) => {
+      if (offset === 0 && parts.length > 1) this.#runPoke();
+      return storage.write(handle, parts, offset);
+    };
+    const syncDir: Storage['syncDir'] = (dir) => {
+      this.#runPoke();
+      storage.syncDir(dir);
+    };
+    return intercept(storage, { write, syncDir });
+  }
+}

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import type { Storage } from '../../dist/shared/storage.js';
+import { checkAll, TIMEOUT_MS } from './explore.js';
+import { intercept } from './intercept.js';
+import { record, SCENARIOS } from './scenarios.js';
+import { type Disk, Session } from './session.js';
+
+/** A storage that reports some syncs as done and does not do them. */
+function lying(inner: Disk, lies: { readonly sync?: (name: string) => boolean; readonly syncDir?: boolean }): Storage {
+  return intercept(inner, {
+    sync(handle) {
+      if (lies.sync?.(inner.nameOf(handle)!) !== true) inner.sync(handle);
+    },
+    syncDir(dir) {
+      if (lies.syncDir !== true) inner.syncDir(dir);
+    },
+  });
+}
+
+const isSegment = (name: string): boolean => name.endsWith('.log');
+
+describe('the crash states find what is lost without', () => {
+  it.each([
+    { what: 'the sync of the log', lies: { sync: isSegment } },
+    { what: 'the sync of the manifest', lies: { sync: (name: string) => name.endsWith('keeperlog.manifest.tmp') } },
+    { what: 'the sync of the checkpoint', lies: { sync: (name: string) => name.endsWith('keeperlog.heads.tmp') } },
+    { what: 'the sync of the directory', lies: { syncDir: true } },
+  ])(
+    '$what',
+    async ({ lies }) => {
+      const scenario = SCENARIOS.find(({ name }) => name.startsWith('rotation while'))!;
+      const disk = await record(scenario, new Session(scenario.pokes, undefined, (inner) => lying(inner, lies)));
+      await expect(checkAll(disk)).rejects.toThrow('after step');
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'the sync of frames that recovery has found',
+    async () => {
+      let recovering = false;
+      const lies = { sync: (name: string) => recovering && isSegment(name) };
+      const session = new Session('at-once', undefined, (inner) => lying(inner, lies));
+      await session.open();
+      await session.dieAppending('sync', 'a', 900);
+      recovering = true;
+      await session.open();
+      recovering = false;
+      expect(session.promised).toMatchObject({ acknowledged: 1 });
+      await expect(checkAll(session.disk)).rejects.toThrow('after step');
+    },
+    TIMEOUT_MS,
+  );
+});
