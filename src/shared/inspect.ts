@@ -90,13 +90,15 @@ export async function inspectStore(storage: Storage, dir: string, manifest: Mani
   const storeId = Buffer.from(manifest.storeId, 'hex');
   const hasher = await PlaceHasher.create(storeId);
   const place = { storage, dir, storeId, hasher };
-  const segments = readSegmentHeaders(place, manifest);
+  // Read before the segments: beside a live writer these are then at least as far.
   const watermarkPath = path.join(dir, WATERMARK_FILE);
   const watermark = storage.exists(watermarkPath)
     ? decodeWatermark(readFile(storage, watermarkPath), hasher)
     : undefined;
   const current = watermark?.epoch === manifest.epoch ? watermark : undefined;
   const known = Math.max(manifest.durableUpTo, current?.sequence ?? 0);
+  const lastUsed = Math.max(manifest.lastSegment, known > 0 ? (current?.segment ?? 0) : 0);
+  const segments = readSegmentHeaders(place, manifest, lastUsed);
   const header = segments.at(-1);
   const scanned = header === undefined ? undefined : scanActive(place, header, manifest, known);
   return {
@@ -138,7 +140,12 @@ export function readSegmentHeader(place: Place, number: number): SegmentHeader |
   }
 }
 
-function readSegmentHeaders(place: Place, manifest: Manifest): SegmentHeader[] {
+/**
+ * The headers of the segments that are in use. Behind them there may be files without a header: a header goes out with
+ * its segment's first frame, and the file after it is made ahead.
+ * @param lastUsed the last segment that is known to hold durable frames
+ */
+function readSegmentHeaders(place: Place, manifest: Manifest, lastUsed: number): SegmentHeader[] {
   const numbers = place.storage
     .list(place.dir)
     .map(segmentNumber)
@@ -151,7 +158,7 @@ function readSegmentHeaders(place: Place, manifest: Manifest): SegmentHeader[] {
     if (!numbers.includes(number)) throw corrupt(file, 0, 'a segment in the middle of the log is missing');
     const header = readSegmentHeader(place, number);
     if (header === undefined) {
-      if (number === newest && number > manifest.lastSegment) break;
+      if (number > lastUsed && !hasHeaderAfter(place, number, numbers)) break;
       throw corrupt(file, 0, 'a segment that was in use has no valid header');
     }
     const before = segments.at(-1);
@@ -160,10 +167,14 @@ function readSegmentHeaders(place: Place, manifest: Manifest): SegmentHeader[] {
     }
     segments.push(header);
   }
-  if (newest < manifest.lastSegment) {
+  if (newest < lastUsed) {
     throw corrupt(path.join(place.dir, segmentFile(newest + 1)), 0, 'the newest segment is missing');
   }
   return segments;
+}
+
+function hasHeaderAfter(place: Place, number: number, numbers: readonly number[]): boolean {
+  return numbers.some((later) => later > number && readSegmentHeader(place, later) !== undefined);
 }
 
 function scanActive(
