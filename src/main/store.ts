@@ -21,6 +21,7 @@ import type {
 } from '../shared/portable/log.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
 import { makeDirDurable } from '../shared/storage.js';
+import type { Appender } from './append/appender.js';
 import type { CallFlags } from './append/call.js';
 import { appendInput, appendInputs } from './append-inputs.js';
 import { Reader } from './read/reader.js';
@@ -79,6 +80,26 @@ export async function openStoreOn<M extends object = AnyEvents>(
 }
 
 const ENQUEUED: CallFlags = { durability: 'synced', system: false, many: false };
+const ENQUEUED_OWN: CallFlags = { durability: 'synced', system: true, many: false };
+
+/**
+ * For Keeperlog's own tools, not exported by the package: accept events of several streams in just the given order, a
+ * stream as often as it comes, the system's streams too. One atomic call.
+ * @throws what {@link Store.enqueue} throws; the path of an invalid event begins with `appends[i].events[j]`
+ */
+export function enqueueOwn(store: Store, appends: readonly OwnAppend[]): Enqueued {
+  if (!(store instanceof EmbeddedStore)) throw new TypeError('not an embedded store');
+  const inputs = appends.flatMap(({ stream, events }, i) =>
+    appendInputs([{ stream, events }], undefined).map((part) => ({ ...part, path: `appends[${i}].events` })),
+  );
+  return appenderOf(store).enqueue(inputs, ENQUEUED_OWN);
+}
+
+/** Successive events of one stream. */
+export interface OwnAppend {
+  readonly stream: string;
+  readonly events: readonly NewEvent[];
+}
 
 interface Directory {
   readonly dir: string;
@@ -101,7 +122,14 @@ type Mode =
   | { readonly kind: 'writing'; readonly store: WritingStore }
   | { readonly kind: 'read-only'; readonly store: ReadOnlyStore };
 
+/** Reaches into a store, for {@link enqueueOwn} alone: users who hold the store cannot. */
+let appenderOf: (store: EmbeddedStore<any>) => Appender;
+
 class EmbeddedStore<M extends object> implements Store<M> {
+  static {
+    appenderOf = (store) => store.#writing().appender;
+  }
+
   readonly #settings: Settings;
   readonly #mode: Mode;
   readonly #reader: Reader;

@@ -72,7 +72,8 @@ export class Sequencer {
 
   /** Give up the newest call: heads, keys and the sequence go back, the clock does not. */
   takeBack(call: Call): void {
-    for (const { head, previousRevision, previousSequence } of call.parts) {
+    // The last part first: a stream that comes more than once goes back to what it was before the first.
+    for (const { head, previousRevision, previousSequence } of call.parts.toReversed()) {
       head.revision = previousRevision;
       head.lastSequence = previousSequence;
       head.pending--;

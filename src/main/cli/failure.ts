@@ -1,0 +1,103 @@
+/** What a command that ends badly says: exit code, what is wrong, and the next command to try. */
+import { isKeeperError, type KeeperError, toWire } from '../../shared/portable/errors.js';
+
+export const EXIT = { done: 0, failed: 1, usage: 2, conflict: 3, locked: 4, corrupt: 5, degraded: 6 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** A refusal by the command line itself. */
+export class Refusal extends Error {
+  readonly exitCode: ExitCode;
+  /** The next command to try, without the program's name and the directory. */
+  readonly next: string;
+  /** Its own facts, for --json. */
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(exitCode: ExitCode, message: string, next: string, facts: Record<string, unknown> = {}) {
+    super(message);
+    this.exitCode = exitCode;
+    this.next = next;
+    this.facts = facts;
+  }
+}
+
+/** A failure as it is told. */
+export interface Failure {
+  readonly exitCode: ExitCode;
+  readonly message: string;
+  readonly hint: string;
+  /** A whole command line. */
+  readonly next: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Any error as a failure.
+ * @param command the command that failed
+ */
+export function describeFailure(error: unknown, command: string, dir: string): Failure {
+  if (error instanceof Refusal) {
+    const { exitCode, message, facts } = error;
+    return { exitCode, message, hint: '', next: commandLine(error.next, dir), facts };
+  }
+  if (isKeeperError(error)) {
+    const { code: _, message, hint, retryable: __, ...facts } = toWire(error);
+    const [exitCode, next] = outcomeOf(error, command);
+    return {
+      exitCode,
+      message,
+      hint,
+      next: commandLine(next, dir),
+      facts: { code: error.code, retryable: error.retryable, ...facts },
+    };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { exitCode: EXIT.failed, message, hint: '', next: commandLine(`${command} --help`, dir), facts: {} };
+}
+
+/** A command line of this program that acts on a directory, fit for a shell. */
+export function commandLine(command: string, dir: string): string {
+  return `keeperlog ${command}${dir === './data' || command.endsWith('--help') ? '' : ` --dir ${quote(dir)}`}`;
+}
+
+/** A word as a shell takes it. */
+export function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function outcomeOf(error: KeeperError, command: string): [ExitCode, string] {
+  switch (error.code) {
+    case 'ERR_INVALID_OPTIONS':
+    case 'ERR_INVALID_EVENT':
+    case 'ERR_INVALID_QUERY':
+    case 'ERR_EVENT_TOO_LARGE':
+    case 'ERR_BATCH_TOO_LARGE':
+      return [EXIT.usage, `${command} --help`];
+    case 'ERR_CONFLICT':
+    case 'ERR_CONDITION_FAILED': {
+      const stream = Reflect.get(error, 'stream');
+      return [
+        EXIT.conflict,
+        `read ${typeof stream === 'string' ? `--stream ${quote(stream)} ` : ''}--backwards --limit 1`,
+      ];
+    }
+    case 'ERR_IDEMPOTENCY_REUSED':
+      return [EXIT.conflict, 'read --backwards --limit 10'];
+    case 'ERR_LOCKED':
+      return [EXIT.locked, 'tail -f'];
+    case 'ERR_CORRUPT':
+      return [EXIT.corrupt, 'verify --deep'];
+    case 'ERR_DEGRADED':
+    case 'ERR_BACKPRESSURE':
+    case 'ERR_RATE_LIMITED':
+      return [EXIT.degraded, 'info'];
+    case 'ERR_NOT_FOUND':
+      return [
+        EXIT.failed,
+        error.message.startsWith('there is no store') ? 'ingest --help' : 'read --backwards --limit 10',
+      ];
+    case 'ERR_UNSUPPORTED_FORMAT':
+      return [EXIT.failed, '--version'];
+    default:
+      return [EXIT.failed, command === 'verify' ? 'info' : 'verify'];
+  }
+}

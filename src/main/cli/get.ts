@@ -1,0 +1,22 @@
+/** `keeperlog get`: one event. */
+import type { Command } from 'commander';
+import { makeCommand, onRun, withStore } from './command.js';
+import { EXIT, Refusal } from './failure.js';
+import { data, toJson } from './output.js';
+
+export function getCommand(): Command {
+  const command = makeCommand('get', 'Print one event, by its id or sequence, as JSON.', [
+    ['keeperlog get 1', 'the first event'],
+    ['keeperlog get 1 --json', 'the same on one line'],
+    ['keeperlog get 1 --dir ./data', 'of the store in this directory'],
+  ]).argument('<id>', 'the id of the event, or its sequence');
+  return onRun(command, async ({ dir, json }, id) => {
+    await withStore({ dir, readOnly: true }, async (store) => {
+      const event = await store.get(/^\d+$/.test(id!) ? Number(id) : id!);
+      if (event === undefined) {
+        throw new Refusal(EXIT.failed, `there is no event ${id}`, 'read --backwards --limit 1', { id });
+      }
+      await data(toJson(event.toJSON(), json === true ? undefined : 2));
+    });
+  });
+}

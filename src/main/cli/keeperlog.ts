@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+/** The command line. Each command is a file of its own, and loads the store only when it runs. */
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { appendCommand } from './append.js';
+import { benchCommand } from './bench.js';
+import { exitCodeOf } from './command.js';
+import { EXIT } from './failure.js';
+import { getCommand } from './get.js';
+import { infoCommand } from './info.js';
+import { ingestCommand } from './ingest.js';
+import { endOnClosedPipe, note, tellFailure } from './output.js';
+import { readCommand } from './read.js';
+import { tailCommand } from './tail.js';
+import { verifyCommand } from './verify.js';
+
+const EXAMPLES = `Examples:
+  keeperlog append orders/1 OrderPlaced '{"total":12}'  # one event into ./data
+  keeperlog read --limit 10                             # the first ten events
+  keeperlog info                                        # what the store is and holds
+`;
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 usage, 3 conflict, 4 locked, 5 corrupt, 6 degraded.
+Data goes to stdout, everything else to stderr.`;
+
+const COMMANDS = [
+  ingestCommand,
+  appendCommand,
+  getCommand,
+  readCommand,
+  tailCommand,
+  infoCommand,
+  verifyCommand,
+  benchCommand,
+];
+
+async function main(argv: readonly string[]): Promise<void> {
+  endOnClosedPipe();
+  const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
+  const program = new Command('keeperlog')
+    .description('The durable event log for Node.js.')
+    .version(version)
+    .option('--dir <dir>', "the store's directory", './data')
+    .option('--json', 'data, and errors, as JSON')
+    .addHelpText('before', EXAMPLES)
+    .addHelpText('after', EXIT_CODES);
+  for (const make of COMMANDS) program.addCommand(make());
+  for (const command of [program, ...program.commands]) {
+    // What is refused is told below, in one form.
+    command.exitOverride().configureOutput({ outputError: () => {} });
+  }
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = exitCodeOf(error);
+    if (error.exitCode === 0) return;
+    const named = program.commands.find((command) => argv.includes(command.name()));
+    if (error.code === 'commander.help') {
+      note('Try: keeperlog ingest --help');
+      return;
+    }
+    const failure = {
+      exitCode: EXIT.usage,
+      message: error.message.replace(/^error: /, ''),
+      hint: '',
+      next: named === undefined ? 'keeperlog --help' : `keeperlog ${named.name()} --help`,
+      facts: {},
+    };
+    tellFailure(failure, argv.includes('--json'));
+  }
+}
+
+await main(process.argv);

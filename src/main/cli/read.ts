@@ -1,0 +1,41 @@
+/** `keeperlog read`: the events that match. */
+import type { Command } from 'commander';
+import type { Bound } from '../../shared/portable/log.js';
+import { integerFrom, makeCommand, onRun, withStore } from './command.js';
+import { data, eventLine } from './output.js';
+import { addSelectOptions, parseBound, type SelectOptions, selectorOf } from './select.js';
+
+interface Options extends SelectOptions {
+  readonly from?: Bound;
+  readonly to?: Bound;
+  readonly after?: Bound;
+  readonly backwards?: true;
+  readonly limit?: number;
+}
+
+export function readCommand(): Command {
+  const command = makeCommand('read', 'Print the events that match, in the order of the log, one a line.', [
+    ['keeperlog read --limit 10', 'the first ten events'],
+    ["keeperlog read --stream 'orders/*' --backwards", 'the streams of a prefix, the newest first'],
+    ['keeperlog read --from 2025-01-01 --type OrderPlaced --json', 'since a date, of a type, as JSON lines'],
+  ]);
+  addSelectOptions(command)
+    .option('--from <bound>', "begin here: a sequence, an id, a date, 'start' or 'end'", parseBound)
+    .option('--to <bound>', 'end here', parseBound)
+    .option('--after <bound>', 'begin behind it', parseBound)
+    .option('--backwards', 'the newest first')
+    .option('--limit <count>', 'at most so many', integerFrom(0));
+  return onRun<Options>(command, async (options) => {
+    const { dir, json, from, to, after, backwards, limit } = options;
+    await withStore({ dir, readOnly: true }, async (store) => {
+      const rows = store.read(selectorOf(options), {
+        ...(from !== undefined && { from }),
+        ...(to !== undefined && { to }),
+        ...(after !== undefined && { after }),
+        ...(limit !== undefined && { limit }),
+        direction: backwards === true ? 'backwards' : 'forwards',
+      });
+      for await (const event of rows) await data(eventLine(event, json === true));
+    });
+  });
+}

@@ -1,0 +1,42 @@
+/** `keeperlog verify`: reads the whole log back and checks it. */
+import type { Command } from 'commander';
+import type { VerifyReport } from '../store-types.js';
+import { interruptible, makeCommand, onRun, withStore } from './command.js';
+import { commandLine, EXIT } from './failure.js';
+import { bytesText, countText, data, note, printable, toJson } from './output.js';
+import { progressLine } from './progress-line.js';
+
+export function verifyCommand(): Command {
+  const command = makeCommand('verify', 'Read the whole log back and check it. Exits with 5 if something is wrong.', [
+    ['keeperlog verify', 'checksums, order, and that nothing is missing'],
+    ['keeperlog verify --deep', 'also that every payload decodes and no revision is missing'],
+    ['keeperlog verify --json', 'the report as JSON'],
+  ]).option('--deep', 'also decode every payload and check revisions');
+  return onRun<{ deep?: true }>(command, async ({ dir, json, deep }) => {
+    const signal = interruptible();
+    const report = await withStore({ dir, readOnly: true }, async (store) => {
+      const line = await progressLine('verify', store.stats().bytes);
+      try {
+        return await store.verify({
+          deep: deep === true,
+          signal,
+          onProgress: ({ bytes, events }) => line.update(bytes, `${countText(events)} events`),
+        });
+      } finally {
+        line.stop();
+      }
+    });
+    await data(json === true ? toJson(report) : verifyText(report));
+    if (report.ok) return;
+    process.exitCode = EXIT.corrupt;
+    note(`try: ${commandLine('info', dir)}, and keep a copy of the directory before anything else`);
+  });
+}
+
+export function verifyText({ ok, segments, events, bytes, problems }: VerifyReport): string {
+  const summary = `${ok ? 'ok' : 'NOT OK'}: ${countText(events)} events, ${segments} segments, ${bytesText(bytes)}`;
+  const lines = problems.map(({ code, message, file, offset }) =>
+    printable(`${code} ${file}${offset === undefined ? '' : ` at ${offset}`}: ${message}`),
+  );
+  return [summary, ...lines].join('\n');
+}
