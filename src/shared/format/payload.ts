@@ -31,8 +31,8 @@ const DEFER_AFTER = 1024;
 
 /** What a walk over a value has found out. */
 const JSON_LIKE = 0; // JSON holds it, and both MessagePack codecs agree on it
-const NOT_JSON = 1; // NaN, infinities and bigints: only MessagePack holds them
-const RARE = 2; // dates, bytes, absent members, odd keys: only the reference codec takes them
+const NOT_JSON = 1; // a flag: NaN, infinities and bigints: only MessagePack holds them
+const RARE = 2; // a flag: dates, bytes, absent members, odd keys: only the reference codec takes them
 
 /**
  * Checks and encodes one value at a time. {@link encode} holds the result until the next call; {@link writeTo} copies
@@ -119,7 +119,7 @@ export class PayloadEncoder {
   }
 
   #pack(value: unknown): void {
-    if (this.#kind === RARE) {
+    if ((this.#kind & RARE) !== 0) {
       this.#hold(PAYLOAD.msgpack, this.#reference.encodeSharedRef(value));
       return;
     }
@@ -147,7 +147,7 @@ export class PayloadEncoder {
     this.#deferBelow = this.#limit - deferAfter;
     this.#deferred = false;
     const problem = this.#walk(value, 1);
-    if (problem === undefined) return;
+    if (problem === undefined && this.#budget >= 0) return;
     const keys = this.#path.reverse();
     this.#path = [];
     const where = keys.reduce<string>((at, key) => at + formatKey(key), path);
@@ -176,7 +176,7 @@ export class PayloadEncoder {
       case 'boolean':
         return undefined;
       case 'undefined':
-        this.#kind = RARE;
+        this.#kind |= RARE;
         return undefined;
       case 'bigint':
         if (value < INT64_MIN || value > UINT64_MAX) return 'is a bigint outside of int64 and uint64';
@@ -202,7 +202,7 @@ export class PayloadEncoder {
       return undefined;
     }
     if (prototype !== Object.prototype && prototype !== null) {
-      this.#kind = RARE;
+      this.#kind |= RARE;
       if (value instanceof Uint8Array) {
         this.#budget -= value.byteLength;
         return undefined;
@@ -213,7 +213,7 @@ export class PayloadEncoder {
     // Inherited members can only come from a polluted Object.prototype, and are then checked in vain, not stored.
     for (const key in value) {
       if (key === '__proto__') return this.#at(key, 'is a key that cannot be stored');
-      if (key === 'constructor' || key === 'hasOwnProperty' || key === 'toJSON') this.#kind = RARE;
+      if (key === 'constructor' || key === 'hasOwnProperty' || key === 'toJSON') this.#kind |= RARE;
       if (this.#budget < this.#deferBelow) this.#deferred = true;
       else if (!key.isWellFormed()) return this.#at(key, 'is a key with a lone surrogate, which UTF-8 cannot hold');
       this.#budget -= key.length;

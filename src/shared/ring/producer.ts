@@ -26,6 +26,9 @@ export class RingProducer {
   #headOffset = 0;
   #draft = 0;
   #draftOffset = 0;
+  /** The last padding and the position behind it: it takes memory, but no room from the limit. */
+  #padding = 0;
+  #paddingEnd = 0;
 
   /**
    * @param limitBytes how much may be pending; the memory behind it is larger by the largest record, so that padding
@@ -60,14 +63,17 @@ export class RingProducer {
    */
   claim(maxBytes: number, system: boolean): number {
     const used = this.#draft - this.#reclaimed;
+    const inUse = this.#paddingEnd > this.#reclaimed ? used - this.#padding : used;
     const limit = system ? this.#limit : this.#limit - this.#reserve;
-    if (used + maxBytes > limit) return -1;
+    if (inUse + maxBytes > limit || used + maxBytes > this.#capacity) return -1;
     if (!fitsBeforeEnd(this.#capacity, this.#draftOffset, maxBytes)) {
       const padding = this.#capacity - this.#draftOffset;
       if (used + padding + maxBytes > this.#capacity) return -1;
       if (padding >= RECORD_HEADER_BYTES) writePadding(this.state.view, this.#draftOffset, padding);
       this.#draft += padding;
       this.#draftOffset = 0;
+      this.#padding = padding;
+      this.#paddingEnd = this.#draft;
     }
     return this.#draftOffset;
   }
@@ -86,6 +92,7 @@ export class RingProducer {
 
   /** Forget the draft. */
   discard(): void {
+    if (this.#paddingEnd > this.#head) this.#padding = 0;
     this.#draft = this.#head;
     this.#draftOffset = this.#headOffset;
   }

@@ -1,0 +1,66 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { crc32 } from '../../dist/shared/format/checksum.js';
+import { decodeManifest, encodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
+import { flipped } from '../support/bytes.js';
+
+const MANIFEST: Manifest = {
+  format: 1,
+  storeId: '00'.repeat(16),
+  nodeId: 'node',
+  hashKey: '11'.repeat(32),
+  createdMs: 1_700_000_000_000,
+  epoch: 2,
+  durableUpTo: 9,
+  firstSegment: 1,
+  lastSegment: 1,
+  floor: 1,
+  holes: [],
+};
+
+describe('the manifest', () => {
+  test('is read as it was written', () => {
+    const nat = fc.maxSafeNat();
+    const manifest = fc.record({
+      format: fc.constant(1),
+      storeId: fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 32, maxLength: 32 }),
+      nodeId: fc.string({ unit: fc.constantFrom(...'aZ9-'), minLength: 1, maxLength: 64 }),
+      hashKey: fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 64, maxLength: 64 }),
+      createdMs: nat,
+      epoch: nat,
+      durableUpTo: nat,
+      firstSegment: nat,
+      lastSegment: nat,
+      floor: nat,
+      holes: fc.array(fc.tuple(nat, nat), { maxLength: 3 }),
+    });
+    fc.assert(
+      fc.property(manifest, (manifest) => {
+        expect(decodeManifest(encodeManifest(manifest))).toEqual({ kind: 'valid', manifest });
+      }),
+    );
+  });
+
+  test('is corrupt with any byte changed', () => {
+    for (const { at, bytes } of flipped(encodeManifest(MANIFEST))) {
+      expect(decodeManifest(bytes).kind, `byte ${at}`).toBe('corrupt');
+    }
+  });
+
+  test('is corrupt where it is cut off, empty or zero', () => {
+    const bytes = encodeManifest(MANIFEST);
+    for (let end = 0; end < bytes.length; end++) expect(decodeManifest(bytes.subarray(0, end)).kind).toBe('corrupt');
+    expect(decodeManifest(Buffer.alloc(512)).kind).toBe('corrupt');
+  });
+
+  test('of a later format is told apart', () => {
+    expect(decodeManifest(encodeManifest({ ...MANIFEST, format: 2 }))).toEqual({ kind: 'unsupported', format: '2' });
+  });
+
+  test('is two lines of text that people can read', () => {
+    const [json, checksum, rest] = encodeManifest(MANIFEST).toString().split('\n');
+    expect(JSON.parse(json!)).toEqual(MANIFEST);
+    expect(Number.parseInt(checksum!, 16)).toBe(crc32(json!));
+    expect(rest).toBe('');
+  });
+});

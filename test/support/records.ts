@@ -1,0 +1,73 @@
+/** Records, frames and segments with fixed or arbitrary content. */
+import fc from 'fast-check';
+import { EventEncoder, type StreamName } from '../../dist/main/append/event-encoder.js';
+import { recordSeed } from '../../dist/shared/format/checksum.js';
+import { FRAME_HEADER_BYTES, type FrameHeader, NO_FRAME, writeFrameHeader } from '../../dist/shared/format/frame.js';
+import { memoryOf, sealRecord, stampRecord } from '../../dist/shared/format/record.js';
+import { hasher, STORE, viewOf } from './bytes.js';
+
+export const SEED = recordSeed(STORE);
+
+/** What becomes a record. */
+export interface RecordInput {
+  readonly stream: string;
+  readonly event: object;
+  readonly place?: number;
+  readonly flags?: number;
+  readonly sequence?: number;
+  readonly revision?: number;
+  readonly timestampNs?: bigint;
+}
+
+const encoder = new EventEncoder({ dataCodec: 'msgpack', maxEventBytes: 64 * 1024 * 1024 });
+
+/** A finished record, in bytes of its own. */
+export function recordOf(input: RecordInput, seed = SEED): Buffer {
+  const {
+    stream,
+    event,
+    place = 0,
+    flags = 3,
+    sequence = 1,
+    revision = 0,
+    timestampNs = 1_700_000_000_000_000_000n,
+  } = input;
+  encoder.read(event, place);
+  const name: StreamName = { bytes: Buffer.from(stream) };
+  const memory = memoryOf(Buffer.alloc(encoder.maxBytes));
+  const length = encoder.write(memory, 0, name.bytes, flags);
+  stampRecord(memory.view, 0, sequence, revision, Number(timestampNs >> 32n), Number(timestampNs & 0xffffffffn));
+  sealRecord(memory.bytes, memory.view, 0, seed);
+  return Buffer.from(memory.bytes.subarray(0, length));
+}
+
+/** A frame around records that follow each other. */
+export function frameOf(
+  records: readonly Buffer[],
+  segment: number,
+  fields: Partial<FrameHeader> = {},
+  by = hasher,
+): Buffer {
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
+  const bodyBytes = records.reduce((sum, { length }) => sum + length, 0);
+  const all = {
+    count: records.length,
+    firstSequence: 1,
+    epoch: 1,
+    durableUpTo: 0,
+    previous: NO_FRAME,
+    ...fields,
+    bodyBytes,
+  };
+  writeFrameHeader(header, viewOf(header), all, by, segment, records);
+  return Buffer.concat([header, ...records]);
+}
+
+export const sequence = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+export const checksum = fc.uint8Array({ minLength: 8, maxLength: 8 });
+
+/** A name without what a stream's name must not have. */
+export const name = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 30 })
+  .filter((text) => !/[*\u0000-\u001f\u007f-\u009f]/.test(text) && !text.startsWith('$'));
+export const label = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 30 });
