@@ -112,7 +112,7 @@ describe.skipIf(skip)('recovery that is killed', () => {
       const torn = path.join(dir, 'segment-0000000001.1.torn.tmp');
       const filter = [...paths, torn].flatMap((file) => ['-P', file]);
       let kills = 0;
-      for (let when = 1; when <= 6; when++) {
+      for (let when = 1; when <= 4; when++) {
         const inject = `inject=${call}:signal=KILL:when=${when}`;
         const program = new Program({ strace: ['-o', '/dev/null', ...filter, '-e', `trace=${call}`, '-e', inject] });
         const outcome = await program.call('open', { dir, segmentBytes: 65536 }).catch((error) => error);
