@@ -359,8 +359,9 @@ export class WritingStore {
 
   #reportRecovery(): void {
     const { recovery } = this.opened;
-    if (recovery.clean) return;
-    this.#logger.info(recovery, 'the store was not closed by its last writer, and has been recovered');
+    if (!recovery.clean) {
+      this.#logger.info(recovery, 'the store was not closed by its last writer, and has been recovered');
+    }
     if (recovery.tornFile === undefined) return;
     this.#note('TornTailSetAside', { bytes: recovery.tornBytes, file: recovery.tornFile });
   }
