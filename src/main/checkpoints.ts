@@ -80,9 +80,7 @@ export class Checkpoints {
         return;
       case 'checkpoint-committed':
         if (this.#state.kind !== 'committing') return;
-        this.#sequence = this.#state.sequence;
-        this.#parts.heads.adopt(this.#parts.openFile());
-        this.#rest();
+        this.#adopt(this.#state.sequence);
         return;
       case 'checkpoint-failed':
         this.#parts.onFailure(message.error);
@@ -105,7 +103,7 @@ export class Checkpoints {
     const sequence = this.#parts.accepted();
     this.#segment = this.#parts.segment();
     this.#state = { kind: 'writing', sequence, given: false };
-    const snapshot = { storeId, sequence, heads: heads.freeze(), keys: keys.toBytes() };
+    const snapshot = { storeId, sequence, base: this.#sequence, heads: heads.freeze(), keys: keys.toBytes() };
     this.#parts.post({ kind: 'write-checkpoint', snapshot });
   }
 
@@ -113,6 +111,20 @@ export class Checkpoints {
     if (this.#parts.durable() < sequence) return;
     this.#state = { kind: 'committing', sequence };
     this.#parts.post({ kind: 'commit-checkpoint' });
+  }
+
+  #adopt(sequence: number): void {
+    const file = this.#parts.openFile();
+    if (file?.header.sequence !== sequence) {
+      // It was damaged in between. What it replaced is still open, and stays in use.
+      file?.close();
+      this.#parts.onFailure(new Error('the checkpoint that was written does not verify'));
+      this.#abandon();
+      return;
+    }
+    this.#sequence = sequence;
+    this.#parts.heads.adopt(file);
+    this.#rest();
   }
 
   #abandon(): void {

@@ -34,21 +34,24 @@ interface NativeLock {
   unlock(fd: number): void;
 }
 
-/** @throws ERR_LOCKED, ERR_STORAGE */
-export function lockDirectory(dir: string, native: NativeLock | undefined = loadNative()): Lock {
+/**
+ * @param native null: as if that module were missing
+ * @throws ERR_LOCKED, ERR_STORAGE
+ */
+export function lockDirectory(dir: string, native: NativeLock | null = loadNative()): Lock {
   const file = path.join(dir, LOCK_FILE);
   try {
-    return native === undefined ? lockByFile(file) : lockByKernel(file, native);
+    return native === null ? lockByFile(file) : lockByKernel(file, native);
   } catch (error) {
     throw error instanceof KeeperError ? error : storageError(error, 'lock', file);
   }
 }
 
-function loadNative(): NativeLock | undefined {
+function loadNative(): NativeLock | null {
   try {
     return createRequire(import.meta.url)('fs-native-extensions') as NativeLock;
   } catch {
-    return undefined; // an optional dependency: without it the lock file has to do
+    return null; // an optional dependency: without it the lock file has to do
   }
 }
 

@@ -49,7 +49,8 @@ class WatermarkHorizon implements Horizon {
     this.#file = path.join(dir, WATERMARK_FILE);
     this.#hasher = hasher;
     this.#durable = found.durable;
-    this.#segment = found.segments.at(-1)?.number ?? 0;
+    // The writer may have gone on into the next segment between the look at the segments and that at the watermark.
+    this.#segment = Math.max(found.segments.at(-1)?.number ?? 0, found.watermark?.segment ?? 0);
   }
 
   refresh(): number {

@@ -16,7 +16,7 @@ import { Heads } from './append/heads.js';
 import { HeadsFile } from './append/heads-file.js';
 import { Keys } from './append/keys.js';
 import { Pending } from './append/pending.js';
-import { replay } from './append/replay.js';
+import { loadCheckpoint, replay } from './append/replay.js';
 import { Sequencer } from './append/sequencer.js';
 import { appendInput } from './append-inputs.js';
 import { Checkpoints } from './checkpoints.js';
@@ -196,16 +196,10 @@ export class WritingStore {
       newestSegment: () => Atomics.load(state.words, WORD.segment),
     };
     const records = new Records(catalog, tail, horizon, recordSeed(storeId), manifest.nodeId);
-    let file = HeadsFile.open(storage, dir, hasher);
-    if (file !== undefined && file.header.sequence > opened.lastSequence) {
-      // It speaks of events that the log does not have: the log is right.
-      file.close();
-      file = undefined;
-    }
+    const noKeys = (): Keys => new Keys(nameHasher, settings.maxKeys, settings.maxKeyAgeMs);
+    const { file, keys } = loadCheckpoint(storage, dir, hasher, opened.lastSequence, noKeys);
     const heads = new Heads(nameHasher, file);
     try {
-      const keys = new Keys(nameHasher, settings.maxKeys, settings.maxKeyAgeMs);
-      file?.forEachKey((hash, sequence, timeMs) => keys.addHash(hash, sequence, timeMs));
       const checkpointSequence = file?.header.sequence ?? 0;
       records.durable();
       await replay(records, heads, keys, checkpointSequence, opened.lastSequence, signal);
@@ -359,8 +353,9 @@ export class WritingStore {
 
   #reportRecovery(): void {
     const { recovery } = this.opened;
-    if (recovery.clean) return;
-    this.#logger.info(recovery, 'the store was not closed by its last writer, and has been recovered');
+    if (!recovery.clean) {
+      this.#logger.info(recovery, 'the store was not closed by its last writer, and has been recovered');
+    }
     if (recovery.tornFile === undefined) return;
     this.#note('TornTailSetAside', { bytes: recovery.tornBytes, file: recovery.tornFile });
   }

@@ -94,6 +94,8 @@ export type FromBackground =
 export interface CheckpointSnapshot {
   readonly storeId: Uint8Array;
   readonly sequence: number;
+  /** The sequence of the checkpoint that the changed heads are changes to; 0 where they are all there are. */
+  readonly base: number;
   /** Changed heads, unsorted, 32 bytes each. */
   readonly heads: Uint8Array;
   /** All live keys, oldest first, 32 bytes each. */

@@ -80,7 +80,8 @@ function guard<T>(syscall: string, call: () => T, file?: string): T {
 export const nodeStorage: Storage = {
   makeDir: (dir) => void guard('mkdir', () => fs.mkdirSync(dir, { recursive: true }), dir),
   list: (dir) => guard('readdir', () => fs.readdirSync(dir), dir),
-  exists: (file) => fs.existsSync(file),
+  // Not existsSync: to that, a file whose disk fails is none.
+  exists: (file) => guard('stat', () => fs.statSync(file, { throwIfNoEntry: false }) !== undefined, file),
   size: (handle) => guard('fstat', () => fs.fstatSync(handle).size),
   freeBytes: (dir) =>
     guard('statfs', () => {

@@ -81,7 +81,7 @@ export class HeadsFile {
     return this.#fences.byteLength + this.#filter.length;
   }
 
-  /** @throws ERR_CORRUPT, ERR_STORAGE */
+  /** @throws ERR_CORRUPT, and then the file is gone: the next opening makes it anew; ERR_STORAGE */
   find(hash: NameHash): StoredHead | undefined {
     if (!mayContain(this.#filter, hash)) return undefined;
     const number = this.#blockFor(hash);
@@ -105,7 +105,7 @@ export class HeadsFile {
     return undefined;
   }
 
-  /** Every key, oldest first. */
+  /** Every key, oldest first. Throws like {@link find}. */
   forEachKey(visit: (hash: NameHash, sequence: number, timeMs: number) => void): void {
     let left = this.header.keys;
     for (let number = firstKeyBlock(this.header); left > 0; number++) {
@@ -139,7 +139,9 @@ export class HeadsFile {
     this.#storage.read(this.#handle, this.#block, number * CHECKPOINT_BLOCK_BYTES);
     const count = verifyBlock(this.#block, number, this.#hasher);
     if (count !== -1) return count;
-    throw corrupt(this.#file, number * CHECKPOINT_BLOCK_BYTES, 'a block of the checkpoint does not verify');
+    if (this.#storage.exists(this.#file)) this.#storage.remove(this.#file);
+    const message = 'a block of the checkpoint does not verify; close the store and open it again, to have it rebuilt';
+    throw corrupt(this.#file, number * CHECKPOINT_BLOCK_BYTES, message);
   }
 
   #hashAt(at: number): NameHash {

@@ -1,12 +1,44 @@
 /** Heads and keys as of the log's end: the checkpoint's, and what the log says after it. */
+import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { recordRevision, recordTimestampNs } from '../../shared/format/record.js';
-import { aborted } from '../../shared/portable/errors.js';
+import { aborted, isKeeperError } from '../../shared/portable/errors.js';
+import type { Storage } from '../../shared/storage.js';
 import { RecordHeader } from '../read/record-header.js';
 import type { Records } from '../read/records.js';
 import type { Heads } from './heads.js';
+import { HeadsFile } from './heads-file.js';
 import type { Keys } from './keys.js';
 
 const NS_PER_MS = 1_000_000n;
+
+/**
+ * The checkpoint in force and its keys; none where there is no checkpoint, or one that does not verify, or that speaks of
+ * events which the log does not have: the log is right, and all of it is taken in then.
+ * @throws ERR_STORAGE
+ */
+export function loadCheckpoint(
+  storage: Storage,
+  dir: string,
+  hasher: PlaceHasher,
+  lastSequence: number,
+  noKeys: () => Keys,
+): { file: HeadsFile | undefined; keys: Keys } {
+  const file = HeadsFile.open(storage, dir, hasher);
+  if (file !== undefined && file.header.sequence <= lastSequence) {
+    const keys = noKeys();
+    try {
+      file.forEachKey((hash, sequence, timeMs) => keys.addHash(hash, sequence, timeMs));
+      return { file, keys };
+    } catch (error) {
+      if (!isKeeperError(error, 'ERR_CORRUPT')) {
+        file.close();
+        throw error;
+      }
+    }
+  }
+  file?.close();
+  return { file: undefined, keys: noKeys() };
+}
 
 /**
  * Take in the records after a sequence.

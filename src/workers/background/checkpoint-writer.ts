@@ -32,7 +32,7 @@ interface Entries {
 /** Write the file of a snapshot and make its content durable. It is not in force yet. */
 export async function writeCheckpoint(storage: Storage, dir: string, snapshot: CheckpointSnapshot): Promise<void> {
   const hasher = await PlaceHasher.create(snapshot.storeId);
-  const before = openOldHeads(storage, path.join(dir, HEADS_FILE), hasher);
+  const before = openOldHeads(storage, path.join(dir, HEADS_FILE), snapshot.base, hasher);
   const handle = storage.openWrite(path.join(dir, HEADS_FILE + TEMPORARY), 'create');
   try {
     const changed = entriesOf(snapshot.heads);
@@ -120,13 +120,27 @@ interface OldHeads {
   close(): void;
 }
 
-/** The heads of the checkpoint in force, in order; none where there is no such file or it does not verify. */
-function openOldHeads(storage: Storage, file: string, hasher: PlaceHasher): OldHeads {
-  if (!storage.exists(file)) return { count: 0, *entries() {}, close() {} };
+/**
+ * The heads of the checkpoint in force, in order; none where there is none (base 0).
+ * @throws ERR_CORRUPT where that checkpoint is not there or does not verify: its heads are then known from the log alone,
+ *   and the file is removed, so that the next opening makes it anew
+ */
+function openOldHeads(storage: Storage, file: string, base: number, hasher: PlaceHasher): OldHeads {
+  if (base === 0) return { count: 0, *entries() {}, close() {} };
+  const unusable = (offset: number, message: string): Error => {
+    if (storage.exists(file)) storage.remove(file);
+    return corrupt(file, offset, message);
+  };
+  if (!storage.exists(file)) throw unusable(0, 'the checkpoint in force is missing');
   const handle = storage.openRead(file);
   const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
   storage.read(handle, block, 0);
-  const count = decodeCheckpointHeader(block, hasher)?.heads ?? 0;
+  const header = decodeCheckpointHeader(block, hasher);
+  if (header?.sequence !== base) {
+    storage.close(handle);
+    throw unusable(0, 'this is not the checkpoint in force');
+  }
+  const count = header.heads;
   return {
     count,
     *entries() {
@@ -134,7 +148,7 @@ function openOldHeads(storage: Storage, file: string, hasher: PlaceHasher): OldH
       for (let number = 1; number <= blocksOf(count); number++) {
         storage.read(handle, block, number * CHECKPOINT_BLOCK_BYTES);
         const inBlock = verifyBlock(block, number, hasher);
-        if (inBlock === -1) throw corrupt(file, number * CHECKPOINT_BLOCK_BYTES, 'a block does not verify');
+        if (inBlock === -1) throw unusable(number * CHECKPOINT_BLOCK_BYTES, 'a block does not verify');
         for (let i = 0; i < inBlock; i++) yield { entries, at: i * ENTRY_BYTES };
       }
     },

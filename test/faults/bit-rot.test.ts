@@ -1,0 +1,213 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openStore } from '../../dist/main/index.js';
+import { expectWhole, failure, fingerprint, opened, segmentPath, segmentsOf, temporaryDir } from './kit.js';
+import { type FrameAt, flip, framesOf, manifestOf, put } from './layout.js';
+
+const pad = 'x'.repeat(2000);
+
+interface Damaged {
+  readonly dir: string;
+  readonly ids: string[];
+  /** The newest segment in use, and its frames. */
+  readonly newest: number;
+  readonly frames: FrameAt[];
+}
+
+/** A store of some segments, a frame an event, as it lies on the disk after its end or after a kill. */
+async function stored(end: 'closed' | 'killed', events = 80): Promise<Damaged> {
+  const dir = temporaryDir();
+  const at = end === 'closed' ? dir : temporaryDir();
+  const store = await openStore({ dir: at, segmentBytes: 65536 });
+  const ids: string[] = [];
+  for (let n = 0; n < events; n++) ids.push(...(await store.append('a', { type: 'counted', data: { n, pad } })).ids);
+  // The directory while it is open is what a kill leaves behind.
+  if (end === 'killed') copyStore(at, dir);
+  await store.close();
+  // The last file is made ahead, or is not there yet.
+  const last = segmentsOf(dir).length;
+  const newest = (await framesOf(dir, last)).length > 0 ? last : last - 1;
+  return { dir, ids, newest, frames: await framesOf(dir, newest) };
+}
+
+function copyStore(from: string, to: string): void {
+  for (const name of fs.readdirSync(from)) {
+    if (name !== 'keeperlog.lock') fs.copyFileSync(path.join(from, name), path.join(to, name));
+  }
+}
+
+/** Opening for writing fails with ERR_CORRUPT and leaves every byte as it is. */
+async function expectRefused(dir: string): Promise<Record<string, any>> {
+  const before = fingerprint(dir);
+  const error = await failure(opened({ dir, segmentBytes: 65536 }));
+  expect(error).toMatchObject({ code: 'ERR_CORRUPT', retryable: false });
+  expect(fingerprint(dir)).toEqual(before);
+  return error;
+}
+
+/** Reading gives what is before a range and what is behind it, and fails in the range rather than skip it. */
+async function expectGap(dir: string, total: number, first: number, last: number): Promise<void> {
+  const store = await opened({ dir, readOnly: true });
+  const seen: number[] = [];
+  const reading = (async () => {
+    for await (const { sequence } of store.read()) seen.push(sequence);
+  })();
+  expect(await failure(reading)).toMatchObject({ code: 'ERR_CORRUPT' });
+  expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1));
+  expect(seen.length).toBeLessThan(first);
+  for (let sequence = 1; sequence <= total; sequence++) {
+    if (sequence < first || sequence > last) expect((await store.get(sequence))?.data.n).toBe(sequence - 1);
+    else expect(await failure(store.get(sequence))).toMatchObject({ code: 'ERR_CORRUPT' });
+  }
+  if (last < total) {
+    const after = await store.read({}, { after: last }).toArray();
+    expect(after.map(({ sequence }) => sequence)).toEqual(
+      Array.from({ length: total - last }, (_, index) => last + 1 + index),
+    );
+  }
+  const report = await store.verify({ deep: true });
+  expect(report.ok).toBe(false);
+  const [problem] = report.problems;
+  expect(problem).toMatchObject({ code: 'ERR_CORRUPT', firstSequence: first });
+  expect(problem!.offset).toBeGreaterThan(0);
+  await store.close();
+}
+
+describe('damage to durable bytes of the newest segment', () => {
+  for (const end of ['closed', 'killed'] as const) {
+    for (const [where, place, inFrame] of [
+      ['the body of a frame in the middle', 5, 100],
+      ['the header of a frame in the middle', 5, 20],
+      ['the body of the last frame', -1, 100],
+      ['the header of the last frame', -1, 4],
+    ] as const) {
+      it(`is refused, named and never skipped: ${where} of a ${end} store`, async () => {
+        const { dir, ids, newest, frames } = await stored(end);
+        const frame = frames.at(place)!;
+        flip(segmentPath(dir, newest), frame.offset + inFrame);
+        const error = await expectRefused(dir);
+        expect(error).toMatchObject({
+          file: segmentPath(dir, newest),
+          offset: frame.offset,
+          firstSequence: frame.firstSequence,
+          lastSequence: ids.length,
+        });
+        await expectGap(dir, ids.length, frame.firstSequence, frame.lastSequence);
+      });
+    }
+
+    it(`is refused where the end of a ${end} store is gone`, async () => {
+      const { dir, newest, frames } = await stored(end);
+      fs.truncateSync(segmentPath(dir, newest), frames.at(-3)!.offset + 50);
+      const error = await expectRefused(dir);
+      expect(error.firstSequence).toBe(frames.at(-3)!.firstSequence);
+    });
+
+    it(`is refused where the header of the newest segment of a ${end} store is hit`, async () => {
+      const { dir, newest } = await stored(end);
+      flip(segmentPath(dir, newest), 40);
+      await expectRefused(dir);
+    });
+
+    it(`is refused where the newest segment of a ${end} store is missing`, async () => {
+      const { dir, newest } = await stored(end);
+      fs.rmSync(segmentPath(dir, newest));
+      fs.rmSync(segmentPath(dir, newest + 1), { force: true });
+      await expectRefused(dir);
+    });
+  }
+
+  it('is refused where a block is as it was earlier', async () => {
+    const { dir, newest, frames } = await stored('killed');
+    const { offset } = frames.at(-2)!;
+    // Before the frame came there were zeros.
+    put(segmentPath(dir, newest), offset - (offset % 512), Buffer.alloc(512));
+    await expectRefused(dir);
+  });
+
+  it('is refused where a frame is that of another store', async () => {
+    const one = await stored('killed');
+    const other = await stored('killed');
+    const frame = one.frames.at(3)!;
+    const bytes = fs.readFileSync(segmentPath(other.dir, other.newest)).subarray(frame.offset, frame.end);
+    put(segmentPath(one.dir, one.newest), frame.offset, bytes);
+    await expectRefused(one.dir);
+    await expectGap(one.dir, one.ids.length, frame.firstSequence, frame.lastSequence);
+  });
+});
+
+describe('segments that are not where they belong', () => {
+  it('are refused: one of another store', async () => {
+    const [one, other] = [await stored('closed'), await stored('closed')];
+    fs.copyFileSync(segmentPath(other.dir, 2), segmentPath(one.dir, 2));
+    await expectRefused(one.dir);
+  });
+
+  it('are refused: one in the middle missing', async () => {
+    const { dir } = await stored('closed');
+    fs.rmSync(segmentPath(dir, 2));
+    await expectRefused(dir);
+  });
+
+  it('are refused: one twice, under another number', async () => {
+    const { dir, newest } = await stored('closed');
+    fs.copyFileSync(segmentPath(dir, 1), segmentPath(dir, newest + 1));
+    await expectRefused(dir);
+  });
+
+  it('are refused: the header in the middle hit', async () => {
+    const { dir } = await stored('closed');
+    flip(segmentPath(dir, 2), 64);
+    await expectRefused(dir);
+  });
+});
+
+describe('damage in a segment that is full', () => {
+  it('is met by the read that touches it, and by verify', async () => {
+    const { dir, ids } = await stored('closed');
+    const [, , frame] = await framesOf(dir, 2);
+    flip(segmentPath(dir, 2), frame!.offset + 200);
+    await expectGap(dir, ids.length, frame!.firstSequence, frame!.lastSequence);
+    const store = await opened({ dir, segmentBytes: 65536 });
+    expect(await failure(store.get(frame!.firstSequence))).toMatchObject({ code: 'ERR_CORRUPT' });
+  });
+});
+
+describe('damage beside the log', () => {
+  it('is refused in the manifest', async () => {
+    const { dir } = await stored('closed');
+    flip(path.join(dir, 'keeperlog.manifest'), 30);
+    await expectRefused(dir);
+    fs.rmSync(path.join(dir, 'keeperlog.manifest'));
+    await expectRefused(dir);
+  });
+
+  for (const end of ['closed', 'killed'] as const) {
+    for (const [slots, offsets] of [
+      ['either slot', [8]],
+      ['the other slot', [520]],
+      ['both slots', [8, 520]],
+    ] as const) {
+      it(`costs nothing in the watermark of a ${end} store: ${slots}`, async () => {
+        const { dir, ids } = await stored(end);
+        for (const offset of offsets) flip(path.join(dir, 'keeperlog.watermark'), offset);
+        const events = await expectWhole(await opened(dir), [{ call: 'a', ids }]);
+        expect(events).toHaveLength(ids.length);
+      });
+    }
+
+    it(`costs nothing where the watermark of a ${end} store is gone`, async () => {
+      const { dir, ids } = await stored(end);
+      fs.rmSync(path.join(dir, 'keeperlog.watermark'));
+      await expectWhole(await opened(dir), [{ call: 'a', ids }]);
+    });
+  }
+
+  it('does not move the epoch backwards', async () => {
+    const { dir } = await stored('closed');
+    const { epoch } = manifestOf(dir);
+    await (await openStore(dir)).close();
+    expect(manifestOf(dir).epoch).toBe(epoch + 1);
+  });
+});
