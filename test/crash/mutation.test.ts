@@ -1,13 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import type { Storage } from '../../dist/shared/storage.js';
 import { checkAll, TIMEOUT_MS } from './explore.js';
 import { intercept } from './intercept.js';
 import { record, SCENARIOS } from './scenarios.js';
 import { type Disk, Session } from './session.js';
 
-/** A storage that reports some syncs as done and does not do them. */
-function lying(inner: Disk, lies: { readonly sync?: (name: string) => boolean; readonly syncDir?: boolean }): Storage {
+interface Lies {
+  readonly sync?: (name: string) => boolean;
+  readonly syncDir?: boolean;
+  /** Of bytes that a file seems to have already. */
+  readonly writeAgain?: boolean;
+}
+
+/** A disk that reports some calls as done and does not do them. */
+function lying(inner: Disk, lies: Lies): Disk {
   return intercept(inner, {
+    write(handle, parts, offset) {
+      const bytes = Buffer.concat(parts);
+      const present = Buffer.alloc(bytes.length);
+      const length = inner.read(handle, present, offset);
+      if (lies.writeAgain === true && present.subarray(0, length).equals(bytes)) return length;
+      return inner.write(handle, parts, offset);
+    },
     sync(handle) {
       if (lies.sync?.(inner.nameOf(handle)!) !== true) inner.sync(handle);
     },
@@ -42,10 +55,24 @@ describe('the crash states find what is lost without', () => {
       const lies = { sync: (name: string) => recovering && isSegment(name) };
       const session = new Session('at-once', undefined, (inner) => lying(inner, lies));
       await session.open();
-      await session.dieAppending('sync', 'a', 900);
+      await session.dieAppending('die-before-sync', 'a', 900);
       recovering = true;
       await session.open();
       recovering = false;
+      expect(session.promised).toMatchObject({ acknowledged: 1 });
+      await expect(checkAll(session.disk)).rejects.toThrow('after step');
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'the second write of frames whose sync has failed',
+    async () => {
+      const session = new Session('at-once', undefined, (inner) => lying(inner, { writeAgain: true }));
+      await session.open();
+      await session.failAppending('a', 900);
+      await session.close();
+      await session.open();
       expect(session.promised).toMatchObject({ acknowledged: 1 });
       await expect(checkAll(session.disk)).rejects.toThrow('after step');
     },
