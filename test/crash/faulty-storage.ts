@@ -1,12 +1,12 @@
 /** A storage on which a group commit fails: its process dies over it and writes nothing more, or its sync does not work. */
 import { FRAME_HEADER_BYTES } from '../../dist/shared/format/frame.js';
 import { SEGMENT_HEADER_BYTES } from '../../dist/shared/format/segment.js';
-import type { FileHandle, Storage } from '../../dist/shared/storage.js';
+import { type FileHandle, type Storage, storageError } from '../../dist/shared/storage.js';
 import { intercept } from './intercept.js';
 import type { MemoryDisk } from './memory-disk.js';
 
-/** The process dies when half of the frame is in the page cache, or before the sync; or the sync fails. */
-export type Fault = 'die-in-write' | 'die-before-sync' | 'fail-sync';
+/** The process dies when half of the frame is in the page cache, or before the sync; the sync fails; there is no space. */
+export type Fault = 'die-in-write' | 'die-before-sync' | 'fail-sync' | 'no-space';
 
 export class FaultyStorage {
   readonly storage: Storage;
@@ -22,6 +22,10 @@ export class FaultyStorage {
       write: (handle, parts, offset) => {
         this.#checkAlive();
         if (isFrame(parts)) this.#log = handle;
+        if (this.#fault === 'no-space' && handle === this.#log) {
+          this.#fault = undefined;
+          throw storageError(Object.assign(new Error('the disk is full'), { code: 'ENOSPC' }), 'write');
+        }
         if (this.#fault !== 'die-in-write' || handle !== this.#log) return inner.write(handle, parts, offset);
         const bytes = Buffer.concat(parts);
         inner.write(handle, [bytes.subarray(0, bytes.length >>> 1)], offset);

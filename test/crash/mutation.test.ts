@@ -34,16 +34,24 @@ const isSegment = (name: string): boolean => name.endsWith('.log');
 
 describe('the crash states find what is lost without', () => {
   it.each([
-    { what: 'the sync of the log', lies: { sync: isSegment } },
-    { what: 'the sync of the manifest', lies: { sync: (name: string) => name.endsWith('keeperlog.manifest.tmp') } },
-    { what: 'the sync of the checkpoint', lies: { sync: (name: string) => name.endsWith('keeperlog.heads.tmp') } },
-    { what: 'the sync of the directory', lies: { syncDir: true } },
+    { what: 'the sync of the log', lies: { sync: isSegment }, found: 'acknowledged calls' },
+    {
+      what: 'the sync of the manifest',
+      lies: { sync: (name: string) => name.endsWith('keeperlog.manifest.tmp') },
+      found: 'the manifest does not verify',
+    },
+    {
+      what: 'the sync of the checkpoint',
+      lies: { sync: (name: string) => name.endsWith('keeperlog.heads.tmp') },
+      found: 'a block of the checkpoint',
+    },
+    { what: 'the sync of the directory', lies: { syncDir: true }, found: 'the manifest is missing' },
   ])(
     '$what',
-    async ({ lies }) => {
+    async ({ lies, found }) => {
       const scenario = SCENARIOS.find(({ name }) => name.startsWith('rotation while'))!;
       const disk = await record(scenario, new Session(scenario.pokes, undefined, (inner) => lying(inner, lies)));
-      await expect(checkAll(disk)).rejects.toThrow('after step');
+      await expect(checkAll(disk)).rejects.toThrow(found);
     },
     TIMEOUT_MS,
   );
@@ -60,7 +68,7 @@ describe('the crash states find what is lost without', () => {
       await session.open();
       recovering = false;
       expect(session.promised).toMatchObject({ acknowledged: 1 });
-      await expect(checkAll(session.disk)).rejects.toThrow('after step');
+      await expect(checkAll(session.disk)).rejects.toThrow('no valid header');
     },
     TIMEOUT_MS,
   );
@@ -74,7 +82,7 @@ describe('the crash states find what is lost without', () => {
       await session.close();
       await session.open();
       expect(session.promised).toMatchObject({ acknowledged: 1 });
-      await expect(checkAll(session.disk)).rejects.toThrow('after step');
+      await expect(checkAll(session.disk)).rejects.toThrow('no valid header');
     },
     TIMEOUT_MS,
   );

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { Appended, Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
-import { type Fault, FaultyStorage } from './faulty-storage.js';
+import { FaultyStorage } from './faulty-storage.js';
 import { type Call, findCalls, NOTHING, type Promised, readAll } from './history.js';
 import { EMPTY_DISK } from './image.js';
 import { InlineRuntime, type Pokes } from './inline-runtime.js';
@@ -101,7 +101,11 @@ export class Session {
   }
 
   /** The process dies over the group commit of an append. */
-  async dieAppending(fault: Exclude<Fault, 'fail-sync'>, stream: string, ...sizes: readonly number[]): Promise<void> {
+  async dieAppending(
+    fault: 'die-in-write' | 'die-before-sync',
+    stream: string,
+    ...sizes: readonly number[]
+  ): Promise<void> {
     const died = new Promise<void>((resolve) => {
       this.#onKill = resolve;
     });
@@ -115,6 +119,13 @@ export class Session {
     this.#process.failNext('fail-sync');
     const failure = { code: 'ERR_STORAGE', syscall: 'fdatasync', outcome: 'unknown' };
     await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);
+  }
+
+  /** There is no space for an append just now: it is given up. */
+  async refuseAppending(stream: string, ...sizes: readonly number[]): Promise<void> {
+    this.#process.failNext('no-space');
+    await expect(this.append(stream, ...sizes)).rejects.toMatchObject({ code: 'ERR_DEGRADED' });
+    this.#calls.pop();
   }
 
   #call(parts: readonly Part[], key: string | undefined): Call {
