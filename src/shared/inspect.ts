@@ -90,13 +90,14 @@ export async function inspectStore(storage: Storage, dir: string, manifest: Mani
   const storeId = Buffer.from(manifest.storeId, 'hex');
   const hasher = await PlaceHasher.create(storeId);
   const place = { storage, dir, storeId, hasher };
-  const segments = readSegmentHeaders(place, manifest);
+  // Read before the segments: beside a live writer these are then at least as far.
   const watermarkPath = path.join(dir, WATERMARK_FILE);
   const watermark = storage.exists(watermarkPath)
     ? decodeWatermark(readFile(storage, watermarkPath), hasher)
     : undefined;
   const current = watermark?.epoch === manifest.epoch ? watermark : undefined;
   const known = Math.max(manifest.durableUpTo, current?.sequence ?? 0);
+  const segments = readSegmentHeaders(place, manifest.firstSegment, lastUsedSegment(manifest, current));
   const header = segments.at(-1);
   const scanned = header === undefined ? undefined : scanActive(place, header, manifest, known);
   return {
@@ -138,7 +139,17 @@ export function readSegmentHeader(place: Place, number: number): SegmentHeader |
   }
 }
 
-function readSegmentHeaders(place: Place, manifest: Manifest): SegmentHeader[] {
+/** The last segment that is known to hold durable frames. The watermark may name one whose first is still to come. */
+function lastUsedSegment(manifest: Manifest, watermark: Watermark | undefined): number {
+  const holdsFrames = watermark !== undefined && watermark.endOffset > SEGMENT_HEADER_BYTES;
+  return Math.max(manifest.lastSegment, holdsFrames ? watermark.segment : 0);
+}
+
+/**
+ * The headers of the segments that are in use. Behind them there may be files without one: a header goes out with its
+ * segment's first frame, and the file after it is made ahead.
+ */
+function readSegmentHeaders(place: Place, first: number, lastUsed: number): SegmentHeader[] {
   const numbers = place.storage
     .list(place.dir)
     .map(segmentNumber)
@@ -146,10 +157,9 @@ function readSegmentHeaders(place: Place, manifest: Manifest): SegmentHeader[] {
     .sort((a, b) => a - b);
   const newest = numbers.at(-1) ?? 0;
   const segments: SegmentHeader[] = [];
-  // Files behind the log's end are there for use to come. The next one may be torn, or its name lost, beside the one
-  // after it: both are made ahead. That nothing behind them was used is what tells them from a hole.
+  // The next segment may be torn, or its name lost, beside the one after it. It is a hole if one behind it was used.
   let unused: KeeperError | undefined;
-  for (let number = manifest.firstSegment; number <= newest; number++) {
+  for (let number = first; number <= newest; number++) {
     const file = path.join(place.dir, segmentFile(number));
     const isThere = numbers.includes(number);
     const header = isThere ? readSegmentHeader(place, number) : undefined;
@@ -157,7 +167,7 @@ function readSegmentHeaders(place: Place, manifest: Manifest): SegmentHeader[] {
       const why = isThere
         ? 'a segment that was in use has no valid header'
         : 'a segment in the middle of the log is missing';
-      if (number <= manifest.lastSegment) throw corrupt(file, 0, why);
+      if (number <= lastUsed) throw corrupt(file, 0, why);
       unused ??= corrupt(file, 0, why);
       continue;
     }
@@ -168,7 +178,7 @@ function readSegmentHeaders(place: Place, manifest: Manifest): SegmentHeader[] {
     }
     segments.push(header);
   }
-  if (newest < manifest.lastSegment) {
+  if (newest < lastUsed) {
     throw corrupt(path.join(place.dir, segmentFile(newest + 1)), 0, 'the newest segment is missing');
   }
   return segments;

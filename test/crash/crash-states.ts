@@ -27,7 +27,7 @@ export interface Depth {
   readonly random: number;
 }
 
-export const NORMAL: Depth = { allSubsetsUpTo: 4, random: 3 };
+export const NORMAL: Depth = { allSubsetsUpTo: 4, random: 2 };
 export const DEEP: Depth = { allSubsetsUpTo: 7, random: 24 };
 
 /** A state after a power cut, and what had been promised before it. */
@@ -45,11 +45,20 @@ type Change = FileStep | NameStep;
 /** What is left of a change: all of it, nothing, or these sectors of a write. */
 type Fate = boolean | readonly boolean[];
 
+/** A change behind what is durable as a whole. */
+interface Later {
+  readonly change: Change;
+  /** A write whose sync has failed: the page cache takes it for durable, and no later sync makes it so. */
+  given: boolean;
+  /** Durable itself, though a change of the same file before it is not. */
+  durable: boolean;
+}
+
 /** A journal being walked: what is durable so far, and which changes are not. */
 class Walk<Note> {
   readonly #names: Map<string, number>;
   readonly #contents: Map<number, Buffer>;
-  #changes: Change[] = [];
+  #later: Later[] = [];
   note: Note | undefined;
 
   constructor(base: Image) {
@@ -57,8 +66,9 @@ class Walk<Note> {
     this.#contents = new Map(base.contents);
   }
 
+  /** What is not durable. */
   get changes(): readonly Change[] {
-    return this.#changes;
+    return this.#later.filter(({ durable }) => !durable).map(({ change }) => change);
   }
 
   step(step: Step<Note>): void {
@@ -67,24 +77,29 @@ class Walk<Note> {
         this.note = step.note;
         return;
       case 'sync':
-        this.#settle((change) => 'inode' in change && !('name' in change) && change.inode === step.inode);
+        this.#settle(({ change, given }) => !given && isOfFile(change, step.inode));
+        return;
+      case 'failSync':
+        for (const later of this.#later)
+          later.given ||= later.change.kind === 'write' && isOfFile(later.change, step.inode);
         return;
       case 'syncDir':
-        this.#settle((change) => 'name' in change && path.dirname(change.name) === step.name);
+        this.#settle(({ change }) => 'name' in change && path.dirname(change.name) === step.name);
         return;
       default:
-        this.#changes.push(step);
+        this.#later.push({ change: step, given: false, durable: false });
     }
   }
 
-  /** The disk if each change comes to its fate. */
+  /** The disk if each change that is not durable comes to its fate. */
   image(fates: readonly Fate[]): Image {
     const names = new Map(this.#names);
     const contents = new Map(this.#contents);
-    this.#changes.forEach((change, i) => {
-      const fate = fates[i]!;
+    let next = 0;
+    for (const { change, durable } of this.#later) {
+      const fate = durable || fates[next++]!;
       if (fate !== false) apply(names, contents, change, fate);
-    });
+    }
     // A file may be found under a name though none of its content is durable.
     for (const inode of names.values()) {
       if (inode !== DIRECTORY && !contents.has(inode)) contents.set(inode, Buffer.alloc(0));
@@ -92,10 +107,26 @@ class Walk<Note> {
     return reachable({ names, contents });
   }
 
-  #settle(isDurable: (change: Change) => boolean): void {
-    for (const change of this.#changes) if (isDurable(change)) apply(this.#names, this.#contents, change, true);
-    this.#changes = this.#changes.filter((change) => !isDurable(change));
+  #settle(isSynced: (later: Later) => boolean): void {
+    for (const later of this.#later) later.durable ||= isSynced(later);
+    const held = new Set<number>();
+    this.#later = this.#later.filter(({ change, durable }) => {
+      if ('name' in change) {
+        if (durable) apply(this.#names, this.#contents, change, true);
+        return !durable;
+      }
+      if (!durable || held.has(change.inode)) {
+        held.add(change.inode);
+        return true;
+      }
+      apply(this.#names, this.#contents, change, true);
+      return false;
+    });
   }
+}
+
+function isOfFile(change: Change, inode: number): boolean {
+  return !('name' in change) && change.inode === inode;
 }
 
 function apply(names: Map<string, number>, contents: Map<number, Buffer>, change: Change, fate: Fate): void {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type Storage, storageError } from '../../dist/shared/storage.js';
+import { storageError } from '../../dist/shared/storage.js';
 import { onlyDurable } from './crash-states.js';
 import { EMPTY_DISK } from './image.js';
 import { intercept } from './intercept.js';
@@ -8,7 +8,7 @@ import { checkRecovery } from './recovered.js';
 import { type Disk, Session } from './session.js';
 
 /** A directory that may be gone through, but not opened. */
-function withoutAccess(inner: Storage, refused: string): Storage {
+function withoutAccess(inner: Disk, refused: string): Disk {
   return intercept(inner, {
     syncDir(dir) {
       if (dir === refused) throw storageError(Object.assign(new Error('refused'), { code: 'EACCES' }), 'fsync', dir);

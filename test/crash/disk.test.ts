@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Storage } from '../../dist/shared/storage.js';
 import { crashStates, NORMAL, onlyDurable } from './crash-states.js';
 import { EMPTY_DISK, type Image } from './image.js';
 import { MemoryDisk } from './memory-disk.js';
 
-function statesAfter(work: (disk: Storage) => void, base: Image = EMPTY_DISK): Image[] {
+function statesAfter(work: (disk: MemoryDisk) => void, base: Image = EMPTY_DISK): Image[] {
   const disk = new MemoryDisk(base);
   work(disk);
   return [...crashStates(base, disk.journal, NORMAL, disk.journal.length)].map(({ image }) => image);
@@ -68,6 +67,21 @@ describe('a power cut', () => {
       diskWith('/f', 3),
     );
     expect(states.map((image) => textOf(image, '/f'))).toEqual(['new']);
+  });
+
+  it('may take what a failed sync has left, whatever is synced afterwards, unless it was written again', () => {
+    const work = (again: boolean) => (disk: MemoryDisk) => {
+      const handle = disk.openWrite('/f', 'existing');
+      disk.write(handle, [Buffer.from('a')], 0);
+      expect(() => disk.failSync(handle)).toThrow('EIO');
+      if (again) disk.write(handle, [Buffer.from('a')], 0);
+      disk.write(handle, [Buffer.from('b')], 1);
+      disk.sync(handle);
+    };
+    const states = (again: boolean): (string | undefined)[] =>
+      statesAfter(work(again), diskWith('/f', 2)).map((image) => textOf(image, '/f'));
+    expect(states(false).sort()).toEqual(['ab', 'ob']);
+    expect(states(true)).toEqual(['ab']);
   });
 
   it('may lose the name of a file whose content was synced', () => {

@@ -49,6 +49,6 @@ export function findCalls(rows: readonly RecordedEvent[], { calls, acknowledged 
     present++;
   }
   expect(at).toBe(found.length);
-  expect(present).toBeGreaterThanOrEqual(acknowledged);
+  expect(present, 'acknowledged calls that are there').toBeGreaterThanOrEqual(acknowledged);
   return present;
 }

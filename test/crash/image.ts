@@ -28,6 +28,8 @@ export type Step<Note> =
   | FileStep
   | NameStep
   | { readonly kind: 'sync'; readonly inode: number }
+  /** A sync that failed: what it was to make durable counts as synced from then on, and is not. */
+  | { readonly kind: 'failSync'; readonly inode: number }
   | { readonly kind: 'syncDir'; readonly name: string }
   /** What had been promised when the disk had come so far. */
   | { readonly kind: 'note'; readonly note: Note };

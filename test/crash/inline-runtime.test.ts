@@ -22,7 +22,7 @@ it('a process that dies before the sync of a group commit acknowledges nothing o
   const session = new Session();
   await session.open();
   await session.append('a', 10);
-  await session.dieAppending('sync', 'a', 10);
+  await session.dieAppending('die-before-sync', 'a', 10);
   expect(session.promised).toMatchObject({ acknowledged: 1 });
   expect(session.promised.calls).toHaveLength(2);
 });

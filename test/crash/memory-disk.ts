@@ -104,6 +104,12 @@ export class MemoryDisk<Note = unknown> implements Storage {
     this.journal.push({ kind: 'sync', inode: this.#open.get(handle)! });
   }
 
+  /** A sync that fails, as the disk sees it. */
+  failSync(handle: FileHandle): never {
+    this.journal.push({ kind: 'failSync', inode: this.#open.get(handle)! });
+    throw storageError(Object.assign(new Error('the disk has failed'), { code: 'EIO' }), 'fdatasync');
+  }
+
   syncDir(dir: string): void {
     this.#inode(dir, 'fsync');
     this.journal.push({ kind: 'syncDir', name: dir });

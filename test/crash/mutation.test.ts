@@ -1,13 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import type { Storage } from '../../dist/shared/storage.js';
 import { checkAll, TIMEOUT_MS } from './explore.js';
 import { intercept } from './intercept.js';
 import { record, SCENARIOS } from './scenarios.js';
 import { type Disk, Session } from './session.js';
 
-/** A storage that reports some syncs as done and does not do them. */
-function lying(inner: Disk, lies: { readonly sync?: (name: string) => boolean; readonly syncDir?: boolean }): Storage {
+interface Lies {
+  readonly sync?: (name: string) => boolean;
+  readonly syncDir?: boolean;
+  /** Of bytes that a file seems to have already. */
+  readonly writeAgain?: boolean;
+}
+
+/** A disk that reports some calls as done and does not do them. */
+function lying(inner: Disk, lies: Lies): Disk {
   return intercept(inner, {
+    write(handle, parts, offset) {
+      const bytes = Buffer.concat(parts);
+      const present = Buffer.alloc(bytes.length);
+      const length = inner.read(handle, present, offset);
+      if (lies.writeAgain === true && present.subarray(0, length).equals(bytes)) return length;
+      return inner.write(handle, parts, offset);
+    },
     sync(handle) {
       if (lies.sync?.(inner.nameOf(handle)!) !== true) inner.sync(handle);
     },
@@ -21,16 +34,24 @@ const isSegment = (name: string): boolean => name.endsWith('.log');
 
 describe('the crash states find what is lost without', () => {
   it.each([
-    { what: 'the sync of the log', lies: { sync: isSegment } },
-    { what: 'the sync of the manifest', lies: { sync: (name: string) => name.endsWith('keeperlog.manifest.tmp') } },
-    { what: 'the sync of the checkpoint', lies: { sync: (name: string) => name.endsWith('keeperlog.heads.tmp') } },
-    { what: 'the sync of the directory', lies: { syncDir: true } },
+    { what: 'the sync of the log', lies: { sync: isSegment }, found: 'acknowledged calls' },
+    {
+      what: 'the sync of the manifest',
+      lies: { sync: (name: string) => name.endsWith('keeperlog.manifest.tmp') },
+      found: 'the manifest does not verify',
+    },
+    {
+      what: 'the sync of the checkpoint',
+      lies: { sync: (name: string) => name.endsWith('keeperlog.heads.tmp') },
+      found: 'a block of the checkpoint',
+    },
+    { what: 'the sync of the directory', lies: { syncDir: true }, found: 'the manifest is missing' },
   ])(
     '$what',
-    async ({ lies }) => {
+    async ({ lies, found }) => {
       const scenario = SCENARIOS.find(({ name }) => name.startsWith('rotation while'))!;
       const disk = await record(scenario, new Session(scenario.pokes, undefined, (inner) => lying(inner, lies)));
-      await expect(checkAll(disk)).rejects.toThrow('after step');
+      await expect(checkAll(disk)).rejects.toThrow(found);
     },
     TIMEOUT_MS,
   );
@@ -42,12 +63,26 @@ describe('the crash states find what is lost without', () => {
       const lies = { sync: (name: string) => recovering && isSegment(name) };
       const session = new Session('at-once', undefined, (inner) => lying(inner, lies));
       await session.open();
-      await session.dieAppending('sync', 'a', 900);
+      await session.dieAppending('die-before-sync', 'a', 900);
       recovering = true;
       await session.open();
       recovering = false;
       expect(session.promised).toMatchObject({ acknowledged: 1 });
-      await expect(checkAll(session.disk)).rejects.toThrow('after step');
+      await expect(checkAll(session.disk)).rejects.toThrow('no valid header');
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'the second write of frames whose sync has failed',
+    async () => {
+      const session = new Session('at-once', undefined, (inner) => lying(inner, { writeAgain: true }));
+      await session.open();
+      await session.failAppending('a', 900);
+      await session.close();
+      await session.open();
+      expect(session.promised).toMatchObject({ acknowledged: 1 });
+      await expect(checkAll(session.disk)).rejects.toThrow('no valid header');
     },
     TIMEOUT_MS,
   );

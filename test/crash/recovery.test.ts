@@ -66,7 +66,7 @@ describe('recovery that is interrupted by a power cut and repeated', () => {
     'comes to the same log',
     async () => {
       for (const { disk } of recorded) {
-        for (const { image } of sample(statesWorthMending(disk), 11)) {
+        for (const { image } of sample(statesWorthMending(disk), 23)) {
           const recovering = new MemoryDisk<Promised>(image);
           const log = await logAfterRecovery(recovering);
           for (const interrupted of statesOf(recovering)) {

@@ -64,23 +64,44 @@ export const SCENARIOS: readonly Scenario[] = [
     pokes: 'late',
     async run(session) {
       await session.open();
-      await session.dieAppending('sync', 'a', 900);
+      await session.dieAppending('die-before-sync', 'a', 900);
       await session.open();
       await session.append('b', 3 * KiB, 2 * KiB);
       await session.appendKeyed('keyed', 'order-1', 5 * KiB);
       session.idle();
-      await session.dieAppending('write', 'a', 2 * KiB, 6 * KiB);
+      await session.dieAppending('die-in-write', 'a', 2 * KiB, 6 * KiB);
       await session.open();
       await session.append('a', 14 * KiB);
       await session.append('a', 26 * KiB, 3 * KiB);
       // Into the next segment.
-      await session.dieAppending('sync', 'b', 16 * KiB);
+      await session.dieAppending('die-before-sync', 'b', 16 * KiB);
       await session.open();
       await session.append('b', 40 * KiB);
-      await session.dieAppending('write', 'a', 12 * KiB);
+      await session.dieAppending('die-in-write', 'a', 12 * KiB);
       await session.open();
       await session.appendMany({ stream: 'a', sizes: [700] }, { stream: 'b', sizes: [700] });
       session.kill();
+      await session.open();
+      await session.close();
+    },
+  },
+  {
+    name: 'syncs that fail',
+    pokes: 'at-once',
+    async run(session) {
+      await session.open();
+      await session.append('a', 900);
+      await session.failAppending('a', 2 * KiB);
+      await session.close();
+      await session.open();
+      await session.append('a', 50 * KiB);
+      // The first frame of the next segment.
+      await session.failAppending('b', 20 * KiB, 400);
+      await session.close();
+      await session.open();
+      await session.append('b', 100);
+      await session.failAppending('a', 100);
+      await session.close();
       await session.open();
       await session.close();
     },

@@ -1,8 +1,8 @@
 /** A store on a recorded disk, and a workload's hand on it: it notes in the journal what was promised, and when. */
+import { expect } from 'vitest';
 import type { Appended, Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
-import type { Storage } from '../../dist/shared/storage.js';
-import { type Death, DyingStorage } from './dying-storage.js';
+import { FaultyStorage } from './faulty-storage.js';
 import { type Call, findCalls, NOTHING, type Promised, readAll } from './history.js';
 import { EMPTY_DISK } from './image.js';
 import { InlineRuntime, type Pokes } from './inline-runtime.js';
@@ -32,9 +32,9 @@ export interface Part {
 
 export class Session {
   readonly disk: Disk;
-  readonly #storage: Storage;
+  readonly #storage: Disk;
   readonly #pokes: Pokes;
-  #process!: DyingStorage;
+  #process!: FaultyStorage;
   #runtime!: InlineRuntime;
   store!: Store;
   #onKill: () => void = () => {};
@@ -42,11 +42,7 @@ export class Session {
   #acknowledged = 0;
 
   /** @param wrap what stands between the store and the disk */
-  constructor(
-    pokes: Pokes = 'at-once',
-    disk: Disk = new MemoryDisk(EMPTY_DISK),
-    wrap = (inner: Disk): Storage => inner,
-  ) {
+  constructor(pokes: Pokes = 'at-once', disk: Disk = new MemoryDisk(EMPTY_DISK), wrap = (inner: Disk): Disk => inner) {
     this.disk = disk;
     this.#storage = wrap(disk);
     this.#pokes = pokes;
@@ -61,7 +57,7 @@ export class Session {
    * @param before what had been promised before
    */
   async open(before: Promised = this.promised): Promise<void> {
-    this.#process = new DyingStorage(this.#storage, () => this.kill());
+    this.#process = new FaultyStorage(this.#storage, () => this.kill());
     this.#runtime = new InlineRuntime(this.#process.storage, this.#pokes);
     this.store = await openStoreOn(OPTIONS, this.#runtime);
     const rows = await readAll(this.store);
@@ -104,14 +100,32 @@ export class Session {
     this.#onKill();
   }
 
-  /** The process is gone in the middle of the group commit of an append. */
-  async dieAppending(death: Death, stream: string, ...sizes: readonly number[]): Promise<void> {
+  /** The process dies over the group commit of an append. */
+  async dieAppending(
+    fault: 'die-in-write' | 'die-before-sync',
+    stream: string,
+    ...sizes: readonly number[]
+  ): Promise<void> {
     const died = new Promise<void>((resolve) => {
       this.#onKill = resolve;
     });
-    this.#process.dieAtNext(death);
+    this.#process.failNext(fault);
     void this.append(stream, ...sizes);
     await died;
+  }
+
+  /** The disk refuses to sync an append: nobody knows then what became of it. */
+  async failAppending(stream: string, ...sizes: readonly number[]): Promise<void> {
+    this.#process.failNext('fail-sync');
+    const failure = { code: 'ERR_STORAGE', syscall: 'fdatasync', outcome: 'unknown' };
+    await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);
+  }
+
+  /** There is no space for an append just now: it is given up. */
+  async refuseAppending(stream: string, ...sizes: readonly number[]): Promise<void> {
+    this.#process.failNext('no-space');
+    await expect(this.append(stream, ...sizes)).rejects.toMatchObject({ code: 'ERR_DEGRADED' });
+    this.#calls.pop();
   }
 
   #call(parts: readonly Part[], key: string | undefined): Call {

@@ -24,6 +24,18 @@ it('a store that was closed before its first append opens again', async () => {
   await checkRecovery(session.disk.image(), session.promised);
 });
 
+it('so does one that was closed before the first append of its next segment, for which there had been no space', async () => {
+  const session = new Session();
+  await session.open();
+  await session.append('a', 60_000);
+  await session.refuseAppending('a', 60_000);
+  // There is space again, and the writer finds it just before it is to close.
+  await new Promise(setImmediate);
+  session.idle();
+  await session.close();
+  await checkRecovery(session.disk.image(), session.promised);
+});
+
 describe('behind the last segment that was used', () => {
   it('a torn header is no hole, whatever was made ahead after it', async () => {
     const { disk, promised } = await threeSegments();

@@ -52,7 +52,11 @@ export class ThreadLink implements WriterLink {
     worker.on('error', (error) => {
       failure = error;
     });
-    worker.on('exit', () => onExit(failure));
+    worker.on('exit', () => {
+      // Its exit may come before its last words.
+      this.drain();
+      onExit(failure);
+    });
     port.on('message', (message: FromWriter) => onMessage(message));
   }
 

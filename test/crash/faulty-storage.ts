@@ -1,43 +1,49 @@
-/** A storage that ends with its process in the middle of a group commit: nothing after that reaches the disk. */
+/** A storage on which a group commit fails: its process dies over it and writes nothing more, or its sync does not work. */
 import { FRAME_HEADER_BYTES } from '../../dist/shared/format/frame.js';
 import { SEGMENT_HEADER_BYTES } from '../../dist/shared/format/segment.js';
-import type { FileHandle, Storage } from '../../dist/shared/storage.js';
+import { type FileHandle, type Storage, storageError } from '../../dist/shared/storage.js';
 import { intercept } from './intercept.js';
+import type { MemoryDisk } from './memory-disk.js';
 
-/** Where the process dies: in the write of a frame, half of which reaches the page cache, or before its sync. */
-export type Death = 'write' | 'sync';
+/** The process dies when half of the frame is in the page cache, or before the sync; the sync fails; there is no space. */
+export type Fault = 'die-in-write' | 'die-before-sync' | 'fail-sync' | 'no-space';
 
-export class DyingStorage {
+export class FaultyStorage {
   readonly storage: Storage;
   readonly #onDeath: () => void;
-  #death: Death | undefined;
+  #fault: Fault | undefined;
   /** The segment that the newest frame was written to. */
   #log: FileHandle | undefined;
   #dead = false;
 
-  constructor(inner: Storage, onDeath: () => void) {
+  constructor(inner: MemoryDisk<any>, onDeath: () => void) {
     this.#onDeath = onDeath;
     this.storage = intercept(inner, {
       write: (handle, parts, offset) => {
         this.#checkAlive();
-        if (!isFrame(parts)) return inner.write(handle, parts, offset);
-        this.#log = handle;
-        if (this.#death !== 'write') return inner.write(handle, parts, offset);
+        if (isFrame(parts)) this.#log = handle;
+        if (this.#fault === 'no-space' && handle === this.#log) {
+          this.#fault = undefined;
+          throw storageError(Object.assign(new Error('the disk is full'), { code: 'ENOSPC' }), 'write');
+        }
+        if (this.#fault !== 'die-in-write' || handle !== this.#log) return inner.write(handle, parts, offset);
         const bytes = Buffer.concat(parts);
         inner.write(handle, [bytes.subarray(0, bytes.length >>> 1)], offset);
         return this.#die();
       },
       sync: (handle) => {
         this.#checkAlive();
-        if (this.#death === 'sync' && handle === this.#log) this.#die();
+        if (handle !== this.#log) return inner.sync(handle);
+        if (this.#fault === 'die-before-sync') this.#die();
+        if (this.#fault === 'fail-sync') inner.failSync(handle);
         inner.sync(handle);
       },
     });
   }
 
-  /** Die in the next group commit. */
-  dieAtNext(death: Death): void {
-    this.#death = death;
+  /** Have the next group commit fail. */
+  failNext(fault: Fault): void {
+    this.#fault = fault;
     this.#log = undefined;
   }
 
