@@ -51,7 +51,11 @@ export class ThreadLink implements WriterLink {
     worker.on('error', (error) => {
       failure = error;
     });
-    worker.on('exit', () => onExit(failure));
+    worker.on('exit', () => {
+      // What it said last may not have been handled yet: why it refused to open.
+      this.drain();
+      onExit(failure);
+    });
     port.on('message', (message: FromWriter) => onMessage(message));
   }
 
