@@ -53,7 +53,7 @@ export class ThreadLink implements WriterLink {
       failure = error;
     });
     worker.on('exit', () => {
-      // Its exit may come before its last words.
+      // What it said last may not have been handled yet: why it refused to open.
       this.drain();
       onExit(failure);
     });

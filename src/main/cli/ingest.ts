@@ -89,7 +89,12 @@ A line: {"stream": "...", "type": "...", "data": ..., "metadata": {...}, "tags":
 
 async function ingestOne(ingestion: Ingestion, file: string, signal: AbortSignal): Promise<SourceReport> {
   const input = file === '-' ? process.stdin : fs.createReadStream(file, { highWaterMark: CHUNK_BYTES });
-  const stop = (): void => void input.destroy();
+  let stopped = false;
+  const stop = (): void => {
+    stopped = true;
+    input.destroy();
+  };
+  ingestion.onFailed = stop;
   signal.addEventListener('abort', stop);
   const line = await progressLine(path.basename(file), file === '-' ? 0 : fs.statSync(file).size);
   const startMs = performance.now();
@@ -99,7 +104,7 @@ async function ingestOne(ingestion: Ingestion, file: string, signal: AbortSignal
   };
   const { LineReader } = await import('./ingest/lines.js');
   try {
-    return await ingestion.run(new LineReader(input, () => signal.aborted), file === '-');
+    return await ingestion.run(new LineReader(input, () => stopped), file === '-');
   } finally {
     signal.removeEventListener('abort', stop);
     line.stop();

@@ -75,6 +75,8 @@ export class Ingestion {
   #failure: unknown;
   /** Called when a batch is durable. */
   onCommitted: (state: { offset: number; added: number }) => void = () => {};
+  /** Called when a batch that was on its way has failed: nothing more is to be read. */
+  onFailed: () => void = () => {};
 
   constructor(options: Options) {
     this.#options = options;
@@ -203,6 +205,7 @@ export class Ingestion {
       },
       (error: unknown) => {
         this.#failure ??= error;
+        this.onFailed();
       },
     );
     this.#inFlight.push(committed);
