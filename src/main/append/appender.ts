@@ -270,7 +270,7 @@ export class Appender {
       case 'repeats':
         admitted.pending.whenDone((error) => {
           if (error !== undefined) call.reject(error);
-          else call.resolve(admitted.pending.result(nodeId, 'synced', true));
+          else call.resolve(admitted.pending.result(nodeId, 'synced', true, call.flags.many));
         });
         return;
       case 'repeated':

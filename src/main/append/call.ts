@@ -124,8 +124,11 @@ export class Call {
     this.#done = undefined;
   }
 
-  /** What the caller gets, once the call is accepted. */
-  result(nodeId: string, durability: Durability, duplicate: boolean): Appended {
+  /**
+   * What the caller gets, once the call is accepted.
+   * @param many whether with the revision of each stream: a repeated call may have been an append to one
+   */
+  result(nodeId: string, durability: Durability, duplicate: boolean, many = this.flags.many): Appended {
     const last = this.parts[this.parts.length - 1]!;
     const result: Appended = {
       ids: consecutiveIds(this.seconds, this.nanos, this.firstSequence, this.count, nodeId),
@@ -135,7 +138,7 @@ export class Call {
       durability,
       duplicate,
     };
-    if (!this.flags.many) return result;
+    if (!many) return result;
     const revisions: Record<string, number> = Object.create(null);
     for (const { head, previousRevision, count } of this.parts) revisions[head.stream] = previousRevision + count;
     return { ...result, revisions } as AppendedMany;
