@@ -22,7 +22,7 @@ import type {
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
 import { makeDirDurable } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
-import type { CallFlags } from './append/call.js';
+import { type CallFlags, notAppended } from './append/call.js';
 import { appendInput, appendInputs } from './append-inputs.js';
 import { Reader } from './read/reader.js';
 import { openReadOnlyStore, type ReadOnlyStore } from './read-only-store.js';
@@ -118,6 +118,15 @@ async function takeDirectory(dir: string, runtime: Runtime): Promise<Directory> 
   return { dir, release: async () => lock.release() };
 }
 
+/** The input of a call that throws rather than rejects. */
+function oneInput(...input: Parameters<typeof appendInput>): ReturnType<typeof appendInput> {
+  try {
+    return appendInput(...input);
+  } catch (error) {
+    throw notAppended(error);
+  }
+}
+
 type Mode =
   | { readonly kind: 'writing'; readonly store: WritingStore }
   | { readonly kind: 'read-only'; readonly store: ReadOnlyStore };
@@ -154,7 +163,7 @@ class EmbeddedStore<M extends object> implements Store<M> {
       const { appender } = this.#writing();
       return appender.append([appendInput(stream, events, options)], this.#flags(options, false), options?.signal);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(notAppended(error));
     }
   }
 
@@ -164,18 +173,18 @@ class EmbeddedStore<M extends object> implements Store<M> {
       const appended = appender.append(appendInputs(appends, options), this.#flags(options, true), options?.signal);
       return appended as Promise<AppendedMany>;
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(notAppended(error));
     }
   }
 
   enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued {
-    const inputs = [appendInput(stream, events, options)];
-    return this.#writing().appender.enqueue(inputs, ENQUEUED);
+    const { appender } = this.#writing();
+    return appender.enqueue([oneInput(stream, events, options)], ENQUEUED);
   }
 
   appendSync(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendSyncOptions): Appended {
-    const inputs = [appendInput(stream, events, options)];
-    return this.#writing().appender.appendSync(inputs, this.#flags(options, false));
+    const { appender } = this.#writing();
+    return appender.appendSync([oneInput(stream, events, options)], this.#flags(options, false));
   }
 
   async flush(): Promise<void> {

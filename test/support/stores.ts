@@ -21,10 +21,13 @@ export function removeDir(dir: string): void {
   fs.rmSync(dir, { recursive: true, force: true });
 }
 
+/** Small segments: a new one begins with up to 4 MiB of zeros, which every test would have to wait for. */
+export const SMALL = { segmentBytes: 1024 * 1024 };
+
 /** A store that is closed after the test. */
 export async function open(options: Partial<StoreOptions> = {}): Promise<Store> {
   const dir = options.dir ?? temporaryDir();
-  const store = await openStore({ ...options, dir });
+  const store = await openStore({ ...SMALL, ...options, dir });
   onTestFinished(() => store.close());
   return store;
 }

@@ -10,7 +10,7 @@ import { WORD } from '../../shared/ring/layout.js';
 import type { RingProducer } from '../../shared/ring/producer.js';
 import type { TailCache } from '../read/tail-cache.js';
 import { AppendEncoder } from './append-encoder.js';
-import { Call, type CallFlags, type Part } from './call.js';
+import { Call, type CallFlags, notAppended, type Part } from './call.js';
 import type { Heads } from './heads.js';
 import { invalidEvent } from './names.js';
 import type { Pending } from './pending.js';
@@ -205,6 +205,14 @@ export class Appender {
   }
 
   #accept(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
+    try {
+      return this.#acceptCall(parts, flags, mayWait);
+    } catch (error) {
+      throw notAppended(error);
+    }
+  }
+
+  #acceptCall(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
     if (this.#gate !== undefined) throw this.#gate();
     if (this.#encoding) throw invalidEvent('data', 'has a getter that appends to the store it is appended to');
     const { heads, settings, ring } = this.#parts;
@@ -321,8 +329,9 @@ export class Appender {
         this.#admit(call, starts);
         this.#follow(call);
       } catch (error) {
-        call.reject(error as KeeperError);
-        call.end(error as KeeperError);
+        const refusal = notAppended(error) as KeeperError;
+        call.reject(refusal);
+        call.end(refusal);
       }
     }
   }

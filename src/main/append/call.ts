@@ -1,6 +1,6 @@
 /** One append on its way: from its acceptance until it is as durable as was asked. */
 import type { Memory } from '../../shared/format/record.js';
-import { aborted, type KeeperError } from '../../shared/portable/errors.js';
+import { aborted, isKeeperError, type KeeperError } from '../../shared/portable/errors.js';
 import type { Appended, AppendedMany, Durability, Expect } from '../../shared/portable/log.js';
 import type { Head } from './heads.js';
 import type { Admitted } from './sequencer.js';
@@ -19,6 +19,12 @@ export interface Part {
   head: Head;
   previousRevision: number;
   previousSequence: number;
+}
+
+/** The error of a call that was refused, saying so. */
+export function notAppended(error: unknown): unknown {
+  if (isKeeperError(error) && error.outcome === undefined) Reflect.set(error, 'outcome', 'not-appended');
+  return error;
 }
 
 /** Of the whole call. */

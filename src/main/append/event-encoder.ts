@@ -152,6 +152,11 @@ export class EventEncoder {
     if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
       throw invalidEvent('metadata', 'must be an object');
     }
+    const prototype: unknown = Object.getPrototypeOf(metadata);
+    // Another realm's Object.prototype is the end of a chain as well.
+    if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+      throw invalidEvent('metadata', 'is a class instance, not a plain object');
+    }
     const { agent, session, correlationId, ...others } = metadata as Record<string, unknown>;
     this.#agent = checkLabel(agent, 'metadata.agent');
     this.#session = checkLabel(session, 'metadata.session');
@@ -171,14 +176,14 @@ export class EventEncoder {
   #writeLists({ bytes, view }: Memory, at: number): number {
     let next = at;
     for (let i = 0; i < this.#tags.length; i++) {
-      const length = writeText(bytes, next + 2, this.#tags[i]!, MAX_LABEL_BYTES, 'tags');
+      const length = writeText(bytes, next + 2, this.#tags[i]!, MAX_LABEL_BYTES, 'tags', i);
       view.setUint16(next, length, true);
       next += 2 + length;
     }
     for (let i = 0; i < this.#causes.length; i++) {
       const cause = this.#causes[i]!;
       if (typeof cause === 'string') {
-        const length = writeText(bytes, next + 2, cause, MAX_LABEL_BYTES, 'causes');
+        const length = writeText(bytes, next + 2, cause, MAX_LABEL_BYTES, 'causes', i);
         view.setUint16(next, length, true);
         next += 2 + length;
       } else {

@@ -50,9 +50,17 @@ export function hasControlCharacter(name: string): boolean {
 
 /**
  * Write a text as UTF-8 and return how many bytes it took.
+ * @param place of the text where the path is that of a list
  * @throws ERR_INVALID_EVENT where it is too long or not well-formed
  */
-export function writeText(target: Buffer, at: number, text: string, maxBytes: number, path: string): number {
+export function writeText(
+  target: Buffer,
+  at: number,
+  text: string,
+  maxBytes: number,
+  path: string,
+  place = -1,
+): number {
   let length = 0;
   while (length < text.length) {
     const code = text.charCodeAt(length);
@@ -61,11 +69,15 @@ export function writeText(target: Buffer, at: number, text: string, maxBytes: nu
     length++;
   }
   if (length < text.length) {
-    if (!text.isWellFormed()) throw invalidEvent(path, 'has a lone surrogate, which UTF-8 cannot hold');
+    if (!text.isWellFormed()) throw invalidEvent(placed(path, place), 'has a lone surrogate, which UTF-8 cannot hold');
     length = target.write(text, at, 'utf8');
   }
-  if (length > maxBytes) throw invalidEvent(path, `takes ${length} bytes; it may take ${maxBytes}`);
+  if (length > maxBytes) throw invalidEvent(placed(path, place), `takes ${length} bytes; it may take ${maxBytes}`);
   return length;
+}
+
+function placed(path: string, place: number): string {
+  return place === -1 ? path : `${path}[${place}]`;
 }
 
 export function invalidEvent(path: string, what: string): KeeperError {

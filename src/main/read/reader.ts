@@ -91,7 +91,8 @@ export class Reader {
 
   streams(options: StreamsOptions = {}): PulledRows<StreamInfo> {
     this.#check();
-    checkReadOptions(options, STREAMS_OPTIONS);
+    // Here `after` is a name, not a place in the log.
+    checkReadOptions({ ...options, after: undefined }, STREAMS_OPTIONS);
     for (const name of ['prefix', 'after'] as const) {
       if (options[name] !== undefined && typeof options[name] !== 'string')
         throw invalidQuery(name, 'must be a string');
