@@ -203,6 +203,20 @@ describe('verify', () => {
     const { stdout } = await run(cwd, 'verify', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, events: 4, problems: [] });
   });
+  test('works beside a live writer', async () => {
+    const cwd = await withOrders(4);
+    const store = await openStore({ dir: path.join(cwd, 'data'), segmentBytes: 65_536 });
+    const verifying = start(cwd, 'verify', '--deep', '--json');
+    let ended = false;
+    void verifying.ended.then(() => {
+      ended = true;
+    });
+    while (!ended) await store.append('live', { type: 'Said', data: 'x'.repeat(1000) });
+    await store.close();
+    const { code, stdout, stderr } = await verifying.ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout).events).toBeGreaterThanOrEqual(4);
+  });
   test('of a damaged one exits with 5 and lists what is wrong on stdout', async () => {
     const cwd = await withOrders(4);
     const dir = path.join(cwd, 'data');

@@ -14,6 +14,7 @@ import { enqueueOwn, type OwnAppend } from '../../store.js';
 import type { Enqueued, Store } from '../../store-types.js';
 import { EXIT, quote, Refusal } from '../failure.js';
 import { recordLatency } from '../load.js';
+import { type Entry, findBad, runsOf } from './batch.js';
 import { LineIds, PROGRESS_TYPE, type Progress } from './line-ids.js';
 import type { Line, LineReader } from './lines.js';
 import { badLine, parseLine } from './parse-line.js';
@@ -42,19 +43,6 @@ export interface SourceReport {
   readonly resumedAt: number;
   readonly line: number;
   readonly added: number;
-}
-
-/** A line that is read and not on its way. Without an event it is blank. */
-interface Entry {
-  readonly line: number;
-  readonly event:
-    | { readonly stream: string; readonly event: NewEvent; readonly causeLine: number | undefined }
-    | undefined;
-  /** Of the input up to the end of this line. */
-  readonly offset: number;
-  readonly checksum: number;
-  readonly ended: boolean;
-  readonly dueMs: number;
 }
 
 export class Ingestion {
@@ -281,33 +269,4 @@ export class Ingestion {
     if (before.length > 0) await this.#commit(before);
     throw badLine(this.#options.label, found.line, found.field, found.what);
   }
-}
-
-/** Successive events of one stream together. */
-function runsOf(withEvents: readonly Entry[], events: readonly NewEvent[]): OwnAppend[] {
-  const runs: { stream: string; events: NewEvent[] }[] = [];
-  for (const [i, { event }] of withEvents.entries()) {
-    const { stream } = event!;
-    const last = runs.at(-1);
-    if (last?.stream === stream) last.events.push(events[i]!);
-    else runs.push({ stream, events: [events[i]!] });
-  }
-  return runs;
-}
-
-/** The line that an error is about, if it is about one. */
-function findBad(
-  error: Error,
-  withEvents: readonly Entry[],
-  appends: readonly OwnAppend[],
-): { line: number; field: string; what: string } | undefined {
-  if (isKeeperError(error, 'ERR_IDEMPOTENCY_REUSED')) {
-    const bad = withEvents.find(({ event }) => event!.event.idempotencyKey === error.key);
-    return bad && { line: bad.line, field: 'idempotencyKey', what: `(${error.key}) is in the store already` };
-  }
-  const match = /^appends\[(\d+)\]\.events\[(\d+)\](?:\.(\S+))?:? (.*)$/s.exec(error.message);
-  if (match === null) return undefined;
-  const before = appends.slice(0, Number(match[1])).reduce((sum, { events }) => sum + events.length, 0);
-  const bad = withEvents[before + Number(match[2])];
-  return bad && { line: bad.line, field: match[3] ?? '', what: match[4]! };
 }
