@@ -9,7 +9,7 @@ describe('a power cut at any moment leaves a store that opens with everything it
     for (const scenario of SCENARIOS) disks.push(await record(scenario));
   });
 
-  it.each(SCENARIOS.map(({ name }, i) => ({ name, i })))('in $name', ({ i }) => checkAll(disks[i]!), TIMEOUT_MS);
+  it.each(SCENARIOS.map(({ name }, i) => [name, i] as const))('in %s', (_, i) => checkAll(disks[i]!), TIMEOUT_MS);
 
   it(
     'over at least 1,000 distinct states',

@@ -25,10 +25,12 @@ export interface Depth {
   readonly allSubsetsUpTo: number;
   /** Random subsets beyond that, and random tears of each torn write. */
   readonly random: number;
+  /** Whether what else is not durable is also mixed with a torn write, rather than all there or all gone. */
+  readonly mixedWithTears: boolean;
 }
 
-export const NORMAL: Depth = { allSubsetsUpTo: 4, random: 2 };
-export const DEEP: Depth = { allSubsetsUpTo: 7, random: 24 };
+export const NORMAL: Depth = { allSubsetsUpTo: 4, random: 2, mixedWithTears: false };
+export const DEEP: Depth = { allSubsetsUpTo: 7, random: 24, mixedWithTears: true };
 
 /** A state after a power cut, and what had been promised before it. */
 export interface CrashState<Note> {
@@ -198,7 +200,7 @@ function* fatesOf(changes: readonly Change[], depth: Depth, random: Random): Gen
   for (const tear of tearsOf(sectorsOf(write), depth, random)) {
     yield changes.map((_, i) => (i === torn ? tear : true));
     yield changes.map((_, i) => (i === torn ? tear : false));
-    yield changes.map((_, i) => (i === torn ? tear : random() < 0.5));
+    if (depth.mixedWithTears) yield changes.map((_, i) => (i === torn ? tear : random() < 0.5));
   }
 }
 

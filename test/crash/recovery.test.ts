@@ -38,7 +38,7 @@ describe('a power cut during recovery leaves a store that opens with everything 
     'where a power cut had made it necessary',
     async () => {
       for (const { disk } of recorded) {
-        for (const { image, note } of sample(statesWorthMending(disk), 59)) {
+        for (const { image, note } of sample(statesWorthMending(disk), 89)) {
           await checkCutRecovery(new MemoryDisk<Promised>(image), note ?? NOTHING);
         }
       }
@@ -51,7 +51,7 @@ describe('a power cut during recovery leaves a store that opens with everything 
     async () => {
       for (const { disk } of recorded) {
         const steps = Array.from(disk.journal.keys()).filter((step) => disk.journal[step]!.kind === 'sync');
-        for (const step of sample(steps, 5)) {
+        for (const step of sample(steps, 7)) {
           const journal = disk.journal.slice(0, step);
           await checkCutRecovery(new MemoryDisk(disk.base, journal), promisedBy(journal));
         }
@@ -66,7 +66,7 @@ describe('recovery that is interrupted by a power cut and repeated', () => {
     'comes to the same log',
     async () => {
       for (const { disk } of recorded) {
-        for (const { image } of sample(statesWorthMending(disk), 23)) {
+        for (const { image } of sample(statesWorthMending(disk), 41)) {
           const recovering = new MemoryDisk<Promised>(image);
           const log = await logAfterRecovery(recovering);
           for (const interrupted of statesOf(recovering)) {
