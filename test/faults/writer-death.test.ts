@@ -44,6 +44,21 @@ describe('a writer thread that dies', () => {
     });
   }
 
+  it('is noticed where it dies while the store is being opened', async () => {
+    const dir = temporaryDir();
+    const before = new Program();
+    await before.call('open', { dir });
+    const { ids } = await before.call('appendUntilError', { stream: 'a', event, atMost: 10 });
+    await before.kill();
+    const program = new Program({ fault: 'writer-exits-opened' });
+    const error = await failure(
+      program.call('open', { dir }).then(() => program.call('append', { stream: 'a', events: event })),
+    );
+    expect(error).toMatchObject({ code: 'ERR_STORAGE' });
+    await program.kill();
+    await expectWhole(await opened(dir), [{ call: 'a', ids }]);
+  });
+
   it('lets close resolve at once where it is dead already', async () => {
     const dir = temporaryDir();
     const program = new Program({ fault: 'writer-exits-writing' });
