@@ -37,7 +37,9 @@ async function stored(end: 'closed' | 'killed', events = 80): Promise<Damaged> {
 
 function copyStore(from: string, to: string): void {
   for (const name of fs.readdirSync(from)) {
-    if (name !== 'keeperlog.lock') fs.copyFileSync(path.join(from, name), path.join(to, name));
+    // What is only being written may be gone a moment later.
+    if (name !== 'keeperlog.lock' && !name.endsWith('.tmp'))
+      fs.copyFileSync(path.join(from, name), path.join(to, name));
   }
 }
 
