@@ -65,7 +65,9 @@ class Opening {
   readonly engine: Engine;
   readonly ring: RingProducer;
   readonly opened: Promise<Opened>;
-  store: WritingStore | undefined;
+  #store: WritingStore | undefined;
+  /** What happened before there was a store. */
+  readonly #missed: ((store: WritingStore) => void)[] = [];
 
   constructor(settings: Settings, runtime: Runtime) {
     // Room beyond the limit for the padding before a record that wraps.
@@ -77,15 +79,26 @@ class Opening {
       onWriter: (message) => {
         if (message.kind === 'opened') resolve(message);
         else if (message.kind === 'refused') reject(fromWire(message.error));
-        else this.store?.onWriter(message);
+        else this.#tell((store) => store.onWriter(message));
       },
-      onBackground: (message) => this.store?.onBackground(message),
+      onBackground: (message) => this.#tell((store) => store.onBackground(message)),
       onExit: (part, error) => {
         reject(writerDied(error?.message ?? 'the writer thread has ended', error));
-        this.store?.onExit(part, error);
+        this.#tell((store) => store.onExit(part, error));
       },
     });
     this.ring = new RingProducer(this.engine.link.state, settings.ringBytes, SYSTEM_RESERVE_BYTES);
+  }
+
+  /** From now on a store takes the events, first those that it has missed. */
+  handOver(store: WritingStore): void {
+    this.#store = store;
+    for (const event of this.#missed.splice(0)) event(store);
+  }
+
+  #tell(event: (store: WritingStore) => void): void {
+    if (this.#store === undefined) this.#missed.push(event);
+    else event(this.#store);
   }
 }
 
@@ -228,8 +241,8 @@ export class WritingStore {
       catalog.close();
       throw error;
     }
-    opening.store = store;
     opening.engine.link.hold(false);
+    opening.handOver(store);
     store.#reportRecovery();
     return store;
   }

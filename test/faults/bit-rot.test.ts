@@ -22,6 +22,10 @@ async function stored(end: 'closed' | 'killed', events = 80): Promise<Damaged> {
   const store = await openStore({ dir: at, segmentBytes: 65536 });
   const ids: string[] = [];
   for (let n = 0; n < events; n++) ids.push(...(await store.append('a', { type: 'counted', data: { n, pad } })).ids);
+  // The watermark, by which damage is told from a torn tail, is written right behind the acknowledgement.
+  const reader = await openStore({ dir: at, readOnly: true });
+  while ((await reader.head())?.sequence !== events) await new Promise(setImmediate);
+  await reader.close();
   // The directory while it is open is what a kill leaves behind.
   if (end === 'killed') copyStore(at, dir);
   await store.close();
@@ -33,7 +37,9 @@ async function stored(end: 'closed' | 'killed', events = 80): Promise<Damaged> {
 
 function copyStore(from: string, to: string): void {
   for (const name of fs.readdirSync(from)) {
-    if (name !== 'keeperlog.lock') fs.copyFileSync(path.join(from, name), path.join(to, name));
+    // What is only being written may be gone a moment later.
+    if (name !== 'keeperlog.lock' && !name.endsWith('.tmp'))
+      fs.copyFileSync(path.join(from, name), path.join(to, name));
   }
 }
 
@@ -124,6 +130,28 @@ describe('damage to durable bytes of the newest segment', () => {
     // Before the frame came there were zeros.
     put(segmentPath(dir, newest), offset - (offset % 512), Buffer.alloc(512));
     await expectRefused(dir);
+  });
+
+  it('is refused, and found by verify, where a whole frame is one that a later one has replaced', async () => {
+    const { dir, ids, newest, frames } = await stored('killed', 70);
+    const fork = temporaryDir();
+    copyStore(dir, fork);
+    // Both go on from here, each by itself, with frames of the same size.
+    for (const [at, count] of [
+      [dir, 3],
+      [fork, 1],
+    ] as const) {
+      const store = await openStore({ dir: at, segmentBytes: 65536 });
+      for (let n = 0; n < count; n++) await store.append('a', { type: 'counted', data: { n: ids.length + n, pad } });
+      await store.close();
+    }
+    const [replaced] = (await framesOf(fork, newest)).slice(frames.length);
+    expect((await framesOf(dir, newest))[frames.length]).toEqual(replaced);
+    const bytes = fs.readFileSync(segmentPath(fork, newest)).subarray(replaced!.offset, replaced!.end);
+    put(segmentPath(dir, newest), replaced!.offset, bytes);
+    await expectRefused(dir);
+    const store = await opened({ dir, readOnly: true });
+    expect((await store.verify()).problems[0]).toMatchObject({ code: 'ERR_CORRUPT', offset: replaced!.end });
   });
 
   it('is refused where a frame is that of another store', async () => {

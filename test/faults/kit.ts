@@ -36,10 +36,12 @@ export function orSkip(why: string | undefined): boolean {
   return true;
 }
 
-/** A directory that is gone after the test. */
+/** A directory that is gone after the test, with what strace has told beside it. */
 export function temporaryDir(): string {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'keeperlog-faults-'));
-  onTestFinished(() => fs.rmSync(dir, { recursive: true, force: true }));
+  onTestFinished(() => {
+    for (const gone of [dir, `${dir}.strace`]) fs.rmSync(gone, { recursive: true, force: true });
+  });
   return dir;
 }
 

@@ -32,6 +32,15 @@ const FAULTS = {
       const hoard = [];
       for (;;) hoard.push(new Array(100_000).fill({}));
     }),
+  /** The writer ends as soon as the store is recovered, while the caller still takes in the log. */
+  'writer-exits-opened'() {
+    if (isWriter) {
+      Atomics.wait = () => process.exit();
+    } else if (isMainThread) {
+      const { read } = fs;
+      fs.read = (...args) => setTimeout(() => read(...args), 300);
+    }
+  },
   'background-exits': () => onCall(isBackground, 'writeSync', 3, () => process.exit()),
 };
 

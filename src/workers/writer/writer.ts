@@ -124,7 +124,7 @@ export class Writer {
     switch (this.mode) {
       case MODE.running: {
         const group = takeGroup(this.#ring, this.#seed);
-        if (group !== undefined) this.#commit(group);
+        if (group !== undefined) this.#inSystemCalls(() => this.#commit(group));
         return group !== undefined;
       }
       default:
@@ -135,16 +135,14 @@ export class Writer {
   /** Nothing has come for a while: have the watermark synced, or see whether there is space again. */
   idle(): void {
     if (this.mode === MODE.running) this.#syncWatermark();
-    else if (this.mode === MODE.suspended && this.#rolledBack) this.#probe();
+    else if (this.mode === MODE.suspended && this.#rolledBack) this.#inSystemCalls(() => this.#probe());
   }
 
   /** One group commit, from the ring to the acknowledgement. */
   #commit(group: Group): void {
     try {
       this.#rotateFor(group);
-      this.#inSystemCalls(() =>
-        this.#log.write(group, { epoch: this.#recovered.manifest.epoch, durableUpTo: this.#durable }),
-      );
+      this.#log.write(group, { epoch: this.#recovered.manifest.epoch, durableUpTo: this.#durable });
     } catch (error) {
       this.#failWrite(asKeeperError(error));
       return;
@@ -152,7 +150,7 @@ export class Writer {
     storePosition(this.#state, POSITION.written, group.end.position);
     if (Atomics.load(this.#state.words, WORD.wantWritten) === 1) this.#tellProgress();
     try {
-      this.#inSystemCalls(() => this.#log.sync());
+      this.#log.sync();
     } catch (error) {
       // Never synced again: after a failed fdatasync the kernel may call pages clean that the disk never got.
       this.#fail(asKeeperError(error));
@@ -215,7 +213,7 @@ export class Writer {
   /** In suspension: see whether there is space again. */
   #probe(): void {
     try {
-      this.#inSystemCalls(() => this.#log.probe(PROBE_BYTES));
+      this.#log.probe(PROBE_BYTES);
     } catch (error) {
       const failure = asKeeperError(error);
       try {
