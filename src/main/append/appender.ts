@@ -207,21 +207,30 @@ export class Appender {
 
   #accept(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
     try {
-      return this.#acceptCall(parts, flags, mayWait);
+      if (this.#gate !== undefined) throw this.#gate();
+      for (const part of parts) {
+        part.head = this.#parts.heads.get(part.stream, flags.system);
+        part.head.pending++;
+        held++;
+      }
+      const call = this.#acceptCall(parts, flags, mayWait);
+      if (call.encoded !== undefined) held = 0; // until it has waited
+      return call;
     } catch (error) {
       throw notAppended(error);
     }
   }
 
   #acceptCall(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
+    // Heads are held as long as the call has them and they are not told of it.
+    let held = 0;
     if (this.#gate !== undefined) throw this.#gate();
     const { heads, settings, ring } = this.#parts;
     const { system } = flags;
     let count = 0;
-    for (const part of parts) {
-      part.head = heads.get(part.stream, system);
-      count += part.count;
-    }
+    } finally {
+      for (let i = 0; i < held; i++) parts[i]!.head.pending--;
+    for (const part of parts) count += part.count;
     checkCount(count, settings.maxBatchEvents);
     const call = new Call(parts, count, flags);
     const first = this.#waiting.length === 0 || system;
@@ -346,6 +355,7 @@ export class Appender {
     this.#waitingBytes = 0;
     for (const call of waiting) {
       const error = why();
+    for (const { head } of call.parts) head.pending--;
       call.reject(error);
       call.end(error);
     }
@@ -353,6 +363,7 @@ export class Appender {
 
   /** With nothing left to do, let Node end, and tell who waits for that. */
   #rest(): void {
+      for (const { head } of call.parts) head.pending--;
     if (!this.#isIdle) return;
     this.#parts.link.hold(false);
     const listeners = this.#onIdle;
