@@ -7,6 +7,8 @@ import { invalidEvent } from './append/names.js';
 
 const CALL_OPTIONS = { durability: true, signal: true };
 const APPEND_OPTIONS = { ...CALL_OPTIONS, expect: true };
+export const ENQUEUE_OPTIONS = { expect: true };
+export const APPEND_SYNC_OPTIONS = { expect: true, durability: true };
 const STREAM_APPEND = { stream: true, events: true, expect: true };
 
 /** Until the part is accepted. */
@@ -24,8 +26,13 @@ const NO_HEAD: Head = {
  * An append to one stream.
  * @throws ERR_INVALID_OPTIONS, ERR_INVALID_EVENT
  */
-export function appendInput(stream: unknown, events: unknown, options: AppendOptions | undefined): Part {
-  if (options !== undefined) checkOptions(options, APPEND_OPTIONS);
+export function appendInput(
+  stream: unknown,
+  events: unknown,
+  options: AppendOptions | undefined,
+  known: object = APPEND_OPTIONS,
+): Part {
+  if (options !== undefined) checkOptions(options, known);
   return toInput(stream, events, options?.expect, '');
 }
 

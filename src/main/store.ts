@@ -23,7 +23,7 @@ import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
 import { makeDirDurable } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
 import { type CallFlags, notAppended } from './append/call.js';
-import { appendInput, appendInputs } from './append-inputs.js';
+import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, ENQUEUE_OPTIONS } from './append-inputs.js';
 import { Reader } from './read/reader.js';
 import { openReadOnlyStore, type ReadOnlyStore } from './read-only-store.js';
 import { type Runtime, threadRuntime } from './runtime.js';
@@ -179,12 +179,13 @@ class EmbeddedStore<M extends object> implements Store<M> {
 
   enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued {
     const { appender } = this.#writing();
-    return appender.enqueue([oneInput(stream, events, options)], ENQUEUED);
+    return appender.enqueue([oneInput(stream, events, options, ENQUEUE_OPTIONS)], ENQUEUED);
   }
 
   appendSync(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendSyncOptions): Appended {
     const { appender } = this.#writing();
-    return appender.appendSync([oneInput(stream, events, options)], this.#flags(options, false));
+    const input = oneInput(stream, events, options, APPEND_SYNC_OPTIONS);
+    return appender.appendSync([input], this.#flags(options, false));
   }
 
   async flush(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 
 import type { Settings } from '../../shared/options.js';
-import { aborted, KeeperError } from '../../shared/portable/errors.js';
+import { aborted, type ErrorCode, KeeperError } from '../../shared/portable/errors.js';
 import type { Appended } from '../../shared/portable/log.js';
 import { WORD } from '../../shared/ring/layout.js';
 import type { RingProducer } from '../../shared/ring/producer.js';
@@ -22,6 +22,9 @@ const PUBLISH_BYTES = 128 * 1024;
 
 /** When to try again after ring and waiting room were full. Unit: milliseconds. */
 const RETRY_AFTER_MS = 50;
+
+/** What becomes of a waiter alone, when there is room for it or before. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_ABORTED', 'ERR_CONFLICT', 'ERR_IDEMPOTENCY_REUSED']);
 
 const NONE: readonly never[] = [];
 
@@ -134,7 +137,12 @@ export class Appender {
     const last = this.#waiting.at(-1) ?? this.#parts.pending.newest;
     if (last === undefined) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      last.whenDone((error) => (error === undefined || error.code === 'ERR_ABORTED' ? resolve() : reject(error)));
+      last.whenDone((error) => {
+        // A waiter that was refused says nothing about those before it.
+        if (!last.accepted && (error === undefined || REFUSALS.has(error.code))) this.flush().then(resolve, reject);
+        else if (error === undefined) resolve();
+        else reject(error);
+      });
     });
   }
 
@@ -205,23 +213,31 @@ export class Appender {
   }
 
   #accept(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
+    // Heads are held as long as the call has them and they are not told of it.
+    let held = 0;
     try {
-      return this.#acceptCall(parts, flags, mayWait);
+      if (this.#gate !== undefined) throw this.#gate();
+      if (this.#encoding) throw invalidEvent('data', 'has a getter that appends to the store it is appended to');
+      for (const part of parts) {
+        part.head = this.#parts.heads.get(part.stream, flags.system);
+        part.head.pending++;
+        held++;
+      }
+      const call = this.#acceptCall(parts, flags, mayWait);
+      if (call.encoded !== undefined) held = 0; // until it has waited
+      return call;
     } catch (error) {
       throw notAppended(error);
+    } finally {
+      for (let i = 0; i < held; i++) parts[i]!.head.pending--;
     }
   }
 
   #acceptCall(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
-    if (this.#gate !== undefined) throw this.#gate();
-    if (this.#encoding) throw invalidEvent('data', 'has a getter that appends to the store it is appended to');
-    const { heads, settings, ring } = this.#parts;
+    const { settings, ring } = this.#parts;
     const { system } = flags;
     let count = 0;
-    for (const part of parts) {
-      part.head = heads.get(part.stream, system);
-      count += part.count;
-    }
+    for (const part of parts) count += part.count;
     checkCount(count, settings.maxBatchEvents);
     const call = new Call(parts, count, flags);
     const first = this.#waiting.length === 0 || system;
@@ -328,6 +344,7 @@ export class Appender {
       try {
         this.#admit(call, starts);
         this.#follow(call);
+        if (!call.accepted) call.end(undefined);
       } catch (error) {
         const refusal = notAppended(error) as KeeperError;
         call.reject(refusal);
@@ -342,6 +359,7 @@ export class Appender {
     this.#waiting.splice(place, 1);
     this.#waitingBytes -= call.encoded!.bytes;
     call.encoded = undefined;
+    for (const { head } of call.parts) head.pending--;
   }
 
   #failWaiting(why: () => KeeperError): void {
@@ -349,6 +367,7 @@ export class Appender {
     this.#waiting = [];
     this.#waitingBytes = 0;
     for (const call of waiting) {
+      for (const { head } of call.parts) head.pending--;
       const error = why();
       call.reject(error);
       call.end(error);

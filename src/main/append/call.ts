@@ -100,8 +100,10 @@ export class Call {
   abortWith(signal: AbortSignal, onAbort: () => void): void {
     this.#signal = signal;
     this.#onAbort = () => {
+      const error = aborted(signal, 'the append', this.accepted ? 'unknown' : 'not-appended');
       if (!this.accepted) onAbort();
-      this.reject(aborted(signal, 'the append', this.accepted ? 'unknown' : 'not-appended'));
+      this.reject(error);
+      if (!this.accepted) this.end(error);
     };
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }

@@ -25,7 +25,7 @@ export interface Head {
   readonly hash: NameHash;
   revision: number;
   lastSequence: number;
-  /** Appends to it that are not durable yet: as long as there are any, this object is the stream's only head. */
+  /** Appends to it that wait or are not durable yet: as long as there are any, this object is the stream's only head. */
   pending: number;
   /** Whether it has changed since it was last put into the table. */
   dirty: boolean;
@@ -35,6 +35,8 @@ export class Heads {
   readonly #hasher: NameHasher;
   #young = new Map<string, Head>();
   #old = new Map<string, Head>();
+  /** Heads that are older still and have pending appends. */
+  readonly #held = new Map<string, Head>();
   #changed = new HashTable();
   /** Changes that a checkpoint under way has taken. */
   #frozen: HashTable | undefined;
@@ -65,7 +67,7 @@ export class Heads {
     const young = this.#young.get(stream);
     if (young !== undefined && (system || stream.charCodeAt(0) !== 0x24)) return young;
     const bytes = encodeStream(stream, system);
-    const head = young ?? this.#old.get(stream) ?? this.#load(stream, bytes);
+    const head = young ?? this.#old.get(stream) ?? this.#held.get(stream) ?? this.#load(stream, bytes);
     this.#young.set(stream, head);
     if (this.#young.size > HOT_HEADS) this.#age();
     return head;
@@ -73,7 +75,8 @@ export class Heads {
 
   /** What is known of a stream, or undefined. Does not keep it in memory. */
   peek(stream: string): { revision: number; lastSequence: number } | undefined {
-    const head = this.#young.get(stream) ?? this.#old.get(stream) ?? this.#find(this.#hasher.hash(stream));
+    const inUse = this.#young.get(stream) ?? this.#old.get(stream) ?? this.#held.get(stream);
+    const head = inUse ?? this.#find(this.#hasher.hash(stream));
     return head === undefined || head.revision === -1 ? undefined : head;
   }
 
@@ -88,8 +91,7 @@ export class Heads {
 
   /** All changes since the last checkpoint, for the next one; taken until it is in force or has failed. */
   freeze(): Uint8Array {
-    for (const head of this.#old.values()) this.#store(head);
-    for (const head of this.#young.values()) this.#store(head);
+    for (const heads of [this.#held, this.#old, this.#young]) for (const head of heads.values()) this.#store(head);
     this.#frozen = this.#changed;
     this.#changed = new HashTable();
     return this.#frozen.toBytes();
@@ -148,10 +150,14 @@ export class Heads {
     const gone = this.#old;
     this.#old = this.#young;
     this.#young = new Map();
-    for (const head of gone.values()) {
-      if (this.#old.has(head.stream)) continue;
-      if (head.pending > 0) this.#young.set(head.stream, head);
-      else this.#store(head);
+    for (const heads of [this.#held, gone]) {
+      for (const head of heads.values()) {
+        if (head.pending > 0) this.#held.set(head.stream, head);
+        else {
+          this.#held.delete(head.stream);
+          if (!this.#old.has(head.stream)) this.#store(head);
+        }
+      }
     }
   }
 }
