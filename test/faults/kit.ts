@@ -213,6 +213,8 @@ export async function opened(options: Parameters<typeof openStore>[0]): Promise<
  * every call whole or not there, every acknowledged event there once, everything verified.
  */
 export async function expectWhole(store: Store, acks: readonly Ack[]): Promise<RecordedEvent[]> {
+  // With what the store records about its own recovery.
+  await store.flush();
   const events = await store.read().toArray();
   const revisions = new Map<string, number>();
   const calls = new Map<string, { ids: string[]; size: number }>();
