@@ -151,7 +151,9 @@ function readSegmentHeaders(place: Place, manifest: Manifest): SegmentHeader[] {
     if (!numbers.includes(number)) throw corrupt(file, 0, 'a segment in the middle of the log is missing');
     const header = readSegmentHeader(place, number);
     if (header === undefined) {
-      if (number === newest && number > manifest.lastSegment) break;
+      // Never used; nor may any file be that was made ahead behind it.
+      const used = numbers.some((later) => later > number && readSegmentHeader(place, later) !== undefined);
+      if (number > manifest.lastSegment && !used) break;
       throw corrupt(file, 0, 'a segment that was in use has no valid header');
     }
     const before = segments.at(-1);
