@@ -94,6 +94,8 @@ export type FromBackground =
 export interface CheckpointSnapshot {
   readonly storeId: Uint8Array;
   readonly sequence: number;
+  /** Sequence of the checkpoint in force, to which the heads are changes; 0 if they are all there are. */
+  readonly base: number;
   /** Changed heads, unsorted, 32 bytes each. */
   readonly heads: Uint8Array;
   /** All live keys, oldest first, 32 bytes each. */

@@ -113,7 +113,7 @@ describe('the filter', () => {
 describe('a checkpoint’s file', () => {
   async function write(dir: string, sequence: number, heads: Uint8Array, keys: Uint8Array): Promise<HeadsFile> {
     fs.mkdirSync(dir, { recursive: true });
-    await writeCheckpoint(nodeStorage, dir, { storeId: STORE, sequence, heads, keys });
+    await writeCheckpoint(nodeStorage, dir, { storeId: STORE, sequence, base: sequence - 1, heads, keys });
     commitCheckpoint(nodeStorage, dir);
     return HeadsFile.open(nodeStorage, dir, hasher)!;
   }

@@ -69,7 +69,8 @@ export class HeadsFile {
       storage.read(handle, fences, sectionsOffset(header));
       storage.read(handle, filter, sectionsOffset(header) + fences.length);
       if (verifySections(block, fences, filter, hasher)) {
-        return new HeadsFile(storage, file, handle, hasher, header, fences, filter);
+        const found = new HeadsFile(storage, file, handle, hasher, header, fences, filter);
+        if (found.#verifyBlocks()) return found;
       }
     }
     storage.close(handle);
@@ -135,9 +136,23 @@ export class HeadsFile {
     return low;
   }
 
-  #load(number: number): number {
+  /** Whether every block verifies: where one does not, all of it is made anew from the log, now rather than never. */
+  #verifyBlocks(): boolean {
+    const end = sectionsOffset(this.header) / CHECKPOINT_BLOCK_BYTES;
+    for (let number = 1; number < end; number++) {
+      if (this.#read(number) === -1) return false;
+    }
+    return true;
+  }
+
+  /** The number of a block's entries, or -1 if it does not verify. */
+  #read(number: number): number {
     this.#storage.read(this.#handle, this.#block, number * CHECKPOINT_BLOCK_BYTES);
-    const count = verifyBlock(this.#block, number, this.#hasher);
+    return verifyBlock(this.#block, number, this.#hasher);
+  }
+
+  #load(number: number): number {
+    const count = this.#read(number);
     if (count !== -1) return count;
     throw corrupt(this.#file, number * CHECKPOINT_BLOCK_BYTES, 'a block of the checkpoint does not verify');
   }

@@ -32,7 +32,7 @@ interface Entries {
 /** Write the file of a snapshot and make its content durable. It is not in force yet. */
 export async function writeCheckpoint(storage: Storage, dir: string, snapshot: CheckpointSnapshot): Promise<void> {
   const hasher = await PlaceHasher.create(snapshot.storeId);
-  const before = openOldHeads(storage, path.join(dir, HEADS_FILE), hasher);
+  const before = openOldHeads(storage, path.join(dir, HEADS_FILE), hasher, snapshot.base);
   const handle = storage.openWrite(path.join(dir, HEADS_FILE + TEMPORARY), 'create');
   try {
     const changed = entriesOf(snapshot.heads);
@@ -120,13 +120,18 @@ interface OldHeads {
   close(): void;
 }
 
-/** The heads of the checkpoint in force, in order; none where there is no such file or it does not verify. */
-function openOldHeads(storage: Storage, file: string, hasher: PlaceHasher): OldHeads {
-  if (!storage.exists(file)) return { count: 0, *entries() {}, close() {} };
+/** The heads of the checkpoint in force, in order; none where the file there is another one, or was found damaged. */
+function openOldHeads(storage: Storage, file: string, hasher: PlaceHasher, base: number): OldHeads {
+  if (base === 0) return { count: 0, *entries() {}, close() {} };
   const handle = storage.openRead(file);
   const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
   storage.read(handle, block, 0);
-  const count = decodeCheckpointHeader(block, hasher)?.heads ?? 0;
+  const header = decodeCheckpointHeader(block, hasher);
+  if (header?.sequence !== base) {
+    storage.close(handle);
+    throw corrupt(file, 0, 'it is not the checkpoint in force');
+  }
+  const count = header.heads;
   return {
     count,
     *entries() {
