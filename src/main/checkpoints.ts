@@ -74,6 +74,7 @@ export class Checkpoints {
         this.#rest();
         return;
       case 'checkpoint-failed':
+        if (this.#state.kind === 'idle') return;
         this.#parts.onFailure(message.error);
         this.#abandon();
         return;

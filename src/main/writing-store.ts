@@ -301,8 +301,10 @@ export class WritingStore {
   onExit(part: 'writer' | 'background', error: Error | undefined): void {
     if (part === 'background') {
       this.#backgroundClosed.resolve();
-      if (this.#mode === 'closed' || this.#mode === 'closing') return;
-      this.#logger.error({ error }, 'the background thread has ended; the log goes on without it');
+      if (this.#mode === 'closed') return;
+      if (this.#mode !== 'closing') {
+        this.#logger.error({ error }, 'the background thread has ended; the log goes on without it');
+      }
       this.#checkpoints.onMessage({
         kind: 'checkpoint-failed',
         error: toWire(writerDied('the background thread has ended')),
