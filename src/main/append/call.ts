@@ -3,7 +3,6 @@ import type { Memory } from '../../shared/format/record.js';
 import { aborted, isKeeperError, type KeeperError } from '../../shared/portable/errors.js';
 import type { Appended, AppendedMany, Durability, Expect } from '../../shared/portable/log.js';
 import type { Head } from './heads.js';
-import type { Admitted } from './sequencer.js';
 
 /** What goes to one stream. */
 export interface Part {
@@ -35,6 +34,12 @@ export interface CallFlags {
   /** Whether its result tells the revision of each stream. */
   readonly many: boolean;
 }
+
+/** What became of a call: it has a place now, or it repeats an earlier one. */
+export type Admitted =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'repeats'; readonly pending: Call }
+  | { readonly kind: 'repeated'; readonly result: Appended };
 
 /** Records that wait in the heap for room in the ring. */
 export interface Encoded {

@@ -12,11 +12,10 @@ import {
 import { KeeperError } from '../../shared/portable/errors.js';
 import { formatEventId } from '../../shared/portable/event-id.js';
 import type { Appended, AppendedMany } from '../../shared/portable/log.js';
-import type { Call } from './call.js';
+import type { Admitted, Call } from './call.js';
 import { type RecordAt, sameBody } from './compare.js';
 import type { Keys } from './keys.js';
 import type { Pending } from './pending.js';
-import type { Admitted } from './sequencer.js';
 
 /** Reads one durable record, verified, blocking the thread; undefined where there is none. */
 export type ReadRecordSync = (sequence: number) => RecordAt | undefined;

@@ -4,20 +4,13 @@
  */
 import { type Memory, recordLength, stampRecord } from '../../shared/format/record.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import type { Appended } from '../../shared/portable/log.js';
 import type { RingProducer } from '../../shared/ring/producer.js';
-import type { Call, Part } from './call.js';
+import type { Admitted, Call, Part } from './call.js';
 import { type Clock, toHalves } from './clock.js';
 import type { Duplicates } from './duplicates.js';
 import type { Keys } from './keys.js';
 
 const TWO_32 = 2 ** 32;
-
-/** What became of a call: it has a place now, or it repeats an earlier one. */
-export type Admitted =
-  | { readonly kind: 'accepted' }
-  | { readonly kind: 'repeats'; readonly pending: Call }
-  | { readonly kind: 'repeated'; readonly result: Appended };
 
 const ACCEPTED: Admitted = { kind: 'accepted' };
 

@@ -1,10 +1,10 @@
 /** Heads and keys as of the log's end: the checkpoint's, and what the log says after it. */
-import { recordRevision, recordTimestampNs } from '../../shared/format/record.js';
-import { aborted } from '../../shared/portable/errors.js';
-import { RecordHeader } from '../read/record-header.js';
-import type { Records } from '../read/records.js';
-import type { Heads } from './heads.js';
-import type { Keys } from './keys.js';
+import { recordRevision, recordTimestampNs } from '../shared/format/record.js';
+import { aborted } from '../shared/portable/errors.js';
+import type { Heads } from './append/heads.js';
+import type { Keys } from './append/keys.js';
+import { RecordHeader } from './read/record-header.js';
+import type { Records } from './read/records.js';
 
 const NS_PER_MS = 1_000_000n;
 
