@@ -1,114 +1,140 @@
-/** The directions of the layout: who may import whom, no circles, and nothing that nobody reaches. */
+/** What the source says about itself: who imports whom, what nobody reaches, what is too long. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, test } from 'vitest';
 
-const SRC = path.resolve(import.meta.dirname, '../src');
+const SRC = fileURLToPath(new URL('../src', import.meta.url));
+const MAX_LINES = 300;
 
-const ENTRIES = [
-  'main/index.ts',
-  'main/cli/keeperlog.ts',
-  'workers/writer/thread.ts',
-  'workers/background/thread.ts',
-] as const;
+/** Files that may be longer, for now. */
+const LONG_FILES: readonly string[] = ['main/writing-store.ts', 'workers/writer/writer.ts', 'main/append/appender.ts'];
 
-/** Rooms, the longest prefix first, and the rooms that each may import from. Every room may import from itself. */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  'shared/portable/': [],
-  'shared/': ['shared/portable/'],
-  'workers/writer/': ['shared/', 'shared/portable/'],
-  'workers/background/': ['shared/', 'shared/portable/'],
-  // Accepting fills the readers' cache and replays what they read.
-  'main/append/': ['main/read/', 'shared/', 'shared/portable/'],
-  'main/read/': ['shared/', 'shared/portable/'],
-  'main/cli/': ['main/', 'main/append/', 'shared/', 'shared/portable/'],
-  'main/': ['main/append/', 'main/read/', 'shared/', 'shared/portable/'],
-};
+const ENTRIES = ['main/index.ts', 'main/cli/keeperlog.ts', 'workers/writer/thread.ts', 'workers/background/thread.ts'];
+
+/** Rooms by their files, the narrowest first, and the rooms that each may import from, beside itself. */
+const ROOMS: readonly { readonly name: string; readonly files: RegExp; readonly may: readonly string[] }[] = [
+  { name: 'portable', files: /^shared\/portable\//, may: [] },
+  { name: 'shared', files: /^shared\//, may: ['portable'] },
+  { name: 'workers', files: /^workers\//, may: ['shared', 'portable'] },
+  { name: 'cli', files: /^main\/cli\//, may: ['index', 'store', 'server', 'client', 'shared', 'portable'] },
+  { name: 'server', files: /^main\/server\//, may: ['index', 'shared', 'portable'] },
+  { name: 'client', files: /^main\/client\//, may: ['portable'] },
+  { name: 'index', files: /^main\/index\.ts$/, may: ['store', 'shared', 'portable'] },
+  { name: 'append', files: /^main\/append\//, may: ['shared', 'portable'] },
+  { name: 'read', files: /^main\/read\//, may: ['shared', 'portable'] },
+  { name: 'live', files: /^main\/live\//, may: ['shared', 'portable'] },
+  { name: 'health', files: /^main\/health\//, may: ['shared', 'portable'] },
+  { name: 'store', files: /^main\/[^/]+\.ts$/, may: ['append', 'read', 'live', 'health', 'shared', 'portable'] },
+];
 
 interface Import {
   readonly from: string;
+  /** A file of the source, or the name of a package or built-in module. */
   readonly to: string;
-  readonly typeOnly: boolean;
+  readonly own: boolean;
 }
 
-function sources(): string[] {
-  return fs
-    .readdirSync(SRC, { recursive: true, encoding: 'utf8' })
-    .map((file) => file.split(path.sep).join('/'))
-    .filter((file) => file.endsWith('.ts'));
-}
+const files = fs
+  .readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.split(path.sep).join('/'))
+  .sort();
 
-/** What a file imports: its own files by path, all others by name. */
 function importsOf(file: string): Import[] {
   const text = fs.readFileSync(path.join(SRC, file), 'utf8');
-  const found: Import[] = [];
-  const statement =
-    /^(?:import|export)\s+(type\s)?[^;]*?from\s+'([^']+)';|\bimport\('([^']+)'\)|new URL\('([^']+\.js)'/gms;
-  for (const [, typeOnly, named, lazy, url] of text.matchAll(statement)) {
-    const target = named ?? lazy ?? url!;
-    const to = target.startsWith('.')
-      ? path.posix.join(path.posix.dirname(file), target).replace(/\.js$/, '.ts')
-      : target;
-    // A thread is reached by its URL, which is not an import.
-    if (url === undefined || to.startsWith('workers/'))
-      found.push({ from: file, to, typeOnly: typeOnly !== undefined });
-  }
-  return found;
+  const { importedFiles } = ts.preProcessFile(text, true, true);
+  return importedFiles.map(({ fileName }) => {
+    const own = fileName.startsWith('.');
+    const target = path.posix.join(path.posix.dirname(file), fileName).replace(/\.js$/, '.ts');
+    return { from: file, to: own ? target : fileName, own };
+  });
 }
 
-function roomOf(file: string): string {
-  return Object.keys(MAY_IMPORT)
-    .filter((room) => file.startsWith(room))
-    .reduce((longest, room) => (room.length > longest.length ? room : longest), '');
-}
-
-const files = sources();
 const imports = files.flatMap(importsOf);
-const own = imports.filter(({ to }) => files.includes(to));
+const own = imports.filter((edge) => edge.own);
 
-test('every file imports only from where its room may', () => {
-  const wrong = own
-    .filter(({ to }) => !to.endsWith('/thread.ts'))
-    .filter(({ from, to }) => roomOf(from) !== roomOf(to) && !MAY_IMPORT[roomOf(from)]?.includes(roomOf(to)));
-  expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
-});
+function roomOf(file: string): (typeof ROOMS)[number] {
+  const room = ROOMS.find((room) => room.files.test(file));
+  if (room === undefined) throw new Error(`${file} stands in no room`);
+  return room;
+}
 
-test('the portable part imports nothing of Node and nothing outside of itself', () => {
-  const wrong = imports.filter(
-    ({ from, to }) => from.startsWith('shared/portable/') && !to.startsWith('shared/portable/'),
-  );
-  expect(wrong).toEqual([]);
-});
-
-test('the core does not load the command line’s packages', () => {
-  const packages = ['commander', 'cli-progress'];
-  const wrong = imports.filter(({ from, to }) => packages.includes(to) && !from.startsWith('main/cli/'));
-  expect(wrong).toEqual([]);
-});
-
-test('no imports run in a circle', () => {
-  const circles: string[] = [];
-  const done = new Set<string>();
-  const visit = (file: string, trail: readonly string[]): void => {
-    if (trail.includes(file)) {
-      circles.push([...trail.slice(trail.indexOf(file)), file].join(' -> '));
-      return;
+/** The shortest circle through a file, or undefined. */
+function circleThrough(start: string): string[] | undefined {
+  const paths: string[][] = [[start]];
+  const seen = new Set<string>();
+  for (let next = paths.shift(); next !== undefined; next = paths.shift()) {
+    for (const { to } of own.filter(({ from }) => from === next.at(-1))) {
+      if (to === start) return [...next, to];
+      if (seen.has(to)) continue;
+      seen.add(to);
+      paths.push([...next, to]);
     }
-    if (done.has(file)) return;
-    for (const { from, to } of own) if (from === file && !to.endsWith('/thread.ts')) visit(to, [...trail, file]);
-    done.add(file);
-  };
-  for (const file of files) visit(file, []);
-  expect(circles).toEqual([]);
-});
+  }
+  return undefined;
+}
 
-test('every file is reached from an entry', () => {
-  const reached = new Set<string>();
-  const visit = (file: string): void => {
-    if (reached.has(file)) return;
-    reached.add(file);
-    for (const { from, to } of own) if (from === file) visit(to);
-  };
-  for (const entry of ENTRIES) visit(entry);
-  expect(files.filter((file) => !reached.has(file))).toEqual([]);
+describe('the source', () => {
+  test('imports only files that are there', () => {
+    expect(own.filter(({ to }) => !files.includes(to))).toEqual([]);
+  });
+
+  test('imports only in the allowed directions', () => {
+    const wrong = own
+      .filter(({ from, to }) => roomOf(from) !== roomOf(to) && !roomOf(from).may.includes(roomOf(to).name))
+      .map(({ from, to }) => `${from} -> ${to}`);
+    expect(wrong).toEqual([]);
+  });
+
+  test('imports nothing in a circle, types included', () => {
+    expect(files.map(circleThrough).filter((circle) => circle !== undefined)).toEqual([]);
+  });
+
+  test('reaches threads from the main thread by URL alone', () => {
+    const text = fs.readFileSync(path.join(SRC, 'main/runtime.ts'), 'utf8');
+    const urls = [...text.matchAll(/new URL\('([^']+)'/g)].map(([, url]) => path.posix.join('main', url!));
+    expect(urls.map((url) => url.replace(/\.js$/, '.ts')).sort()).toEqual(ENTRIES.slice(2).sort());
+  });
+
+  test('keeps what is portable free of everything but itself', () => {
+    const foreign = imports.filter(({ from, own }) => roomOf(from).name === 'portable' && !own);
+    expect(foreign).toEqual([]);
+  });
+
+  test('names built-in modules with node:', () => {
+    const packages = [
+      '@msgpack/msgpack',
+      'cli-progress',
+      'commander',
+      'hash-wasm',
+      'msgpackr/pack',
+      'fs-native-extensions',
+    ];
+    const others = imports.filter(({ to, own }) => !own && !to.startsWith('node:') && !packages.includes(to));
+    expect(others).toEqual([]);
+  });
+
+  test('loads no command line library but in the command line', () => {
+    const loaded = imports.filter(
+      ({ from, to }) => /^(commander|cli-progress)/.test(to) && roomOf(from).name !== 'cli',
+    );
+    expect(loaded).toEqual([]);
+  });
+
+  test('has no file that nothing reaches', () => {
+    const reached = new Set(ENTRIES.filter((file) => files.includes(file)));
+    for (const file of reached) for (const { from, to } of own) if (from === file) reached.add(to);
+    expect(files.filter((file) => !reached.has(file))).toEqual([]);
+  });
+
+  test(`has no file of more than ${MAX_LINES} lines`, () => {
+    const lines = (file: string): number => fs.readFileSync(path.join(SRC, file), 'utf8').split('\n').length - 1;
+    expect(files.filter((file) => !LONG_FILES.includes(file) && lines(file) > MAX_LINES)).toEqual([]);
+  });
+
+  test('has no exception for a file that needs none', () => {
+    expect(LONG_FILES.filter((file) => !files.includes(file))).toEqual([]);
+  });
 });

@@ -1,9 +1,10 @@
 /** The form of append calls: their members and options, before any event is looked at. */
+
+import { invalidEvent } from '../shared/names.js';
 import { integer, invalid, parseDurability, refuseUnknown } from '../shared/options.js';
 import type { AppendOptions, CallOptions, Expect } from '../shared/portable/log.js';
 import type { Part } from './append/call.js';
 import type { Head } from './append/heads.js';
-import { invalidEvent } from './append/names.js';
 
 const CALL_OPTIONS = { durability: true, signal: true };
 const APPEND_OPTIONS = { ...CALL_OPTIONS, expect: true };

@@ -83,6 +83,7 @@ export class Checkpoints {
         this.#adopt(this.#state.sequence);
         return;
       case 'checkpoint-failed':
+        if (this.#state.kind === 'idle') return;
         this.#parts.onFailure(message.error);
         this.#abandon();
         return;

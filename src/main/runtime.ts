@@ -40,11 +40,14 @@ export const threadRuntime: Runtime = {
   storage: nodeStorage,
   lock: (dir) => lockDirectory(dir),
   start(options, shared, events) {
+    // The threads run files of this package: options of the caller's program, such as --input-type, are not for them.
+    const execArgv: string[] = [];
     const control = new MessageChannel();
     const frontier = new MessageChannel();
     const writerData: WriterData = { ...options, shared, control: control.port2, background: frontier.port1 };
     const writer = new Worker(new URL('../workers/writer/thread.js', import.meta.url), {
       name: 'keeperlog writer',
+      execArgv,
       workerData: writerData,
       transferList: [control.port2, frontier.port1],
     });
@@ -56,21 +59,26 @@ export const threadRuntime: Runtime = {
     };
     const background = new Worker(new URL('../workers/background/thread.js', import.meta.url), {
       name: 'keeperlog background',
+      execArgv,
       workerData: backgroundData,
       transferList: [frontier.port2],
     });
-    background.unref();
     let failure: Error | undefined;
     background.on('error', (error) => {
       failure = error;
     });
-    background.on('exit', () => events.onExit('background', failure));
-    // Each message to it has one answer, and keeps Node alive until that is here.
-    let unanswered = 0;
+    let ended = false;
+    background.on('exit', () => {
+      ended = true;
+      events.onExit('background', failure);
+    });
+    // Messages to it that have no answer yet: each gets one.
+    let asked = 0;
     background.on('message', (message: FromBackground) => {
-      if (message.kind !== 'log' && --unanswered === 0) background.unref();
+      if (message.kind !== 'log' && --asked === 0) background.unref();
       events.onBackground(message);
     });
+    background.unref(); // after listening, which would keep Node alive again
     const link = new ThreadLink(
       attachShared(shared),
       writer,
@@ -81,7 +89,9 @@ export const threadRuntime: Runtime = {
     return {
       link,
       postBackground: (message) => {
-        unanswered++;
+        if (ended) return; // its end was told, and ends what waits for an answer
+        // Someone waits for the answer: keep Node alive until it is here.
+        asked++;
         background.ref();
         background.postMessage(message);
       },

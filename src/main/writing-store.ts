@@ -16,13 +16,13 @@ import { Heads } from './append/heads.js';
 import { HeadsFile } from './append/heads-file.js';
 import { Keys } from './append/keys.js';
 import { Pending } from './append/pending.js';
-import { loadCheckpoint, replay } from './append/replay.js';
 import { Sequencer } from './append/sequencer.js';
 import { appendInput } from './append-inputs.js';
 import { Checkpoints } from './checkpoints.js';
 import { Catalog } from './read/catalog.js';
 import { Records } from './read/records.js';
 import { TailCache } from './read/tail-cache.js';
+import { loadCheckpoint, replay } from './replay.js';
 import type { Engine, Runtime } from './runtime.js';
 
 /** The clock begins so far after the last event. Unit: nanoseconds. */

@@ -1,12 +1,12 @@
 /** A whole append in bytes: into the ring's draft where there is room, else into the heap. */
 
 import { align, type Memory, memoryOf } from '../../shared/format/record.js';
+import { within } from '../../shared/names.js';
 import type { Settings } from '../../shared/options.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { RingProducer } from '../../shared/ring/producer.js';
 import type { Encoded, Part } from './call.js';
 import { EventEncoder, flagsOf } from './event-encoder.js';
-import { within } from './names.js';
 
 const HEAP_BYTES = 64 * 1024;
 

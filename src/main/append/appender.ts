@@ -3,16 +3,15 @@
  * happens on the caller's thread and, except for waiting, at once.
  */
 
+import { invalidEvent } from '../../shared/names.js';
 import type { Settings } from '../../shared/options.js';
 import { aborted, type ErrorCode, KeeperError } from '../../shared/portable/errors.js';
 import type { Appended } from '../../shared/portable/log.js';
-import { WORD } from '../../shared/ring/layout.js';
-import type { RingProducer } from '../../shared/ring/producer.js';
-import type { TailCache } from '../read/tail-cache.js';
+import { type SharedState, WORD } from '../../shared/ring/layout.js';
+import type { RingPlace, RingProducer } from '../../shared/ring/producer.js';
 import { AppendEncoder } from './append-encoder.js';
 import { Call, type CallFlags, notAppended, type Part } from './call.js';
 import type { Heads } from './heads.js';
-import { invalidEvent } from './names.js';
 import type { Pending } from './pending.js';
 import { copyIntoRing, type Sequencer } from './sequencer.js';
 import { durablePosition, type WriterLink, writtenPosition } from './writer-link.js';
@@ -28,6 +27,14 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_ABORTED', 'ERR_CONFLICT',
 
 const NONE: readonly never[] = [];
 
+/** Who takes over what is durable before its room in the ring is used again. */
+export interface Tail {
+  /** The records up to a position, with the given sequences. */
+  take(ring: SharedState, position: number, firstSequence: number, lastSequence: number): void;
+  /** The ring goes on at another place. */
+  skipTo(place: RingPlace): void;
+}
+
 export interface AppenderParts {
   readonly settings: Settings;
   readonly nodeId: string;
@@ -35,7 +42,7 @@ export interface AppenderParts {
   readonly heads: Heads;
   readonly sequencer: Sequencer;
   readonly pending: Pending;
-  readonly tail: TailCache;
+  readonly tail: Tail;
   readonly link: WriterLink;
 }
 

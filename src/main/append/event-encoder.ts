@@ -12,8 +12,8 @@ import {
   type RecordLayout,
   writeRecordHeader,
 } from '../../shared/format/record.js';
+import { hasControlCharacter, invalidEvent, NameCache, writeText } from '../../shared/names.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import { hasControlCharacter, invalidEvent, NameCache, writeText } from './names.js';
 
 /** Limits of the contract. Unit: bytes, except for the counts. */
 const MAX_TYPE_BYTES = 256;

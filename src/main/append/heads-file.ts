@@ -1,5 +1,6 @@
 /** The checkpoint in force, looked up in place: a filter in memory says first what must be absent, else one block is read. */
 import path from 'node:path';
+import { corrupt } from '../../shared/damage.js';
 import {
   CHECKPOINT_BLOCK_BYTES,
   type CheckpointHeader,
@@ -17,7 +18,6 @@ import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { HEADS_FILE } from '../../shared/format/file-names.js';
 import type { NameHash } from '../../shared/format/name-hash.js';
 import { readSafeInteger } from '../../shared/format/record.js';
-import { corrupt } from '../../shared/inspect.js';
 import type { FileHandle, Storage } from '../../shared/storage.js';
 
 /** What a head's entry says. */
@@ -69,7 +69,8 @@ export class HeadsFile {
       storage.read(handle, fences, sectionsOffset(header));
       storage.read(handle, filter, sectionsOffset(header) + fences.length);
       if (verifySections(block, fences, filter, hasher)) {
-        return new HeadsFile(storage, file, handle, hasher, header, fences, filter);
+        const found = new HeadsFile(storage, file, handle, hasher, header, fences, filter);
+        if (found.#verifyBlocks()) return found;
       }
     }
     storage.close(handle);
@@ -135,9 +136,23 @@ export class HeadsFile {
     return low;
   }
 
-  #load(number: number): number {
+  /** Whether every block verifies: where one does not, all of it is made anew from the log, now rather than never. */
+  #verifyBlocks(): boolean {
+    const end = sectionsOffset(this.header) / CHECKPOINT_BLOCK_BYTES;
+    for (let number = 1; number < end; number++) {
+      if (this.#read(number) === -1) return false;
+    }
+    return true;
+  }
+
+  /** The number of a block's entries, or -1 if it does not verify. */
+  #read(number: number): number {
     this.#storage.read(this.#handle, this.#block, number * CHECKPOINT_BLOCK_BYTES);
-    const count = verifyBlock(this.#block, number, this.#hasher);
+    return verifyBlock(this.#block, number, this.#hasher);
+  }
+
+  #load(number: number): number {
+    const count = this.#read(number);
     if (count !== -1) return count;
     if (this.#storage.exists(this.#file)) this.#storage.remove(this.#file);
     const message = 'a block of the checkpoint does not verify; close the store and open it again, to have it rebuilt';

@@ -4,10 +4,10 @@
  * in none of them has no events.
  */
 import type { NameHash, NameHasher } from '../../shared/format/name-hash.js';
+import { encodeStream } from '../../shared/names.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import { HashTable } from './hash-table.js';
 import type { HeadsFile } from './heads-file.js';
-import { encodeStream } from './names.js';
 
 /** Heads kept as objects, in each of two generations. */
 const HOT_HEADS = 16_384;

@@ -1,7 +1,7 @@
 /** What all commands have in common: their form, their global options, their way to end. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { StoreOptions } from '../../shared/options.js';
-import type { Store } from '../store-types.js';
+import type { Store } from '../index.js';
 import { describeFailure, EXIT } from './failure.js';
 import { tellFailure } from './output.js';
 

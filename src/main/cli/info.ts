@@ -1,7 +1,7 @@
 /** `keeperlog info`: what the store is and holds. */
 import type { Command } from 'commander';
 import { parseOptions } from '../../shared/options.js';
-import type { StoreStats } from '../store-types.js';
+import type { StoreStats } from '../index.js';
 import { makeCommand, onRun, withStore } from './command.js';
 import { bytesText, countText, data, table, toJson } from './output.js';
 

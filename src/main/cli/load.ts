@@ -6,7 +6,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as delay, setImmediate as yieldOnce } from 'node:timers/promises';
 import { isKeeperError } from '../../shared/portable/errors.js';
-import type { StoreStats } from '../store-types.js';
+import type { StoreStats } from '../index.js';
 
 const TICK_MS = 1;
 /** Results are let in after so many events of one burst. */

@@ -1,6 +1,6 @@
 /** `keeperlog verify`: reads the whole log back and checks it. */
 import type { Command } from 'commander';
-import type { VerifyReport } from '../store-types.js';
+import type { VerifyReport } from '../index.js';
 import { interruptible, makeCommand, onRun, withStore } from './command.js';
 import { commandLine, EXIT } from './failure.js';
 import { bytesText, countText, data, note, printable, toJson } from './output.js';

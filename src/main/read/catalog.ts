@@ -3,10 +3,11 @@
  * holds a lease on a file while it reads it; without one a file is closed when others need its place.
  */
 import path from 'node:path';
+import { corrupt } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { segmentFile } from '../../shared/format/file-names.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
-import { corrupt, readSegmentHeader } from '../../shared/inspect.js';
+import { readSegmentHeader } from '../../shared/inspect.js';
 import type { FileHandle, Storage } from '../../shared/storage.js';
 import type { Run } from './run.js';
 import { SegmentBlocks, type Steps } from './segment-blocks.js';

@@ -5,6 +5,7 @@
  * The steps are generators that ask for bytes, so that the same code serves reads that block and reads that do not.
  */
 
+import { corrupt, unsupported } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import {
   FRAME_ALIGNMENT,
@@ -24,7 +25,6 @@ import {
   verifyRecord,
 } from '../../shared/format/record.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
-import { corrupt, unsupported } from '../../shared/inspect.js';
 import type { Run } from './run.js';
 
 /** Bytes of a segment's file, which the caller of a step reads. Fewer may come at the file's end. */

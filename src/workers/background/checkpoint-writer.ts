@@ -3,6 +3,7 @@
  * beside it. It comes into force by a rename, when the caller says that everything in it is durable.
  */
 import path from 'node:path';
+import { corrupt } from '../../shared/damage.js';
 import {
   addToFilter,
   blocksOf,
@@ -19,7 +20,6 @@ import {
 } from '../../shared/format/checkpoint.js';
 import { PlaceHasher } from '../../shared/format/checksum.js';
 import { HEADS_FILE, TEMPORARY } from '../../shared/format/file-names.js';
-import { corrupt } from '../../shared/inspect.js';
 import type { CheckpointSnapshot } from '../../shared/messages.js';
 import { type FileHandle, type Storage, writeFully } from '../../shared/storage.js';
 

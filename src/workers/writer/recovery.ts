@@ -1,9 +1,11 @@
 /** Opening a store for writing: make it, or mend what the last writer left, and begin a new epoch. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
+import type { ActiveSegment } from '../../shared/active-scan.js';
+import { corrupt } from '../../shared/damage.js';
 import { MANIFEST_FILE, segmentFile, TEMPORARY, tornFile } from '../../shared/format/file-names.js';
 import { encodeManifest, MANIFEST_FORMAT, type Manifest } from '../../shared/format/manifest.js';
-import { type ActiveSegment, corrupt, type Inspection, inspectStore, readManifest } from '../../shared/inspect.js';
+import { type Inspection, inspectStore, readManifest } from '../../shared/inspect.js';
 import { invalid } from '../../shared/options.js';
 import type { RecoveryReport } from '../../shared/recovery-report.js';
 import { type FileHandle, replaceFile, type Storage, writeFully } from '../../shared/storage.js';

@@ -18,7 +18,7 @@
  * `$ingest/<name>`. Memory is bounded by the two caches here, whatever the length of the source.
  */
 import type { RecordedEvent } from '../../../shared/portable/events.js';
-import type { Store } from '../../store-types.js';
+import type { Store } from '../../index.js';
 
 export const PROGRESS_TYPE = 'LinesIngested';
 

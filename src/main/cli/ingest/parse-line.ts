@@ -1,8 +1,8 @@
 /** From a line of JSON to an event. */
 import { isUtf8 } from 'node:buffer';
+import { encodeStream } from '../../../shared/names.js';
 import { isKeeperError } from '../../../shared/portable/errors.js';
 import type { EventMetadata, NewEvent } from '../../../shared/portable/events.js';
-import { encodeStream } from '../../append/names.js';
 import { EXIT, Refusal } from '../failure.js';
 
 /** The members that a line may have. */

@@ -1,13 +1,13 @@
 /** Heads and keys as of the log's end: the checkpoint's, and what the log says after it. */
-import type { PlaceHasher } from '../../shared/format/checksum.js';
-import { recordRevision, recordTimestampNs } from '../../shared/format/record.js';
-import { aborted, isKeeperError } from '../../shared/portable/errors.js';
-import type { Storage } from '../../shared/storage.js';
-import { RecordHeader } from '../read/record-header.js';
-import type { Records } from '../read/records.js';
-import type { Heads } from './heads.js';
-import { HeadsFile } from './heads-file.js';
-import type { Keys } from './keys.js';
+import type { PlaceHasher } from '../shared/format/checksum.js';
+import { recordRevision, recordTimestampNs } from '../shared/format/record.js';
+import { aborted, isKeeperError } from '../shared/portable/errors.js';
+import type { Storage } from '../shared/storage.js';
+import type { Heads } from './append/heads.js';
+import { HeadsFile } from './append/heads-file.js';
+import type { Keys } from './append/keys.js';
+import { RecordHeader } from './read/record-header.js';
+import type { Records } from './read/records.js';
 
 const NS_PER_MS = 1_000_000n;
 

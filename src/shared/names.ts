@@ -1,5 +1,5 @@
 /** Names in events: their bytes, their limits, and a cache for those that come again and again. */
-import { fromWire, isKeeperError, KeeperError, toWire } from '../../shared/portable/errors.js';
+import { fromWire, isKeeperError, KeeperError, toWire } from './portable/errors.js';
 
 /** The longest name of a stream. Unit: bytes of UTF-8. */
 export const MAX_STREAM_BYTES = 512;

@@ -1,0 +1,27 @@
+/** The errors of what is on the disk: damage, and formats of other programs. */
+import { LOG_FILES_HINT } from './format/file-names.js';
+import { KeeperError } from './portable/errors.js';
+
+/** Bytes that were durable and do not verify. */
+export function corrupt(
+  file: string,
+  offset: number,
+  message: string,
+  range: { firstSequence?: number; lastSequence?: number } = {},
+): KeeperError {
+  return new KeeperError('ERR_CORRUPT', `${file} at ${offset}: ${message}`, {
+    file,
+    offset,
+    firstSequence: range.firstSequence ?? 0,
+    lastSequence: range.lastSequence ?? 0,
+    hint: LOG_FILES_HINT,
+  });
+}
+
+export function unsupported(file: string, found: string, supported: number): KeeperError {
+  return new KeeperError('ERR_UNSUPPORTED_FORMAT', `${file} has format ${found}; this program reads ${supported}`, {
+    found,
+    supported: String(supported),
+    hint: 'Open the store with the version of keeperlog that wrote it, or a newer one.',
+  });
+}

@@ -1,0 +1,145 @@
+/**
+ * Files of format 1, as they were first written, are read for ever. `npm run golden` makes them anew, which is right only
+ * as long as nobody has a store.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { HeadsFile } from '../../dist/main/append/heads-file.js';
+import { RecordHeader } from '../../dist/main/read/record-header.js';
+import { HEADS_FILE, LOCK_FILE } from '../../dist/shared/format/file-names.js';
+import { readFrameHeader, verifyFrameBody } from '../../dist/shared/format/frame.js';
+import { decodeManifest } from '../../dist/shared/format/manifest.js';
+import { decodePayload } from '../../dist/shared/format/payload.js';
+import {
+  memoryOf,
+  recordDataCodec,
+  recordRevision,
+  recordSequence,
+  recordTimestampNs,
+  verifyRecord,
+} from '../../dist/shared/format/record.js';
+import { decodeSegmentHeader } from '../../dist/shared/format/segment.js';
+import { decodeWatermark } from '../../dist/shared/format/watermark.js';
+import { nodeStorage } from '../../dist/shared/storage.js';
+import {
+  asText,
+  createStore,
+  FRAME,
+  GOLDEN_DIR,
+  goldenFiles,
+  HEADS,
+  KEYS,
+  MANIFEST,
+  RECORD,
+  SEGMENT,
+  STORE_DIR,
+  WATERMARKS,
+} from '../golden/fixtures.js';
+import { hasher, STORE, viewOf } from '../support/bytes.js';
+import { SEED } from '../support/records.js';
+import { copyDir, listing, makeDir, open, removeDir } from '../support/stores.js';
+
+const EXPECTED = path.join(GOLDEN_DIR, 'store.txt');
+
+if (process.env.KEEPERLOG_GOLDEN === 'create') {
+  for (const [name, bytes] of await goldenFiles()) fs.writeFileSync(path.join(GOLDEN_DIR, name), bytes);
+  removeDir(STORE_DIR);
+  await createStore(STORE_DIR);
+  fs.rmSync(path.join(STORE_DIR, LOCK_FILE));
+  const { openStore } = await import('keeperlog');
+  const store = await openStore({ dir: STORE_DIR, readOnly: true });
+  fs.writeFileSync(EXPECTED, asText((await store.read().toArray()).map((event) => event.toObject())));
+  await store.close();
+}
+
+const golden = (name: string): Buffer => fs.readFileSync(path.join(GOLDEN_DIR, name));
+
+describe('golden files of format 1', () => {
+  test('are what the encoders still write', async () => {
+    const files = await goldenFiles();
+    expect(files.size).toBe(6);
+    for (const [name, bytes] of files) expect(golden(name).equals(bytes), name).toBe(true);
+  });
+
+  test('a record is read', () => {
+    const memory = memoryOf(golden('record.bin'));
+    expect(verifyRecord(memory.bytes, memory.view, 0, memory.bytes.length, SEED)).toBe(true);
+    const header = new RecordHeader(memory, 0);
+    const { data, end } = header.parts;
+    expect(recordSequence(memory.view, 0)).toBe(RECORD.sequence);
+    expect(recordRevision(memory.view, 0)).toBe(RECORD.revision);
+    expect(recordTimestampNs(memory.view, 0)).toBe(RECORD.timestampNs);
+    expect(header.stream).toBe(RECORD.stream);
+    expect(header.type).toBe('TaskDone');
+    expect(header.agent).toBe('ada');
+    expect(header.key).toBe('key');
+    expect(header.tags).toEqual(RECORD.event.tags);
+    expect(header.causes('n')).toEqual([RECORD.event.causes[0], `${RECORD.timestampNs - 1n}_${RECORD.sequence - 1}_n`]);
+    expect(decodePayload(recordDataCodec(memory.view, 0), memory.bytes.subarray(data, end))).toEqual(RECORD.event.data);
+  });
+
+  test('a frame is read', () => {
+    const bytes = golden('frame.bin');
+    const { segment, ...fields } = FRAME;
+    const header = readFrameHeader(bytes, viewOf(bytes), 0, hasher, segment)!;
+    expect(header).toMatchObject({ ...fields, count: 2, bodyBytes: bytes.length - 64 });
+    expect(verifyFrameBody(bytes, 0, header, hasher, segment)).toBe(true);
+  });
+
+  test('a segment header is read', () => {
+    const found = decodeSegmentHeader(golden('segment-header.bin'), SEGMENT.number, STORE, hasher);
+    expect(found).toEqual({ kind: 'valid', header: SEGMENT });
+  });
+
+  test('a watermark file is read', () => {
+    expect(decodeWatermark(golden('watermark.bin'), hasher)).toEqual(WATERMARKS[1]);
+  });
+
+  test('a manifest is read', () => {
+    expect(decodeManifest(golden('manifest.txt'))).toEqual({ kind: 'valid', manifest: MANIFEST });
+  });
+
+  test('a checkpoint is read', () => {
+    const dir = makeDir();
+    fs.writeFileSync(path.join(dir, HEADS_FILE), golden('checkpoint.bin'));
+    const file = HeadsFile.open(nodeStorage, dir, hasher)!;
+    expect(file.header).toMatchObject({ heads: HEADS.length, keys: KEYS.length, sequence: 2 ** 40 + 4 });
+    for (const { hash, a, b } of HEADS) expect(file.find(hash)).toEqual({ revision: a - 1, lastSequence: b });
+    const keys: unknown[] = [];
+    file.forEachKey((hash, a, b) => void keys.push({ hash, a, b }));
+    expect(keys).toEqual(KEYS);
+    file.close();
+    removeDir(dir);
+  });
+});
+
+describe('the golden store', () => {
+  test('is read without a byte being written', async () => {
+    const before = listing(STORE_DIR);
+    const store = await open({ dir: STORE_DIR, readOnly: true });
+    const events = await store.read().toArray();
+    expect(asText(events.map((event) => event.toObject()))).toBe(golden('store.txt').toString());
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true, segments: 2, events: 7, problems: [] });
+    expect(listing(STORE_DIR)).toEqual(before);
+  });
+
+  test('is opened and goes on', async () => {
+    const store = await open({ dir: copyDir(STORE_DIR) });
+    expect(store.stats()).toMatchObject({ nodeId: 'golden', durable: 7, recovery: { clean: true } });
+    const events = await store.read().toArray();
+    expect(asText(events.map((event) => event.toObject()))).toBe(golden('store.txt').toString());
+    const repeated = { type: 'TaskNoted', data: { n: 1, text: 'grün' }, idempotencyKey: 'k2' };
+    const task = [{ type: 'TaskStarted' }, { type: 'TaskDone', data: [1n], causes: [0, 1] }];
+    const call = [
+      { stream: 'task/1', events: repeated },
+      { stream: 'task/2', events: task },
+    ];
+    expect(await store.appendMany(call)).toMatchObject({ duplicate: true, firstSequence: 5 });
+    expect(await store.append('task/1', { type: 'TaskDone' }, { expect: 2 })).toMatchObject({
+      firstSequence: 8,
+      revision: 3,
+    });
+    expect((await store.verify({ deep: true })).ok).toBe(true);
+  });
+});

@@ -1,0 +1,167 @@
+/** What the golden files were made of: fixed inputs, and the encoders that make bytes of them. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openStore } from 'keeperlog';
+import { HEADS_FILE } from '../../dist/shared/format/file-names.js';
+import { encodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
+import { encodeSegmentHeader, type SegmentHeader } from '../../dist/shared/format/segment.js';
+import {
+  encodeWatermark,
+  WATERMARK_FILE_BYTES,
+  WATERMARK_SLOT_BYTES,
+  type Watermark,
+  watermarkOffset,
+} from '../../dist/shared/format/watermark.js';
+import { nodeStorage } from '../../dist/shared/storage.js';
+import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
+import { hasher, STORE, viewOf } from '../support/bytes.js';
+import { entriesOf } from '../support/entries.js';
+import { frameOf, recordOf } from '../support/records.js';
+import { makeDir, removeDir } from '../support/stores.js';
+
+export const GOLDEN_DIR = fileURLToPath(new URL('.', import.meta.url));
+export const STORE_DIR = path.join(GOLDEN_DIR, 'store');
+
+export const RECORD = {
+  stream: 'task/42',
+  event: {
+    type: 'TaskDone',
+    data: {
+      ok: true,
+      text: 'grün',
+      list: [1, -1, 1.5, null],
+      nan: Number.NaN,
+      big: 2n ** 63n,
+      at: new Date(-1),
+      raw: new Uint8Array([1, 2]),
+    },
+    metadata: { agent: 'ada', session: 's', correlationId: 'c', traceparent: '00-1-2-01', custom: { n: 1 } },
+    tags: ['task:42', 'ü'],
+    causes: ['1700000000000000000_1_node', 2],
+    schemaVersion: 7,
+    idempotencyKey: 'key',
+  },
+  place: 3,
+  flags: 2,
+  sequence: 2 ** 40 + 5,
+  revision: 41,
+  timestampNs: 1_700_000_000_123_456_789n,
+};
+
+const SMALL = { ...RECORD, event: { type: 'T' }, place: 0, flags: 3 };
+export const FRAME = {
+  segment: 9,
+  firstSequence: 2 ** 40 + 5,
+  epoch: 3,
+  durableUpTo: 2 ** 40 + 4,
+  previous: new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]),
+};
+
+export const SEGMENT: SegmentHeader = {
+  number: 9,
+  firstSequence: 2 ** 40 + 5,
+  epoch: 3,
+  previousBytes: 104_857_000,
+  previous: new Uint8Array([8, 7, 6, 5, 4, 3, 2, 1]),
+  createdMs: 1_700_000_000_123,
+  previousTimestampNs: 1_700_000_000_123_456_788n,
+};
+
+export const WATERMARKS: readonly Watermark[] = [
+  { epoch: 3, turn: 6, sequence: 2 ** 40 + 5, segment: 9, endOffset: 512, clean: false },
+  { epoch: 3, turn: 7, sequence: 2 ** 40 + 6, segment: 9, endOffset: 1024, clean: true },
+];
+
+export const MANIFEST: Manifest = {
+  format: 1,
+  storeId: STORE.toString('hex'),
+  nodeId: 'golden',
+  hashKey: '0123456789abcdef'.repeat(4),
+  createdMs: 1_700_000_000_000,
+  epoch: 3,
+  durableUpTo: 2 ** 40 + 4,
+  firstSegment: 1,
+  lastSegment: 9,
+  floor: 1,
+  holes: [[5, 7]],
+};
+
+/** More heads than one block holds. */
+export const HEADS = Array.from({ length: 130 }, (_, i) => ({
+  hash: Uint32Array.of((i * 2_654_435_761) >>> 0, (i * 40_503 * 65_537) >>> 0, i, i * 3),
+  a: i + 1,
+  b: 2 ** 33 + i,
+}));
+export const KEYS = [1, 2, 3].map((i) => ({
+  hash: Uint32Array.of(i, i + 1, i + 2, i + 3),
+  a: i * 10,
+  b: 1_700_000_000_000 + i,
+}));
+
+/** Every golden file but the store, as the current code writes it. */
+export async function goldenFiles(): Promise<Map<string, Buffer>> {
+  const record = recordOf(RECORD);
+  const { segment, ...frame } = FRAME;
+  const watermark = Buffer.alloc(WATERMARK_FILE_BYTES);
+  for (const one of WATERMARKS) {
+    const slot = Buffer.alloc(WATERMARK_SLOT_BYTES);
+    encodeWatermark(slot, viewOf(slot), one, hasher);
+    watermark.set(slot, watermarkOffset(one.turn));
+  }
+  return new Map([
+    ['record.bin', record],
+    ['frame.bin', frameOf([record, recordOf({ ...SMALL, sequence: RECORD.sequence + 1 })], segment, frame)],
+    ['segment-header.bin', encodeSegmentHeader(SEGMENT, STORE, hasher)],
+    ['watermark.bin', watermark],
+    ['manifest.txt', encodeManifest(MANIFEST)],
+    ['checkpoint.bin', await checkpoint()],
+  ]);
+}
+
+async function checkpoint(): Promise<Buffer> {
+  const dir = makeDir();
+  const snapshot = { storeId: STORE, sequence: 2 ** 40 + 4, base: 0, heads: entriesOf(HEADS), keys: entriesOf(KEYS) };
+  await writeCheckpoint(nodeStorage, dir, snapshot);
+  commitCheckpoint(nodeStorage, dir);
+  const bytes = fs.readFileSync(path.join(dir, HEADS_FILE));
+  removeDir(dir);
+  return bytes;
+}
+
+/** A small store: two sessions, two codecs, two segments, keys, causes, several streams. */
+export async function createStore(dir: string): Promise<void> {
+  const limits = { dir, segmentBytes: 65_536 };
+  const first = await openStore({ ...limits, nodeId: 'golden' });
+  await first.append('task/1', [
+    {
+      type: 'TaskStarted',
+      data: RECORD.event.data,
+      metadata: RECORD.event.metadata,
+      tags: ['task:1'],
+      idempotencyKey: 'k1',
+    },
+    { type: 'TaskDone', data: { ok: true }, causes: [0], schemaVersion: 2 },
+  ]);
+  await first.append('blob', { type: 'Blob', data: new Uint8Array(60_000) });
+  await first.append('blob', { type: 'Blob', data: new Uint8Array(6000).fill(7) });
+  await first.close();
+  const second = await openStore({ ...limits, dataCodec: 'json' });
+  await second.appendMany([
+    { stream: 'task/1', events: { type: 'TaskNoted', data: { text: 'grün', n: 1 }, idempotencyKey: 'k2' } },
+    { stream: 'task/2', events: [{ type: 'TaskStarted' }, { type: 'TaskDone', data: [1n], causes: [0, 1] }] },
+  ]);
+  await second.close();
+}
+
+/** Anything as text that can be compared line by line. */
+export function asText(value: unknown): string {
+  const replacer = (_: string, member: unknown): unknown => {
+    if (typeof member === 'bigint') return `${member}n`;
+    if (typeof member === 'number' && !Number.isFinite(member)) return String(member);
+    if (member instanceof Uint8Array)
+      return `bytes ${member.length > 64 ? member.length : Buffer.from(member).toString('hex')}`;
+    return member;
+  };
+  return `${JSON.stringify(value, replacer, 2)}\n`;
+}
