@@ -70,6 +70,7 @@ export class Sequencer {
       head.revision = previousRevision;
       head.lastSequence = previousSequence;
       head.pending--;
+      head.dirty = true; // a checkpoint under way may have taken what is given up
     }
     for (let i = call.count - 1; call.keys !== undefined && i >= 0; i--) {
       if (call.keys[i] !== '') this.#keys.takeBack(call.keys[i]!, call.firstSequence + i);
