@@ -1,7 +1,7 @@
 /** What was accepted and is given up, as after a full disk, leaves nothing behind but the time. */
 import { describe, expect, test } from 'vitest';
 import { Call, type Part } from '../../dist/main/append/call.js';
-import { Clock, systemClock } from '../../dist/main/append/clock.js';
+import { Clock, systemClock, toNs } from '../../dist/main/append/clock.js';
 import { Duplicates } from '../../dist/main/append/duplicates.js';
 import { Heads } from '../../dist/main/append/heads.js';
 import { Keys } from '../../dist/main/append/keys.js';
@@ -62,7 +62,7 @@ describe('taking back the newest append', () => {
     expect([keys.find('one'), keys.find('two')]).toEqual([1, 0]);
     const third = append('a', 'two');
     expect(third.firstSequence).toBe(2);
-    expect([third.seconds, third.nanos] > [second.seconds, second.nanos]).toBe(true);
+    expect(toNs(third.seconds, third.nanos)).toBeGreaterThan(toNs(second.seconds, second.nanos));
     expect(first.firstSequence).toBe(1);
   });
 
