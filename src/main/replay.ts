@@ -24,7 +24,7 @@ export function loadCheckpoint(
   noKeys: () => Keys,
 ): { file: HeadsFile | undefined; keys: Keys } {
   const file = HeadsFile.open(storage, dir, hasher);
-  if (file !== undefined && file.header.sequence <= lastSequence) {
+  if (file !== undefined && file.header.sequence <= lastSequence && file.verifies()) {
     const keys = noKeys();
     try {
       file.forEachKey((hash, sequence, timeMs) => keys.addHash(hash, sequence, timeMs));

@@ -60,10 +60,10 @@ describe('a checkpoint of heads', () => {
     await expectHeads(dir, ids);
   });
 
-  it('is never believed where a block of heads is hit, and is rebuilt by opening again', async () => {
+  it('is never believed where a block of heads is hit while the store is open, and is rebuilt by opening again', async () => {
     const { dir, ids, file } = await checkpointed();
-    flip(file, 4096 + 100);
     const store = await openStore({ dir, segmentBytes: 65536 });
+    flip(file, 4096 + 100);
     const outcomes = await Promise.all(
       Array.from({ length: STREAMS }, (_, n) =>
         store.append(`stream-${n}`, { type: 'second' }, { expect: 0 }).catch((error) => error),

@@ -20,6 +20,9 @@ import type { NameHash } from '../../shared/format/name-hash.js';
 import { readSafeInteger } from '../../shared/format/record.js';
 import type { FileHandle, Storage } from '../../shared/storage.js';
 
+/** Blocks that are read at once when all of them are. */
+const CHUNK_BLOCKS = 256;
+
 /** What a head's entry says. */
 export interface StoredHead {
   readonly revision: number;
@@ -69,8 +72,7 @@ export class HeadsFile {
       storage.read(handle, fences, sectionsOffset(header));
       storage.read(handle, filter, sectionsOffset(header) + fences.length);
       if (verifySections(block, fences, filter, hasher)) {
-        const found = new HeadsFile(storage, file, handle, hasher, header, fences, filter);
-        if (found.#verifyBlocks()) return found;
+        return new HeadsFile(storage, file, handle, hasher, header, fences, filter);
       }
     }
     storage.close(handle);
@@ -80,6 +82,21 @@ export class HeadsFile {
   /** Memory in use. */
   get bytes(): number {
     return this.#fences.byteLength + this.#filter.length;
+  }
+
+  /** Whether every block verifies. Reads all of the file: to be asked once, when the store is opened. */
+  verifies(): boolean {
+    const end = sectionsOffset(this.header) / CHECKPOINT_BLOCK_BYTES;
+    const chunk = Buffer.alloc(Math.min(CHUNK_BLOCKS, end) * CHECKPOINT_BLOCK_BYTES);
+    for (let first = 1; first < end; first += CHUNK_BLOCKS) {
+      const length = this.#storage.read(this.#handle, chunk, first * CHECKPOINT_BLOCK_BYTES);
+      for (let number = first; number < Math.min(end, first + CHUNK_BLOCKS); number++) {
+        const at = (number - first) * CHECKPOINT_BLOCK_BYTES;
+        const block = chunk.subarray(at, Math.min(length, at + CHECKPOINT_BLOCK_BYTES));
+        if (verifyBlock(block, number, this.#hasher) === -1) return false;
+      }
+    }
+    return true;
   }
 
   /** @throws ERR_CORRUPT, and then the file is gone: the next opening makes it anew; ERR_STORAGE */
@@ -134,15 +151,6 @@ export class HeadsFile {
       else high = middle;
     }
     return low;
-  }
-
-  /** Whether every block verifies: where one does not, all of it is made anew from the log, now rather than never. */
-  #verifyBlocks(): boolean {
-    const end = sectionsOffset(this.header) / CHECKPOINT_BLOCK_BYTES;
-    for (let number = 1; number < end; number++) {
-      if (this.#read(number) === -1) return false;
-    }
-    return true;
   }
 
   /** The number of a block's entries, or -1 if it does not verify. */
