@@ -84,8 +84,9 @@ export class Program {
   #hasEnded = false;
 
   constructor(options: ProgramOptions = {}) {
-    const preload = options.fault === undefined ? [] : ['--import', PRELOAD];
-    const node = [process.execPath, ...(options.nodeArgs ?? []), ...preload, CHILD];
+    // By the environment: the store's threads take no options from the program's command line.
+    const preload = options.fault === undefined ? '' : `--import=${PRELOAD}`;
+    const node = [process.execPath, ...(options.nodeArgs ?? []), CHILD];
     const command = [
       ...(options.before ?? []),
       ...(options.strace === undefined ? [] : ['strace', '-f', '-qq', ...options.strace]),
@@ -93,7 +94,7 @@ export class Program {
     ];
     this.#process = spawn(command[0]!, command.slice(1), {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, UV_USE_IO_URING: '0', NODE_OPTIONS: '', FAULT: options.fault },
+      env: { ...process.env, UV_USE_IO_URING: '0', NODE_OPTIONS: preload, FAULT: options.fault },
     });
     this.#process.stdin!.on('error', () => {}); // the program may be gone
     this.#process.stderr!.on('data', (chunk) => {
