@@ -14,7 +14,7 @@ const SMALL: BenchEvent = {
     agent: 'agent-17',
     step: 1234,
     tool: 'bash',
-    input: { command: 'npm test -- --run src/ring', cwd: '/work/repo' },
+    input: { command: 'npm test -- --run src/ring', cwd: '/srv/repo' },
     exitCode: 0,
     ok: true,
     durationMs: 12.75,
