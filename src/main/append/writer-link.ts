@@ -1,7 +1,7 @@
 /** The caller's end of the line to the writer: its watermarks, its messages, and whether it lives. */
 import { type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import type { FromWriter, ToWriter } from '../../shared/messages.js';
-import { bump, loadPosition, type Mode, POSITION, type SharedState, WORD } from '../../shared/ring/layout.js';
+import { bump, loadPosition, POSITION, type SharedState, WORD } from '../../shared/ring/layout.js';
 import { threadHasEnded } from '../../shared/thread-life.js';
 
 /** What the store does when the writer has something to say. */
@@ -105,10 +105,6 @@ export class ThreadLink implements WriterLink {
     this.#port.close();
     await this.#worker.terminate();
   }
-}
-
-export function writerMode(state: SharedState): Mode {
-  return Atomics.load(state.words, WORD.mode) as Mode;
 }
 
 export function durablePosition(state: SharedState): number {
