@@ -43,25 +43,20 @@ export const threadRuntime: Runtime = {
     // The threads run files of this package: options of the caller's program, such as --input-type, are not for them.
     const execArgv: string[] = [];
     const control = new MessageChannel();
-    const frontier = new MessageChannel();
-    const writerData: WriterData = { ...options, shared, control: control.port2, background: frontier.port1 };
+    const segments = new MessageChannel();
+    const writerData: WriterData = { ...options, shared, control: control.port2, background: segments.port1 };
     const writer = new Worker(new URL('../workers/writer/thread.js', import.meta.url), {
       name: 'keeperlog writer',
       execArgv,
       workerData: writerData,
-      transferList: [control.port2, frontier.port1],
+      transferList: [control.port2, segments.port1],
     });
-    const backgroundData: BackgroundData = {
-      dir: options.dir,
-      segmentBytes: options.segmentBytes,
-      shared,
-      writer: frontier.port2,
-    };
+    const backgroundData: BackgroundData = { dir: options.dir, shared, writer: segments.port2 };
     const background = new Worker(new URL('../workers/background/thread.js', import.meta.url), {
       name: 'keeperlog background',
       execArgv,
       workerData: backgroundData,
-      transferList: [frontier.port2],
+      transferList: [segments.port2],
     });
     let failure: Error | undefined;
     background.on('error', (error) => {

@@ -308,9 +308,6 @@ export class WritingStore {
   onExit(part: 'writer' | 'background', error: Error | undefined): void {
     if (part === 'background') {
       this.#backgroundClosed.resolve();
-      // The writer waits for it no longer.
-      Atomics.store(this.#state.words, WORD.filling, 0);
-      Atomics.notify(this.#state.words, WORD.filling);
       this.#checkpoints.end(error ?? new Error('the background thread has ended'));
       if (this.#mode === 'closed' || this.#mode === 'closing') return;
       this.#logger.error({ error }, 'the background thread has ended; the log goes on without it');

@@ -64,15 +64,15 @@ export interface LogLine {
 /** What the background thread is started with. */
 export interface BackgroundData {
   readonly dir: string;
-  readonly segmentBytes: number;
   readonly shared: SharedBuffers;
   /** From the writer. */
   readonly writer: MessagePort;
 }
 
-/** Writer to background thread: the frontier has moved by a chunk, or to another segment. */
-export interface Poke {
-  readonly kind: 'frontier';
+/** Writer to background thread: a segment has its first durable frame, and the next one may be made. */
+export interface SegmentBegun {
+  readonly kind: 'segment-begun';
+  readonly segment: number;
 }
 
 /** Caller to background thread. */

@@ -12,6 +12,8 @@ import { isKeeperError, KeeperError } from './portable/errors.js';
 /** An open file. */
 export type FileHandle = number;
 
+export type OpenMode = 'existing' | 'create' | 'ensure';
+
 /** What the engine asks of a file system. Offsets and lengths are in bytes. */
 export interface Storage {
   makeDir(dir: string): void;
@@ -23,8 +25,8 @@ export interface Storage {
   freeBytes(dir: string): number;
   /** Open for reading. */
   openRead(file: string): FileHandle;
-  /** Open for reading and writing; `'create'` makes it or empties it. */
-  openWrite(file: string, mode: 'existing' | 'create'): FileHandle;
+  /** Open for reading and writing; `'create'` makes it or empties it, `'ensure'` makes it or leaves it as it is. */
+  openWrite(file: string, mode: OpenMode): FileHandle;
   close(handle: FileHandle): void;
   /** Read up to the target's length; returns what there was. */
   read(handle: FileHandle, target: Uint8Array, offset: number): number;
@@ -76,6 +78,13 @@ function guard<T>(syscall: string, call: () => T, file?: string): T {
   }
 }
 
+const { O_RDWR, O_CREAT, O_TRUNC } = fs.constants;
+const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
+  existing: O_RDWR,
+  create: O_RDWR | O_CREAT | O_TRUNC,
+  ensure: O_RDWR | O_CREAT,
+};
+
 /** The file system of this machine. */
 export const nodeStorage: Storage = {
   makeDir: (dir) => void guard('mkdir', () => fs.mkdirSync(dir, { recursive: true }), dir),
@@ -89,7 +98,7 @@ export const nodeStorage: Storage = {
       return bavail * bsize;
     }),
   openRead: (file) => guard('open', () => fs.openSync(file, 'r'), file),
-  openWrite: (file, mode) => guard('open', () => fs.openSync(file, mode === 'create' ? 'w+' : 'r+'), file),
+  openWrite: (file, mode) => guard('open', () => fs.openSync(file, OPEN_FLAGS[mode]), file),
   close: (handle) => guard('close', () => fs.closeSync(handle)),
   read: (handle, target, offset) => guard('read', () => readFully(handle, target, offset)),
   readAsync: async (handle, target, offset) => {

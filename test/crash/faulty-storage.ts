@@ -5,7 +5,10 @@ import { type FileHandle, type Storage, storageError } from '../../dist/shared/s
 import { intercept } from './intercept.js';
 import type { MemoryDisk } from './memory-disk.js';
 
-/** The process dies when half of the frame is in the page cache, or before the sync; the sync fails; there is no space. */
+/**
+ * The process dies when half of the frame is in the page cache, or before the sync; the sync fails; there is no space
+ * until the writer has cut back what it could not write.
+ */
 export type Fault = 'die-in-write' | 'die-before-sync' | 'fail-sync' | 'no-space';
 
 export class FaultyStorage {
@@ -23,13 +26,17 @@ export class FaultyStorage {
         this.#checkAlive();
         if (isFrame(parts)) this.#log = handle;
         if (this.#fault === 'no-space' && handle === this.#log) {
-          this.#fault = undefined;
           throw storageError(Object.assign(new Error('the disk is full'), { code: 'ENOSPC' }), 'write');
         }
         if (this.#fault !== 'die-in-write' || handle !== this.#log) return inner.write(handle, parts, offset);
-        const bytes = Buffer.concat(parts);
+        const bytes = Buffer.concat(withoutZeros(parts));
         inner.write(handle, [bytes.subarray(0, bytes.length >>> 1)], offset);
         return this.#die();
+      },
+      truncate: (handle, length) => {
+        this.#checkAlive();
+        if (this.#fault === 'no-space') this.#fault = undefined;
+        inner.truncate(handle, length);
       },
       sync: (handle) => {
         this.#checkAlive();
@@ -56,6 +63,11 @@ export class FaultyStorage {
   #checkAlive(): void {
     if (this.#dead) throw new Error('the process has died');
   }
+}
+
+/** A frame without what is written ahead of the next one. */
+function withoutZeros(parts: readonly Uint8Array[]): readonly Uint8Array[] {
+  return parts.at(-1)!.every((byte) => byte === 0) ? parts.slice(0, -1) : parts;
 }
 
 /** Frames are written with their header, or that of their segment, as the first part. */

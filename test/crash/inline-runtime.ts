@@ -11,7 +11,7 @@ import { Background } from '../../dist/workers/background/background.js';
 import { Writer } from '../../dist/workers/writer/writer.js';
 import { intercept } from './intercept.js';
 
-/** When the background looks at where the frontier is: when it is told, or only while the writer begins the next segment. */
+/** When the background is told that a segment has begun: at once, or only while the writer begins the next one. */
 export type Pokes = 'at-once' | 'late';
 
 export class InlineRuntime implements Runtime {
@@ -53,24 +53,24 @@ class InlineEngine implements Engine {
   readonly #fromWriter: FromWriter[] = [];
   /** What the background has to do, one after the other. */
   #backgroundWork: Promise<unknown> = Promise.resolve();
-  #poked = false;
+  #begun: number | undefined;
   #pumping = false;
   #dead = false;
 
   constructor(storage: Storage, options: EngineOptions, state: SharedState, events: EngineEvents, pokes: Pokes) {
     this.#events = events;
-    this.#background = new Background(storage, options, state, (message) => {
+    this.#background = new Background(storage, options.dir, state, (message) => {
       if (!this.#dead) events.onBackground(message);
     });
     const port = {
       post: (message: FromWriter) => void this.#fromWriter.push(message),
       receive: () => this.#toWriter.shift(),
     };
-    const poke = (): void => {
-      this.#poked = true;
+    const onBegun = (segment: number): void => {
+      this.#begun = segment;
       if (pokes === 'at-once') this.#runPoke();
     };
-    this.writer = new Writer(this.#interrupted(storage), options, state, port, poke);
+    this.writer = new Writer(this.#interrupted(storage), options, state, port, onBegun);
     this.link = {
       state,
       post: (message) => {
@@ -141,9 +141,10 @@ class InlineEngine implements Engine {
   }
 
   #runPoke(): void {
-    if (!this.#poked || this.#dead) return;
-    this.#poked = false;
-    this.#background.onFrontier();
+    const begun = this.#begun;
+    if (begun === undefined || this.#dead) return;
+    this.#begun = undefined;
+    this.#background.onSegmentBegun(begun);
   }
 
   /** The writer's door to the disk: a late poke is served while a segment's file is made, or its first frame written. */

@@ -1,6 +1,6 @@
 /** A file system in memory that keeps a journal of every step that changes it. What it shows is what a page cache would. */
 import path from 'node:path';
-import { type FileHandle, type Storage, storageError } from '../../dist/shared/storage.js';
+import { type FileHandle, type OpenMode, type Storage, storageError } from '../../dist/shared/storage.js';
 import { changeFile, changeNames, DIRECTORY, type FileStep, type Image, type NameStep, type Step } from './image.js';
 
 export class MemoryDisk<Note = unknown> implements Storage {
@@ -60,12 +60,12 @@ export class MemoryDisk<Note = unknown> implements Storage {
     return this.#openInode(this.#inode(file, 'open'));
   }
 
-  openWrite(file: string, mode: 'existing' | 'create'): FileHandle {
+  openWrite(file: string, mode: OpenMode): FileHandle {
     if (mode === 'existing') return this.#openInode(this.#inode(file, 'open'));
     this.#inode(path.dirname(file), 'open');
     const existing = this.#names.get(file);
     if (existing !== undefined) {
-      if (this.#contents.get(existing)!.length > 0) {
+      if (mode === 'create' && this.#contents.get(existing)!.length > 0) {
         this.#changeFile({ kind: 'truncate', inode: existing, length: 0 });
       }
       return this.#openInode(existing);

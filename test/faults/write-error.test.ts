@@ -41,8 +41,8 @@ describe.skipIf(skip)('a write of the log that fails', () => {
   for (const errno of ['ENOSPC', 'EDQUOT', 'EFBIG']) {
     it(`suspends with ${errno}, and goes on by itself when there is space again`, async () => {
       const dir = temporaryDir();
-      // A frame fails, and then the first two looks whether there is space. Before them the zeros were written.
-      const looks = `pwrite64:error=${errno}:when=2..3`;
+      // A frame fails, and then the first two looks whether there is space.
+      const looks = `pwrite64:error=${errno}:when=1..2`;
       const program = await withFault(dir, `pwritev:error=${errno}:when=3`, looks);
       const { ids, error } = await program.call('appendUntilError', { stream: 'a', event, atMost: 10 });
       expect(ids.length).toBeGreaterThan(0);
@@ -58,6 +58,16 @@ describe.skipIf(skip)('a write of the log that fails', () => {
       await expectWhole(await opened(dir), [{ call: 'a', ids: [...ids, ...more.ids] }]);
     });
   }
+
+  it('writes a frame alone where there is no space for the zeros behind it', async () => {
+    const dir = temporaryDir();
+    const program = await withFault(dir, 'pwritev:error=ENOSPC:when=1');
+    const { ids } = await program.call('append', { stream: 'a', events: event });
+    expect(fs.statSync(segmentPath(dir, 1)).size).toBeLessThan(1024);
+    expect(await program.call('stats')).toMatchObject({ mode: 'open', durable: 1 });
+    await program.kill();
+    await expectWhole(await opened(dir), [{ call: 'a', ids }]);
+  });
 
   it('counts a write that takes nothing as a full disk', async () => {
     const dir = temporaryDir();

@@ -21,7 +21,7 @@ export function removeDir(dir: string): void {
   fs.rmSync(dir, { recursive: true, force: true });
 }
 
-/** Small segments: a new one begins with up to 4 MiB of zeros, which every test would have to wait for. */
+/** Small segments: tests go through several. */
 export const SMALL = { segmentBytes: 1024 * 1024 };
 
 /** A store that is closed after the test. */

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { recordFlags, recordLength, recordSequence } from '../../dist/shared/format/record.js';
-import { packPlace, unpackPlace } from '../../dist/shared/ring/layout.js';
 import { takeGroup } from '../../dist/workers/writer/group.js';
 import { flags, isIntact, type Ring, ringOf, writeRecord } from '../support/ring.js';
 
@@ -197,15 +196,5 @@ describe('a group commit', () => {
     ring.producer.commit();
     ring.producer.publish();
     expect(takeGroup(ring.consumer, 0)).toMatchObject({ count: 80, bytes: 80 * LARGEST });
-  });
-});
-
-describe('a place in the log', () => {
-  test('is unpacked as it was packed', () => {
-    fc.assert(
-      fc.property(fc.nat({ max: 2 ** 20 - 1 }), fc.integer({ min: 0, max: 2 ** 33 - 1 }), (segment, offset) => {
-        expect(unpackPlace(packPlace(segment, offset))).toEqual({ segment, offset });
-      }),
-    );
   });
 });

@@ -58,6 +58,8 @@ export class Appender {
   #publishing = false;
   readonly #publishSoon = (): void => this.#publish();
   #wantWritten = 0;
+  #unpublished = 0;
+  #lastGroup = 0;
   #durable: number;
   #durablePosition = 0;
   #onIdle: (() => void)[] = [];
@@ -176,6 +178,7 @@ export class Appender {
     ring.reclaim(durable);
     if (durable === ring.head.position) tail.skipTo(ring.head);
     this.#counts.commits++;
+    this.#lastGroup = this.#durable - before;
     this.#counts.committed += this.#durable - before;
     this.#counts.largest = Math.max(this.#counts.largest, this.#durable - before);
     this.#admitWaiting();
@@ -285,7 +288,11 @@ export class Appender {
     this.#counts.appends++;
     this.#counts.events += call.count;
     link.hold(true);
-    if (ring.unpublishedBytes >= PUBLISH_BYTES) ring.publish();
+    this.#unpublished += call.count;
+    if (ring.unpublishedBytes >= PUBLISH_BYTES || this.#unpublished * 2 >= this.#lastGroup) {
+      this.#unpublished = 0;
+      ring.publish();
+    }
     if (this.#publishing) return;
     this.#publishing = true;
     queueMicrotask(this.#publishSoon);
@@ -316,6 +323,7 @@ export class Appender {
   #publish(): void {
     if (!this.#publishing) return;
     this.#publishing = false;
+    this.#unpublished = 0;
     if (this.#parts.ring.unpublishedBytes > 0) this.#parts.ring.publish();
   }
 

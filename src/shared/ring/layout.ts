@@ -16,9 +16,7 @@
  * | beat | writer | counts its turns |
  * | thread | writer | what the system calls its thread, 0 where it does not tell |
  * | segment, endOffset | writer | where the durable log ends |
- * | frontier | writer | segment and offset that the log has come to, offset 0 before its first frame: {@link packPlace} |
- * | filling | background | the segment that it is touching, 0 for none |
- * | prepared | background | number of the newest segment file that is ready for use |
+ * | prepared | background | number of the newest segment file that was made, its name durable |
  *
  * Publication is one atomic store after plain writes: records are written, then head is stored, and a load of head that
  * sees the new value sees the records. The same holds for durable and what precedes it.
@@ -30,7 +28,7 @@ export type Mode = (typeof MODE)[keyof typeof MODE];
 
 // One cache line a word, so that the two threads do not take lines from each other.
 const LINE = 64;
-const LINES = 14;
+const LINES = 13;
 
 /** Indexes into {@link SharedState.words}. */
 export const WORD = {
@@ -45,7 +43,6 @@ export const WORD = {
   thread: (LINE / 4) * 8 + 1,
   segment: (LINE / 4) * 8,
   prepared: (LINE / 4) * 9,
-  filling: (LINE / 4) * 9 + 1,
 } as const;
 
 /** Indexes into {@link SharedState.positions}. */
@@ -55,7 +52,6 @@ export const POSITION = {
   written: (LINE / 8) * 11,
   durable: (LINE / 8) * 12,
   endOffset: (LINE / 8) * 12 + 1,
-  frontier: (LINE / 8) * 13,
 } as const;
 
 /** The two shared buffers, as they are passed to a thread. */
@@ -100,17 +96,6 @@ export function loadPosition(state: SharedState, position: number): number {
 
 export function storePosition(state: SharedState, position: number, value: number): void {
   Atomics.store(state.positions, position, BigInt(value));
-}
-
-const PLACE_RADIX = 2 ** 33;
-
-/** A segment and an offset in one position, so that both are seen together. Offsets are below 8 GiB, segments below 2^20. */
-export function packPlace(segment: number, offset: number): number {
-  return segment * PLACE_RADIX + offset;
-}
-
-export function unpackPlace(place: number): { segment: number; offset: number } {
-  return { segment: Math.floor(place / PLACE_RADIX), offset: place % PLACE_RADIX };
 }
 
 /** Bump a futex word and wake who sleeps on it. */

@@ -4,40 +4,28 @@ import { isKeeperError, toWire } from '../../shared/portable/errors.js';
 import type { SharedState } from '../../shared/ring/layout.js';
 import { type Storage, storageError } from '../../shared/storage.js';
 import { commitCheckpoint, writeCheckpoint } from './checkpoint-writer.js';
-import { Filler } from './filler.js';
-
-/** After zeros could not be written, they are left for so long. Unit: milliseconds. */
-const FILL_RETRY_MS = 1000;
+import { makeNextSegment } from './next-segment.js';
 
 export class Background {
   readonly #storage: Storage;
   readonly #dir: string;
-  readonly #filler: Filler;
+  readonly #state: SharedState;
   readonly #post: (message: FromBackground) => void;
-  #fillAgainMs = 0;
 
-  constructor(
-    storage: Storage,
-    options: { readonly dir: string; readonly segmentBytes: number },
-    state: SharedState,
-    post: (message: FromBackground) => void,
-  ) {
+  constructor(storage: Storage, dir: string, state: SharedState, post: (message: FromBackground) => void) {
     this.#storage = storage;
-    this.#dir = options.dir;
-    this.#filler = new Filler(storage, options.dir, options.segmentBytes, state);
+    this.#dir = dir;
+    this.#state = state;
     this.#post = post;
   }
 
-  /** The writer's frontier has moved. */
-  onFrontier(): void {
-    const now = Date.now();
-    if (now < this.#fillAgainMs) return;
+  /** The writer has a durable frame in a segment. */
+  onSegmentBegun(segment: number): void {
     try {
-      this.#filler.turn();
+      makeNextSegment(this.#storage, this.#dir, this.#state, segment);
     } catch (error) {
-      this.#fillAgainMs = now + FILL_RETRY_MS;
       const fields = { error: wire(error) };
-      this.#post({ kind: 'log', level: 'warn', fields, message: 'the log could not be filled ahead' });
+      this.#post({ kind: 'log', level: 'warn', fields, message: 'the next segment could not be made ahead' });
     }
   }
 
@@ -57,7 +45,6 @@ export class Background {
         });
         return true;
       case 'close':
-        this.#filler.close();
         this.#post({ kind: 'closed' });
         return false;
       default:

@@ -4,7 +4,7 @@ import { segmentFile } from '../../shared/format/file-names.js';
 import { NO_FRAME } from '../../shared/format/frame.js';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import type { FileHandle, Storage } from '../../shared/storage.js';
-import { fillFirst, LogFile, openSegmentFile } from './log-file.js';
+import { LogFile, openSegmentFile } from './log-file.js';
 import type { Recovered } from './recovery.js';
 
 /** The log's end after recovery: the newest segment, or the first one of a new store. */
@@ -12,9 +12,12 @@ export function firstLogFile(storage: Storage, dir: string, recovered: Recovered
   const { found, manifest } = recovered;
   const { active, hasher } = found;
   if (active !== undefined) {
+    const handle = storage.openWrite(path.join(dir, segmentFile(active.header.number)), 'existing');
     return new LogFile(storage, hasher, {
       number: active.header.number,
-      handle: storage.openWrite(path.join(dir, segmentFile(active.header.number)), 'existing'),
+      handle,
+      fileBytes: storage.size(handle),
+      segmentBytes,
       createdMs: active.header.createdMs,
       endOffset: active.endOffset,
       lastFrame: active.lastFrame,
@@ -22,8 +25,7 @@ export function firstLogFile(storage: Storage, dir: string, recovered: Recovered
     });
   }
   const handle = openSegmentFile(storage, dir, manifest.firstSegment, false);
-  fillFirst(storage, handle, segmentBytes);
-  return newLogFile(storage, handle, recovered, manifest.firstSegment, {
+  return newLogFile(storage, handle, recovered, manifest.firstSegment, segmentBytes, {
     firstSequence: manifest.durableUpTo + 1,
     previousTimestampNs: 0n,
     nowMs: Date.now(),
@@ -45,10 +47,11 @@ export function nextLogFile(
   recovered: Recovered,
   before: LogFile,
   prepared: boolean,
+  segmentBytes: number,
   fields: RotationFields,
 ): LogFile {
   const handle = openSegmentFile(storage, dir, before.number + 1, prepared);
-  return newLogFile(storage, handle, recovered, before.number + 1, {
+  return newLogFile(storage, handle, recovered, before.number + 1, segmentBytes, {
     ...fields,
     previousBytes: before.endOffset,
     previous: before.lastFrame,
@@ -60,6 +63,7 @@ function newLogFile(
   handle: FileHandle,
   { found, manifest }: Recovered,
   number: number,
+  segmentBytes: number,
   fields: RotationFields & { previousBytes: number; previous: Uint8Array },
 ): LogFile {
   const { nowMs, ...rest } = fields;
@@ -67,6 +71,8 @@ function newLogFile(
   return new LogFile(storage, found.hasher, {
     number,
     handle,
+    fileBytes: 0,
+    segmentBytes,
     createdMs: nowMs,
     endOffset: SEGMENT_HEADER_BYTES,
     lastFrame: fields.previous,

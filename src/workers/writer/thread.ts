@@ -1,6 +1,6 @@
 /** The writer's thread. */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { FromWriter, Poke, ToWriter, WriterData } from '../../shared/messages.js';
+import type { FromWriter, SegmentBegun, ToWriter, WriterData } from '../../shared/messages.js';
 import { attachShared, WORD } from '../../shared/ring/layout.js';
 import { nodeStorage } from '../../shared/storage.js';
 import { ownThread } from '../../shared/thread-life.js';
@@ -20,7 +20,7 @@ const writer = new Writer(
     post: (message: FromWriter) => port.postMessage(message),
     receive: () => receiveMessageOnPort(port)?.message as ToWriter | undefined,
   },
-  () => data.background.postMessage({ kind: 'frontier' } satisfies Poke),
+  (segment) => data.background.postMessage({ kind: 'segment-begun', segment } satisfies SegmentBegun),
 );
 await writer.open();
 writer.run();

@@ -10,7 +10,6 @@ import { KeeperError, toWire } from '../../shared/portable/errors.js';
 import { RingConsumer } from '../../shared/ring/consumer.js';
 import { bump, MODE, type Mode, POSITION, type SharedState, storePosition, WORD } from '../../shared/ring/layout.js';
 import { isOutOfSpace, makeDirDurable, type Storage, storageError } from '../../shared/storage.js';
-import { FillGuard } from './fill-guard.js';
 import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
 import { type Recovered, recover } from './recovery.js';
@@ -39,7 +38,7 @@ export class Writer {
   readonly #state: SharedState;
   readonly #port: Channel<FromWriter, ToWriter>;
   readonly #ring: RingConsumer;
-  readonly #guard: FillGuard;
+  readonly #onBegun: (segment: number) => void;
   #log!: LogFile;
   #watermark!: WatermarkFile;
   #recovered!: Recovered;
@@ -51,20 +50,20 @@ export class Writer {
   #rolledBack = false;
   #nextRotationMs = 0;
 
-  /** @param poke tells the background thread that the frontier has moved */
+  /** @param onBegun tells the background thread that a segment has its first durable frame */
   constructor(
     storage: Storage,
     options: WriterOptions,
     state: SharedState,
     port: Channel<FromWriter, ToWriter>,
-    poke: () => void,
+    onBegun: (segment: number) => void,
   ) {
     this.#storage = storage;
     this.#options = options;
     this.#state = state;
     this.#port = port;
     this.#ring = new RingConsumer(state);
-    this.#guard = new FillGuard(state, poke);
+    this.#onBegun = onBegun;
   }
 
   get mode(): Mode {
@@ -86,10 +85,10 @@ export class Writer {
       this.#watermark = WatermarkFile.open(this.#storage, dir, found.hasher, found.watermark?.turn ?? 0);
       this.#markDurable(false);
       this.#watermark.sync();
-      this.#guard.moveTo(this.#log.number, this.#log.empty ? 0 : this.#log.endOffset);
       storePosition(this.#state, POSITION.endOffset, this.#log.endOffset);
       Atomics.store(this.#state.words, WORD.segment, this.#log.number);
       Atomics.store(this.#state.words, WORD.mode, MODE.running);
+      if (!this.#log.empty) this.#onBegun(this.#log.number);
       this.#port.post({
         kind: 'opened',
         lastSequence: manifest.durableUpTo,
@@ -149,6 +148,7 @@ export class Writer {
     }
     storePosition(this.#state, POSITION.written, group.end.position);
     if (Atomics.load(this.#state.words, WORD.wantWritten) === 1) this.#tellProgress();
+    const begins = this.#log.empty;
     try {
       this.#log.sync();
     } catch (error) {
@@ -162,7 +162,7 @@ export class Writer {
     Atomics.store(this.#state.words, WORD.segment, this.#log.number);
     storePosition(this.#state, POSITION.durable, group.end.position);
     this.#tellProgress();
-    this.#guard.moveTo(this.#log.number, this.#log.endOffset);
+    if (begins) this.#onBegun(this.#log.number);
     try {
       this.#markDurable(false);
     } catch (error) {
@@ -178,8 +178,8 @@ export class Writer {
     if (log.empty || now < this.#nextRotationMs) return;
     if (log.endAfter(group) <= segmentBytes && now - log.createdMs < segmentAgeMs) return;
     try {
-      const prepared = this.#guard.takeSegment(log.number + 1);
-      this.#log = nextLogFile(this.#storage, dir, this.#recovered, log, prepared, {
+      const prepared = Atomics.load(this.#state.words, WORD.prepared) === log.number + 1;
+      this.#log = nextLogFile(this.#storage, dir, this.#recovered, log, prepared, segmentBytes, {
         firstSequence: this.#durable + 1,
         previousTimestampNs: this.#timestampNs,
         nowMs: now,
