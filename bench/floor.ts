@@ -1,13 +1,13 @@
 /**
  * The floor: the same events, encoded by the same codec, through a bare ring to a thread that writes and syncs, and a
- * promise an append. No validation, no header, no checksum, no order but the ring's; a file that grows. What the engine does
+ * promise an append. No header, no checksum, no order but the ring's; a file that grows. What the engine does
  * beyond this is what its figures are held against.
  */
 
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import { Packr } from 'msgpackr/pack';
+import { MessagePackWriter } from '#dist/shared/format/messagepack-writer.js';
 import type { BenchEvent } from './events.js';
 import type { Target } from './target.js';
 
@@ -17,7 +17,6 @@ export const FLOOR_WORD = { head: 0, signal: 16, durable: 32, settled: 48, notif
 
 /** As the engine does: so much is shown to the writer at once. */
 const PUBLISH_BYTES = 128 * 1024;
-const REUSE_AND_RESET = 512 | 1024;
 
 export interface FloorData {
   readonly ring: SharedArrayBuffer;
@@ -66,7 +65,8 @@ class Floor {
   readonly #ring: Buffer;
   readonly #words: Int32Array;
   readonly #json: boolean;
-  readonly #packr = new Packr({ useRecords: false });
+  readonly #messagePack = new MessagePackWriter();
+  readonly #view: DataView;
   #head = 0;
   #published = 0;
   #durable = 0;
@@ -80,6 +80,7 @@ class Floor {
 
   constructor(ring: Buffer, words: Int32Array, codec: 'msgpack' | 'json') {
     this.#ring = ring;
+    this.#view = new DataView(ring.buffer);
     this.#words = words;
     this.#json = codec === 'json';
   }
@@ -146,8 +147,8 @@ class Floor {
     if (this.#json) {
       bytes = this.#ring.write(JSON.stringify(data), at + 8, 'utf8');
     } else {
-      const packed = this.#packr.pack(data, REUSE_AND_RESET) as Buffer & { start: number; end: number };
-      bytes = packed.copy(this.#ring, at + 8, packed.start, packed.end);
+      const target = { bytes: this.#ring, view: this.#view };
+      bytes = this.#messagePack.write(data, 'data', target, at + 8, at + atMost);
     }
     this.#ring.writeUInt32LE(bytes, at);
     this.#head += (8 + bytes + 7) & ~7;

@@ -62,7 +62,7 @@ describe.skipIf(skip)('a sync of the log that fails', () => {
 
   it('throws from a blocked appendSync', async () => {
     const dir = temporaryDir();
-    const { program } = await withSyncError(dir, '2+');
+    const { program } = await withSyncError(dir, '1+');
     const error = await failure(program.call('appendSync', { stream: 'a', events: event }));
     expect(error).toMatchObject({ code: 'ERR_STORAGE', outcome: 'unknown', errno: 'EIO' });
   });

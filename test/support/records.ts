@@ -1,6 +1,6 @@
 /** Records, frames and segments with fixed or arbitrary content. */
 import fc from 'fast-check';
-import { EventEncoder, type StreamName } from '../../dist/main/append/event-encoder.js';
+import { EventEncoder } from '../../dist/main/append/event-encoder.js';
 import { recordSeed } from '../../dist/shared/format/checksum.js';
 import { FRAME_HEADER_BYTES, type FrameHeader, NO_FRAME, writeFrameHeader } from '../../dist/shared/format/frame.js';
 import { memoryOf, sealRecord, stampRecord } from '../../dist/shared/format/record.js';
@@ -19,7 +19,9 @@ export interface RecordInput {
   readonly timestampNs?: bigint;
 }
 
-const encoder = new EventEncoder({ dataCodec: 'msgpack', maxEventBytes: 64 * 1024 * 1024 });
+const MAX_BYTES = 16 * 1024 * 1024;
+const encoder = new EventEncoder({ dataCodec: 'msgpack', maxEventBytes: MAX_BYTES });
+const memory = memoryOf(Buffer.alloc(MAX_BYTES));
 
 /** A finished record, in bytes of its own. */
 export function recordOf(input: RecordInput, seed = SEED): Buffer {
@@ -32,10 +34,7 @@ export function recordOf(input: RecordInput, seed = SEED): Buffer {
     revision = 0,
     timestampNs = 1_700_000_000_000_000_000n,
   } = input;
-  encoder.read(event, place);
-  const name: StreamName = { bytes: Buffer.from(stream) };
-  const memory = memoryOf(Buffer.alloc(encoder.maxBytes));
-  const length = encoder.write(memory, 0, name.bytes, flags);
+  const length = encoder.write(event, place, memory, 0, memory.bytes.length, Buffer.from(stream), flags);
   stampRecord(memory.view, 0, sequence, revision, Number(timestampNs >> 32n), Number(timestampNs & 0xffffffffn));
   sealRecord(memory.bytes, memory.view, 0, seed);
   return Buffer.from(memory.bytes.subarray(0, length));

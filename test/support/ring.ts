@@ -49,6 +49,28 @@ export function writeRecord(bytes: Buffer, at: number, length: number, sequence:
   bytes.fill(sequence & 0xff, at + RECORD_HEADER_BYTES, at + length);
 }
 
+/**
+ * Add a record to the draft as appends do: in place where there is room, else by a copy. Returns its offset, or -1 where
+ * there is no room at all.
+ * @param spare how many more bytes there must be for it to be written in place
+ */
+export function addRecord(
+  producer: RingProducer,
+  length: number,
+  sequence: number,
+  { flags = 3, spare = 0, system = false } = {},
+): number {
+  if (producer.room(system) >= length + spare) {
+    const at = producer.draftOffset;
+    writeRecord(producer.state.ring, at, length, sequence, flags);
+    producer.add(length);
+    return at;
+  }
+  const record = Buffer.alloc(length);
+  writeRecord(record, 0, length, sequence, flags);
+  return producer.addCopy(record, 0, length, system);
+}
+
 /** Whether a record is as {@link writeRecord} left it. */
 export function isIntact(bytes: Buffer, at: number, length: number, sequence: number): boolean {
   const { view } = memoryOf(bytes);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { recordFlags, recordLength, recordSequence } from '../../dist/shared/format/record.js';
 import { takeGroup } from '../../dist/workers/writer/group.js';
-import { flags, isIntact, type Ring, ringOf, writeRecord } from '../support/ring.js';
+import { addRecord, flags, isIntact, type Ring, ringOf } from '../support/ring.js';
 
 /** More than the ring may use before it begins anew where it is empty, so that it wraps too. */
 const LIMIT = 512 * 1024;
@@ -43,13 +43,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 function draft(ring: Ring, sizes: readonly number[], spare: number, firstSequence: number): number[] | undefined {
   const starts: number[] = [];
   for (const [i, length] of sizes.entries()) {
-    const at = ring.producer.claim(length + spare * 8, false);
+    const at = addRecord(ring.producer, length, firstSequence + i, { flags: flags(i, sizes.length), spare: spare * 8 });
     if (at === -1) {
       ring.producer.discard();
       return undefined;
     }
-    writeRecord(ring.state.ring, at, length, firstSequence + i, flags(i, sizes.length));
-    ring.producer.add(length);
     starts.push(at);
   }
   return starts;
@@ -123,15 +121,13 @@ describe('the ring', () => {
   test('keeps its reserve for the system', () => {
     const { producer } = ringOf(LIMIT, RESERVE, LARGEST);
     for (let used = 0; used < LIMIT - RESERVE; used += LARGEST) {
-      expect(producer.claim(LARGEST, false)).not.toBe(-1);
-      producer.add(LARGEST);
+      expect(addRecord(producer, LARGEST, 1)).not.toBe(-1);
     }
-    expect(producer.claim(64, false)).toBe(-1);
+    expect(addRecord(producer, 64, 1)).toBe(-1);
     for (let used = 0; used < RESERVE; used += LARGEST) {
-      expect(producer.claim(LARGEST, true)).not.toBe(-1);
-      producer.add(LARGEST);
+      expect(addRecord(producer, LARGEST, 1, { system: true })).not.toBe(-1);
     }
-    expect(producer.claim(64, true)).toBe(-1);
+    expect(addRecord(producer, 64, 1, { system: true })).toBe(-1);
   });
 
   test('shows the writer nothing before it is published, and nothing that was discarded', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TailCache } from '../../dist/main/read/tail-cache.js';
-import { isIntact, ringOf, writeRecord } from '../support/ring.js';
+import { addRecord, isIntact, ringOf } from '../support/ring.js';
 
 const LARGEST = 2048;
 
@@ -19,10 +19,7 @@ function takeAll(cacheBytes: number, batches: readonly (readonly number[])[], on
   for (const batch of batches) {
     const first = sequence + 1;
     for (const length of batch) {
-      const at = ring.producer.claim(length, false);
-      sequence++;
-      writeRecord(ring.state.ring, at, length, sequence);
-      ring.producer.add(length);
+      addRecord(ring.producer, length, ++sequence);
       lengths.set(sequence, length);
     }
     ring.producer.commit();

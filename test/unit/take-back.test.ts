@@ -8,7 +8,7 @@ import { Keys } from '../../dist/main/append/keys.js';
 import { Pending } from '../../dist/main/append/pending.js';
 import { Sequencer } from '../../dist/main/append/sequencer.js';
 import { NameHasher } from '../../dist/shared/format/name-hash.js';
-import { ringOf, writeRecord } from '../support/ring.js';
+import { addRecord, ringOf } from '../support/ring.js';
 
 const nameHasher = await NameHasher.create(Buffer.alloc(32, 1));
 
@@ -34,10 +34,7 @@ function setUp() {
     };
     const call = new Call([part], 1, { durability: 'synced', system: false, many: false });
     if (key !== '') call.keys = [key];
-    const at = producer.claim(64, false);
-    writeRecord(state.ring, at, 64, 0);
-    producer.add(64);
-    sequencer.admit(call, [at]);
+    sequencer.admit(call, [addRecord(producer, 64, 0)]);
     return call;
   };
   /** Have every head leave the objects, as other streams come by. */

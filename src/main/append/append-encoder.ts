@@ -1,6 +1,7 @@
 /** A whole append in bytes: into the ring's draft where there is room, else into the heap. */
 
-import { align, type Memory, memoryOf } from '../../shared/format/record.js';
+import { NO_ROOM } from '../../shared/format/messagepack-writer.js';
+import { type Memory, memoryOf } from '../../shared/format/record.js';
 import { within } from '../../shared/names.js';
 import type { Settings } from '../../shared/options.js';
 import { KeeperError } from '../../shared/portable/errors.js';
@@ -8,6 +9,7 @@ import type { RingProducer } from '../../shared/ring/producer.js';
 import type { Encoded, Part } from './call.js';
 import { EventEncoder, flagsOf } from './event-encoder.js';
 
+/** The heap's first memory. Unit: bytes. */
 const HEAP_BYTES = 64 * 1024;
 
 export class AppendEncoder {
@@ -33,8 +35,7 @@ export class AppendEncoder {
 
   /**
    * Encode into the ring's draft. Returns the offset of each record (what stands behind means nothing), to be used before
-   * the next call; undefined, the
-   * draft discarded, where there may not be room.
+   * the next call; undefined, the draft discarded, where there is no room.
    * @throws ERR_INVALID_EVENT, ERR_EVENT_TOO_LARGE, ERR_BATCH_TOO_LARGE, the draft discarded
    */
   intoRing(parts: readonly Part[], count: number, system: boolean): readonly number[] | undefined {
@@ -44,13 +45,12 @@ export class AppendEncoder {
     for (const part of parts) {
       for (let i = 0; i < part.events.length; i++, place++) {
         try {
-          this.#encoder.read(part.events[i], place);
-          const at = ring.claim(this.#encoder.maxBytes, system);
+          const at = this.#addToRing(part.events[i], place, part.head.bytes, flagsOf(place, count), system);
           if (at === -1) {
             ring.discard();
             return undefined;
           }
-          ring.add(this.#write(this.#memory, at, part.head.bytes, flagsOf(place, count), place));
+          this.#starts[place] = at;
         } catch (error) {
           ring.discard();
           throw inCall(part, i, error);
@@ -63,25 +63,19 @@ export class AppendEncoder {
   /** Encode into memory of its own. Fails as {@link intoRing} does. */
   intoHeap(parts: readonly Part[], count: number): Encoded {
     this.#begin();
-    let memory = memoryOf(Buffer.allocUnsafeSlow(HEAP_BYTES));
-    let end = 0;
+    const heap = new Heap();
     let place = 0;
     for (const part of parts) {
       for (let i = 0; i < part.events.length; i++, place++) {
         try {
-          this.#encoder.read(part.events[i], place);
-          const needed = end + this.#encoder.maxBytes;
-          if (needed > memory.bytes.length) memory = enlarged(memory, end, needed * 2);
-          end += this.#write(memory, end, part.head.bytes, flagsOf(place, count), place);
+          this.#starts[place] = heap.end;
+          this.#addToHeap(heap, part.events[i], place, part.head.bytes, flagsOf(place, count));
         } catch (error) {
           throw inCall(part, i, error);
         }
       }
     }
-    // Waiting is paid for by the byte: keep no more than there is.
-    const exact = memoryOf(Buffer.allocUnsafeSlow(end));
-    memory.bytes.copy(exact.bytes, 0, 0, end);
-    return { memory: exact, starts: this.#starts.slice(0, count), bytes: end };
+    return { memory: heap.exact(), starts: this.#starts.slice(0, count), bytes: heap.end };
   }
 
   #begin(): void {
@@ -89,8 +83,38 @@ export class AppendEncoder {
     this.#bytes = 0;
   }
 
-  #write(target: Memory, at: number, stream: Uint8Array, flags: number, place: number): number {
-    const length = this.#encoder.write(target, at, stream, flags);
+  /** Returns the record's offset in the ring, or -1. */
+  #addToRing(event: unknown, place: number, stream: Uint8Array, flags: number, system: boolean): number {
+    const ring = this.#ring;
+    const { draftOffset } = ring;
+    const end = draftOffset + ring.room(system);
+    const length = this.#encoder.write(event, place, this.#memory, draftOffset, end, stream, flags);
+    if (length !== NO_ROOM) {
+      this.#count(length, place);
+      ring.add(length);
+      return draftOffset;
+    }
+    // How long it is shows elsewhere; then it may go to the ring's start.
+    const heap = new Heap();
+    this.#addToHeap(heap, event, place, stream, flags);
+    return ring.addCopy(heap.memory.bytes, 0, heap.end, system);
+  }
+
+  #addToHeap(heap: Heap, event: unknown, place: number, stream: Uint8Array, flags: number): void {
+    for (;;) {
+      const length = this.#encoder.write(event, place, heap.memory, heap.end, heap.memory.bytes.length, stream, flags);
+      if (length === NO_ROOM) {
+        heap.grow();
+        continue;
+      }
+      this.#count(length, place);
+      heap.end += length;
+      return;
+    }
+  }
+
+  /** A record was written. */
+  #count(length: number, place: number): void {
     this.#bytes += length;
     if (this.#bytes > this.#maxBatchBytes) {
       throw new KeeperError(
@@ -99,21 +123,32 @@ export class AppendEncoder {
         { bytes: this.#bytes, limit: this.#maxBatchBytes, hint: 'Append in several calls, or raise maxBatchBytes.' },
       );
     }
-    this.#starts[place] = at;
     const { key } = this.#encoder;
     if (key !== '' || this.#keys !== undefined) {
       this.#keys ??= new Array<string>(place).fill('');
       this.#keys.push(key);
     }
-    return length;
   }
 }
 
-/** A larger memory with the same first bytes. */
-function enlarged(memory: Memory, used: number, bytes: number): Memory {
-  const larger = Buffer.allocUnsafeSlow(align(bytes));
-  memory.bytes.copy(larger, 0, 0, used);
-  return memoryOf(larger);
+/** Memory that grows with what is written to it. */
+class Heap {
+  memory = memoryOf(Buffer.allocUnsafeSlow(HEAP_BYTES));
+  end = 0;
+
+  /** Twice the memory, with the same first bytes. */
+  grow(): void {
+    const larger = Buffer.allocUnsafeSlow(this.memory.bytes.length * 2);
+    this.memory.bytes.copy(larger, 0, 0, this.end);
+    this.memory = memoryOf(larger);
+  }
+
+  /** No more memory than is used: waiting is paid for by the byte. */
+  exact(): Memory {
+    const bytes = Buffer.allocUnsafeSlow(this.end);
+    this.memory.bytes.copy(bytes, 0, 0, this.end);
+    return memoryOf(bytes);
+  }
 }
 
 /** An error of one event with the place of that event in the call. */

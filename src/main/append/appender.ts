@@ -244,7 +244,7 @@ export class Appender {
   }
 
   #acceptCall(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
-    const { settings, ring } = this.#parts;
+    const { settings } = this.#parts;
     const { system } = flags;
     let count = 0;
     for (const part of parts) count += part.count;
@@ -259,7 +259,6 @@ export class Appender {
     } finally {
       this.#encoding = false;
     }
-    if (starts === undefined && first) starts = copyIntoRing(ring, call);
     call.keys = this.#encoder.keys;
     for (const part of parts) part.events = NONE;
     if (starts !== undefined) {

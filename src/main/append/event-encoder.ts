@@ -1,13 +1,16 @@
 /**
  * From a user's event to a record: checks every member against its limit and writes the record, except for its place in
- * the order. Input objects are read here and never again.
+ * the order. Input objects are read here and never again, straight to where the record is to be.
  */
-import { type PayloadCodec, PayloadEncoder } from '../../shared/format/payload.js';
+import { NO_ROOM } from '../../shared/format/messagepack-writer.js';
+import { PayloadWriter } from '../../shared/format/payload.js';
+import { isPlainObject } from '../../shared/format/plain.js';
 import {
   align,
   FLAG,
   LOCAL_CAUSE,
   type Memory,
+  RECORD_ALIGNMENT,
   RECORD_HEADER_BYTES,
   type RecordLayout,
   writeRecordHeader,
@@ -31,18 +34,15 @@ interface EventInput {
   idempotencyKey?: unknown;
 }
 
-/** The stream that an append goes to, in bytes. */
-export interface StreamName {
-  readonly bytes: Uint8Array;
-}
-
 /**
- * {@link read} takes one event in, {@link maxBytes} says what room it needs at most, {@link write} writes it. Not
- * reentrant.
+ * A record may turn out to be shorter than it is thought to be while it is written, by no more than this: labels and texts
+ * are first counted as three bytes a character. Unit: bytes.
  */
+export const ESTIMATE_SLACK = 64 * 1024;
+
+/** {@link write} takes one event in and writes it as a record. One for each thread, and not reentrant. */
 export class EventEncoder {
-  readonly #data: PayloadEncoder;
-  readonly #metadata: PayloadEncoder;
+  readonly #payload: PayloadWriter;
   readonly #types = new NameCache((type, path) => checkType(type, path), MAX_TYPE_BYTES);
   readonly #maxEventBytes: number;
   readonly #layout: RecordLayout = {
@@ -69,32 +69,47 @@ export class EventEncoder {
   #key = '';
   #tags: readonly string[] = [];
   #causes: readonly (string | number)[] = [];
-  #hasMetadata = false;
+  /** The members of the metadata that have no fields of their own; undefined where there are none. */
+  #metadata: object | undefined;
   #place = 0;
-  #maxBytes = 0;
 
   constructor(options: { dataCodec: 'msgpack' | 'json'; maxEventBytes: number }) {
-    this.#data = new PayloadEncoder(options.dataCodec, options.maxEventBytes);
-    this.#metadata = new PayloadEncoder('msgpack', options.maxEventBytes);
+    this.#payload = new PayloadWriter(options.dataCodec);
     this.#maxEventBytes = options.maxEventBytes;
   }
 
-  /** The idempotency key of the event that was read, or empty. */
+  /** The idempotency key of the event that was written last, or empty. */
   get key(): string {
     return this.#key;
   }
 
-  /** No fewer bytes than {@link write} will take, stream and padding included. */
-  get maxBytes(): number {
-    return this.#maxBytes;
-  }
-
   /**
-   * Check an event and encode its payloads.
+   * Check an event and write it as a record, from `at` on. Returns the record's length, or {@link NO_ROOM} where there may
+   * be too little before `end`; the event may then be written again to a larger place. What is written when it does not
+   * return a length means nothing.
    * @param place of the event in its call, zero-based: what numeric causes are held against
+   * @param flags FLAG.first, FLAG.last
    * @throws ERR_INVALID_EVENT with the path within the event, ERR_EVENT_TOO_LARGE
    */
-  read(input: unknown, place: number): void {
+  write(
+    input: unknown,
+    place: number,
+    target: Memory,
+    at: number,
+    end: number,
+    stream: Uint8Array,
+    flags: number,
+  ): number {
+    const data = this.#read(input, place);
+    const largest = at + this.#maxEventBytes + ESTIMATE_SLACK;
+    const length = this.#write(data, target, at, Math.min(end, largest), stream, flags);
+    if (length !== NO_ROOM && length <= this.#maxEventBytes) return length;
+    if (length === NO_ROOM && end < largest) return NO_ROOM;
+    throw tooLarge(Math.max(length, this.#maxEventBytes + 1), this.#maxEventBytes);
+  }
+
+  /** Take in everything but the data, which is returned. */
+  #read(input: unknown, place: number): unknown {
     if (typeof input !== 'object' || input === null) throw invalidEvent('', 'must be an object');
     for (const key in input) checkMember(key);
     const { type, data, metadata, tags, causes, schemaVersion, idempotencyKey } = input as EventInput;
@@ -105,21 +120,20 @@ export class EventEncoder {
     this.#tags = checkList(tags, 'tags', MAX_TAGS);
     this.#causes = checkList(causes, 'causes', MAX_CAUSES);
     this.#readMetadata(metadata);
-    this.#data.encode(data, 'data');
-    let bytes = RECORD_HEADER_BYTES + 512 + this.#type.length + this.#data.maxBytes + 8;
-    bytes += 3 * (this.#agent.length + this.#session.length + this.#correlationId.length + this.#key.length);
-    if (this.#hasMetadata) bytes += this.#metadata.maxBytes;
-    for (const tag of this.#tags) bytes += 2 + 3 * tag.length;
-    for (const cause of this.#causes) bytes += typeof cause === 'string' ? 2 + 3 * cause.length : 4;
-    this.#maxBytes = align(bytes);
+    return data;
   }
 
-  /**
-   * Write the event that was read as a record, and return its length.
-   * @param flags FLAG.first, FLAG.last
-   * @throws ERR_INVALID_EVENT, ERR_EVENT_TOO_LARGE; what has been written then means nothing
-   */
-  write(target: Memory, at: number, stream: Uint8Array, flags: number): number {
+  /** No fewer bytes than the record takes without its metadata and data, padding included. */
+  #mostWithoutPayloads(stream: Uint8Array): number {
+    let bytes = RECORD_HEADER_BYTES + stream.length + this.#type.length + RECORD_ALIGNMENT;
+    bytes += 3 * (this.#agent.length + this.#session.length + this.#correlationId.length + this.#key.length);
+    for (const tag of this.#tags) bytes += 2 + 3 * tag.length;
+    for (const cause of this.#causes) bytes += typeof cause === 'string' ? 2 + 3 * cause.length : 4;
+    return bytes;
+  }
+
+  #write(data: unknown, target: Memory, at: number, end: number, stream: Uint8Array, flags: number): number {
+    if (at + this.#mostWithoutPayloads(stream) > end) return NO_ROOM;
     const { bytes } = target;
     const layout = this.#layout;
     let next = at + RECORD_HEADER_BYTES;
@@ -130,41 +144,44 @@ export class EventEncoder {
     next += layout.correlationBytes = this.#writeLabel(bytes, next, this.#correlationId, 'metadata.correlationId');
     next += layout.keyBytes = this.#writeLabel(bytes, next, this.#key, 'idempotencyKey');
     next += layout.listBytes = this.#writeLists(target, next);
-    next += layout.metadataBytes = this.#hasMetadata ? this.#metadata.writeTo(bytes, next) : 0;
-    next += layout.dataBytes = this.#data.writeTo(bytes, next);
+    // Room is kept for the zeros behind the data.
+    const payloadEnd = end - RECORD_ALIGNMENT;
+    layout.metadataBytes = 0;
+    if (this.#metadata !== undefined) {
+      const length = this.#payload.writeMessagePack(this.#metadata, 'metadata', target, next, payloadEnd);
+      if (length === NO_ROOM) return NO_ROOM;
+      next += layout.metadataBytes = length;
+    }
+    const length = this.#payload.write(data, 'data', target, next, payloadEnd);
+    if (length === NO_ROOM) return NO_ROOM;
+    next += layout.dataBytes = length;
     layout.streamBytes = stream.length;
     layout.typeBytes = this.#type.length;
     layout.tagCount = this.#tags.length;
     layout.causeCount = this.#causes.length;
-    layout.dataCodec = this.#data.codec satisfies PayloadCodec;
+    layout.dataCodec = this.#payload.codec;
     layout.flags = flags;
     layout.length = align(next - at);
-    for (const end = at + layout.length; next < end; next++) bytes[next] = 0;
-    if (layout.length > this.#maxEventBytes) throw tooLarge(layout.length, this.#maxEventBytes);
+    for (const recordEnd = at + layout.length; next < recordEnd; next++) bytes[next] = 0;
     writeRecordHeader(target.view, at, layout);
     return layout.length;
   }
 
   #readMetadata(metadata: unknown): void {
     this.#agent = this.#session = this.#correlationId = '';
-    this.#hasMetadata = false;
+    this.#metadata = undefined;
     if (metadata === undefined) return;
     if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
       throw invalidEvent('metadata', 'must be an object');
     }
-    const prototype: unknown = Object.getPrototypeOf(metadata);
-    // Another realm's Object.prototype is the end of a chain as well.
-    if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-      throw invalidEvent('metadata', 'is a class instance, not a plain object');
-    }
+    if (!isPlainObject(metadata)) throw invalidEvent('metadata', 'is a class instance, not a plain object');
     const { agent, session, correlationId, ...others } = metadata as Record<string, unknown>;
     this.#agent = checkLabel(agent, 'metadata.agent');
     this.#session = checkLabel(session, 'metadata.session');
     this.#correlationId = checkLabel(correlationId, 'metadata.correlationId');
     checkLabel(others.traceparent, 'metadata.traceparent');
     for (const _ in others) {
-      this.#hasMetadata = true;
-      this.#metadata.encodeByReference(others, 'metadata');
+      this.#metadata = others;
       return;
     }
   }
@@ -262,8 +279,9 @@ function checkList<T extends string | number>(list: unknown, path: string, max: 
   return list;
 }
 
+/** @param bytes that it takes at least */
 function tooLarge(bytes: number, limit: number): KeeperError {
-  return new KeeperError('ERR_EVENT_TOO_LARGE', `the event takes ${bytes} bytes; an event may take ${limit}`, {
+  return new KeeperError('ERR_EVENT_TOO_LARGE', `the event takes more than the ${limit} bytes that an event may take`, {
     bytes,
     limit,
     hint: 'Store large content elsewhere and append a reference to it, or raise maxEventBytes.',

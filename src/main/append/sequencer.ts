@@ -128,14 +128,11 @@ export function copyIntoRing(ring: RingProducer, call: Call): number[] | undefin
   const { memory, starts } = call.encoded!;
   const places: number[] = [];
   for (const start of starts) {
-    const length = recordLength(memory.view, start);
-    const at = ring.claim(length, call.flags.system);
+    const at = ring.addCopy(memory.bytes, start, start + recordLength(memory.view, start), call.flags.system);
     if (at === -1) {
       ring.discard();
       return undefined;
     }
-    memory.bytes.copy(ring.state.ring, at, start, start + length);
-    ring.add(length);
     places.push(at);
   }
   return places;

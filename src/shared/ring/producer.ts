@@ -1,5 +1,5 @@
-/** The caller's end of the ring: claim room, write records into it, publish or take back. */
-import { align, RECORD_HEADER_BYTES, writePadding } from '../format/record.js';
+/** The caller's end of the ring: write records into it, publish or take back. */
+import { RECORD_HEADER_BYTES, writePadding } from '../format/record.js';
 import { bump, fitsBeforeEnd, POSITION, type SharedState, storePosition, WORD } from './layout.js';
 
 /** An empty ring begins anew once so much of it was used. Unit: bytes. */
@@ -12,8 +12,8 @@ export interface RingPlace {
 }
 
 /**
- * A draft grows record by record behind the published head; {@link commit} makes it part of what the next
- * {@link publish} shows to the writer, {@link discard} forgets it. Space comes back with {@link reclaim}.
+ * A draft grows record by record behind the published head, written in place ({@link room}, {@link add}) or copied
+ * ({@link addCopy}); {@link commit} makes it part of what the next {@link publish} shows to the writer, {@link discard} forgets it. Space comes back with {@link reclaim}.
  */
 export class RingProducer {
   readonly state: SharedState;
@@ -57,37 +57,57 @@ export class RingProducer {
     return this.#head - this.#published;
   }
 
+  /** Where the draft ends: bytes from the ring's start. */
+  get draftOffset(): number {
+    return this.#draftOffset;
+  }
+
   /**
-   * Room for one record of at most `maxBytes`, behind the draft. Returns its offset, or -1 if there is none.
+   * How many bytes a record may take at the draft's end. With too few of them {@link addCopy} may still find room, at the
+   * ring's start.
    * @param system whether it may use the reserve
    */
-  claim(maxBytes: number, system: boolean): number {
-    const used = this.#draft - this.#reclaimed;
-    const inUse = this.#paddingEnd > this.#reclaimed ? used - this.#padding : used;
-    const limit = system ? this.#limit : this.#limit - this.#reserve;
-    if (inUse + maxBytes > limit || used + maxBytes > this.#capacity) return -1;
-    if (!fitsBeforeEnd(this.#capacity, this.#draftOffset, maxBytes)) {
+  room(system: boolean): number {
+    return Math.max(0, Math.min(this.#free(system), this.#capacity - this.#draftOffset));
+  }
+
+  /** The record at the draft's end is written and this long. */
+  add(bytes: number): void {
+    this.#draft += bytes;
+    this.#draftOffset += bytes;
+  }
+
+  /** Add a finished record. Returns its offset, or -1 if there is no room for it. */
+  addCopy(source: Buffer, start: number, end: number, system: boolean): number {
+    const bytes = end - start;
+    if (bytes > this.#free(system)) return -1;
+    if (!fitsBeforeEnd(this.#capacity, this.#draftOffset, bytes)) {
       const padding = this.#capacity - this.#draftOffset;
-      if (used + padding + maxBytes > this.#capacity) return -1;
+      if (this.#draft - this.#reclaimed + padding + bytes > this.#capacity) return -1;
       if (padding >= RECORD_HEADER_BYTES) writePadding(this.state.view, this.#draftOffset, padding);
       this.#draft += padding;
       this.#draftOffset = 0;
       this.#padding = padding;
       this.#paddingEnd = this.#draft;
     }
-    return this.#draftOffset;
-  }
-
-  /** The record at the claimed offset is written and this long. */
-  add(bytes: number): void {
-    this.#draft += align(bytes);
-    this.#draftOffset += align(bytes);
+    const at = this.#draftOffset;
+    source.copy(this.state.ring, at, start, end);
+    this.add(bytes);
+    return at;
   }
 
   /** Make the draft part of the ring. */
   commit(): void {
     this.#head = this.#draft;
     this.#headOffset = this.#draftOffset;
+  }
+
+  /** Bytes that may be added, wherever they lie. */
+  #free(system: boolean): number {
+    const used = this.#draft - this.#reclaimed;
+    const inUse = this.#paddingEnd > this.#reclaimed ? used - this.#padding : used;
+    const limit = system ? this.#limit : this.#limit - this.#reserve;
+    return Math.min(limit - inUse, this.#capacity - used);
   }
 
   /** Forget the draft. */
