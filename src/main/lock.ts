@@ -78,10 +78,20 @@ function lockByKernel(file: string, native: NativeLock): Lock {
 }
 
 function lockByFile(file: string): Lock {
-  const own = JSON.stringify(thisHolder());
+  // Written under another name and linked: nobody ever sees the file without its holder in it.
+  const own = `${file}.${randomUUID()}`;
+  fs.writeFileSync(own, JSON.stringify(thisHolder()), { flag: 'wx' });
+  try {
+    return linkAsLock(own, file);
+  } finally {
+    fs.unlinkSync(own);
+  }
+}
+
+function linkAsLock(own: string, file: string): Lock {
   for (let attempt = 0; ; attempt++) {
     try {
-      fs.writeFileSync(file, own, { flag: 'wx' });
+      fs.linkSync(own, file);
       return { release: () => fs.unlinkSync(file) };
     } catch (error) {
       if (Reflect.get(error as object, 'code') !== 'EEXIST') throw error;

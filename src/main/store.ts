@@ -24,10 +24,12 @@ import { makeDirDurable } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
 import { type CallFlags, notAppended } from './append/call.js';
 import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, ENQUEUE_OPTIONS } from './append-inputs.js';
+import { openWritingStore } from './opening.js';
 import { Reader } from './read/reader.js';
 import { openReadOnlyStore, type ReadOnlyStore } from './read-only-store.js';
 import { type Runtime, threadRuntime } from './runtime.js';
 import { collectStats } from './stats.js';
+import { closedError } from './store-errors.js';
 import type {
   AppendSyncOptions,
   Enqueued,
@@ -38,7 +40,7 @@ import type {
   VerifyReport,
 } from './store-types.js';
 import { verifyLog } from './verify.js';
-import { closedError, openWritingStore, type WritingStore } from './writing-store.js';
+import type { WritingStore } from './writing-store.js';
 
 const SILENT: Logger = { error() {}, warn() {}, info() {}, debug() {} };
 

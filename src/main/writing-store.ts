@@ -1,34 +1,26 @@
 /** A store that is open for writing: the parts wired together, its modes, and its end. */
-import { PlaceHasher, recordSeed } from '../shared/format/checksum.js';
-import { NameHasher } from '../shared/format/name-hash.js';
-import { align, RECORD_HEADER_BYTES } from '../shared/format/record.js';
-import { readManifest } from '../shared/inspect.js';
 import type { FromBackground, FromWriter, Opened } from '../shared/messages.js';
-import { type Logger, type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
-import { aborted, fromWire, KeeperError, type Outcome } from '../shared/portable/errors.js';
-import { allocateShared, type SharedState, WORD } from '../shared/ring/layout.js';
-import { RingProducer } from '../shared/ring/producer.js';
+import type { Logger, Settings } from '../shared/options.js';
+import { fromWire, type KeeperError, type Outcome } from '../shared/portable/errors.js';
+import { type SharedState, WORD } from '../shared/ring/layout.js';
+import type { RingProducer } from '../shared/ring/producer.js';
 import { Appender } from './append/appender.js';
 import type { CallFlags } from './append/call.js';
-import { Clock, systemClock } from './append/clock.js';
+import type { Clock } from './append/clock.js';
 import { Duplicates } from './append/duplicates.js';
-import { Heads } from './append/heads.js';
-import { HeadsFile } from './append/heads-file.js';
-import { Keys } from './append/keys.js';
+import type { Heads } from './append/heads.js';
+import type { HeadsFile } from './append/heads-file.js';
+import type { Keys } from './append/keys.js';
 import { Pending } from './append/pending.js';
 import { Sequencer } from './append/sequencer.js';
 import { appendInput } from './append-inputs.js';
 import { Checkpoints } from './checkpoints.js';
-import { Catalog } from './read/catalog.js';
-import { Records } from './read/records.js';
-import { TailCache } from './read/tail-cache.js';
-import { loadCheckpoint, replay } from './replay.js';
-import type { Engine, Runtime } from './runtime.js';
+import type { Records } from './read/records.js';
+import type { TailCache } from './read/tail-cache.js';
+import type { Engine } from './runtime.js';
+import { closedError, suspendedError, writerDied } from './store-errors.js';
+import { withResolvers } from './with-resolvers.js';
 
-/** The clock begins so far after the last event. Unit: nanoseconds. */
-const CLOCK_MARGIN_NS = 10_000_000n;
-/** When to try again while the disk is full. Unit: milliseconds. */
-const SUSPENDED_RETRY_MS = 1000;
 /** The stream of what Keeperlog has to say about a store. */
 const STORE_STREAM = '$store';
 
@@ -42,64 +34,23 @@ export interface StoreIdentity {
   readonly nodeId: string;
 }
 
-/** Opens a store for writing. The directory is locked by the caller. */
-export async function openWritingStore(
-  settings: Settings,
-  logger: Logger,
-  runtime: Runtime,
-  signal: AbortSignal | undefined,
-): Promise<WritingStore> {
-  const opening = new Opening(settings, runtime);
-  try {
-    const opened = await opening.opened;
-    if (signal?.aborted === true) throw aborted(signal, 'opening the store');
-    return await WritingStore.create(settings, logger, runtime, opening, opened, signal);
-  } catch (error) {
-    await opening.engine.release();
-    throw error;
-  }
-}
-
-/** The engine's parts while the writer recovers the directory. Hands its events on to the store, once there is one. */
-class Opening {
+/** What a store is made of, once its directory was recovered and read. */
+export interface WritingStoreParts {
+  readonly identity: StoreIdentity;
+  readonly opened: Opened;
+  readonly settings: Settings;
+  readonly logger: Logger;
   readonly engine: Engine;
   readonly ring: RingProducer;
-  readonly opened: Promise<Opened>;
-  #store: WritingStore | undefined;
-  /** What happened before there was a store. */
-  readonly #missed: ((store: WritingStore) => void)[] = [];
-
-  constructor(settings: Settings, runtime: Runtime) {
-    // Room beyond the limit for the padding before a record that wraps.
-    const slack = align(settings.maxEventBytes) + RECORD_HEADER_BYTES;
-    const shared = allocateShared(align(settings.ringBytes) + slack);
-    const { promise, resolve, reject } = withResolvers<Opened>();
-    this.opened = promise;
-    this.engine = runtime.start(settings, shared, {
-      onWriter: (message) => {
-        if (message.kind === 'opened') resolve(message);
-        else if (message.kind === 'refused') reject(fromWire(message.error));
-        else this.#tell((store) => store.onWriter(message));
-      },
-      onBackground: (message) => this.#tell((store) => store.onBackground(message)),
-      onExit: (part, error) => {
-        reject(writerDied(error?.message ?? 'the writer thread has ended', error));
-        this.#tell((store) => store.onExit(part, error));
-      },
-    });
-    this.ring = new RingProducer(this.engine.link.state, settings.ringBytes, SYSTEM_RESERVE_BYTES);
-  }
-
-  /** From now on a store takes the events, first those that it has missed. */
-  handOver(store: WritingStore): void {
-    this.#store = store;
-    for (const event of this.#missed.splice(0)) event(store);
-  }
-
-  #tell(event: (store: WritingStore) => void): void {
-    if (this.#store === undefined) this.#missed.push(event);
-    else event(this.#store);
-  }
+  readonly records: Records;
+  readonly tail: TailCache;
+  readonly heads: Heads;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  /** Opens the checkpoint of heads that is in force. */
+  readonly openHeadsFile: () => HeadsFile | undefined;
+  /** The last sequence that the checkpoint covers. */
+  readonly checkpointSequence: number;
 }
 
 export class WritingStore {
@@ -123,34 +74,20 @@ export class WritingStore {
   #failure: KeeperError | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: {
-    identity: StoreIdentity;
-    opened: Opened;
-    settings: Settings;
-    logger: Logger;
-    runtime: Runtime;
-    opening: Opening;
-    hasher: PlaceHasher;
-    records: Records;
-    tail: TailCache;
-    heads: Heads;
-    keys: Keys;
-    clock: Clock;
-    checkpointSequence: number;
-  }) {
-    const { settings, opening, opened, runtime, hasher, heads, keys } = parts;
+  constructor(parts: WritingStoreParts) {
+    const { settings, engine, opened, heads, keys } = parts;
     const { nodeId, storeId } = parts.identity;
     this.identity = parts.identity;
     this.opened = opened;
-    this.ring = opening.ring;
+    this.ring = parts.ring;
     this.records = parts.records;
     this.tail = parts.tail;
     this.heads = heads;
     this.keys = keys;
     this.pending = new Pending();
-    this.#engine = opening.engine;
+    this.#engine = engine;
     this.#logger = parts.logger;
-    this.#state = opening.ring.state;
+    this.#state = parts.ring.state;
     const ringMemory = { bytes: this.#state.ring, view: this.#state.view };
     const readRecord = (sequence: number) => this.#readRecordSync(sequence);
     const duplicates = new Duplicates(keys, this.pending, ringMemory, readRecord, nodeId);
@@ -164,7 +101,7 @@ export class WritingStore {
         sequencer: this.sequencer,
         pending: this.pending,
         tail: this.tail,
-        link: opening.engine.link,
+        link: engine.link,
       },
       opened.lastSequence,
     );
@@ -176,75 +113,14 @@ export class WritingStore {
         accepted: () => this.sequencer.lastSequence,
         durable: () => this.appender.durable,
         segment: () => Atomics.load(this.#state.words, WORD.segment),
-        post: (message) => this.#engine.postBackground(message),
-        openFile: () => HeadsFile.open(runtime.storage, settings.dir, hasher),
+        post: (message) => engine.postBackground(message),
+        openFile: parts.openHeadsFile,
         onFailure: (error) => this.#logger.warn({ error }, 'the checkpoint of stream heads could not be written'),
       },
       parts.checkpointSequence,
     );
     this.appender.onDurable = () => this.#checkpoints.onDurable();
     this.appender.onDead = (why) => this.#fail(writerDied(why));
-  }
-
-  static async create(
-    settings: Settings,
-    logger: Logger,
-    runtime: Runtime,
-    opening: Opening,
-    opened: Opened,
-    signal: AbortSignal | undefined,
-  ): Promise<WritingStore> {
-    const { storage } = runtime;
-    const { dir } = settings;
-    const manifest = readManifest(storage, dir)!;
-    const storeId = Buffer.from(manifest.storeId, 'hex');
-    const hasher = await PlaceHasher.create(storeId);
-    const nameHasher = await NameHasher.create(Buffer.from(manifest.hashKey, 'hex'));
-    const catalog = new Catalog(storage, dir, storeId, hasher, manifest.firstSegment);
-    const tail = new TailCache(settings.cacheBytes);
-    const state = opening.ring.state;
-    let store: WritingStore | undefined;
-    const horizon = {
-      refresh: () => store?.appender.durable ?? opened.lastSequence,
-      newestSegment: () => Atomics.load(state.words, WORD.segment),
-    };
-    const records = new Records(catalog, tail, horizon, recordSeed(storeId), manifest.nodeId);
-    const noKeys = (): Keys => new Keys(nameHasher, settings.maxKeys, settings.maxKeyAgeMs);
-    const { file, keys } = loadCheckpoint(storage, dir, hasher, opened.lastSequence, noKeys);
-    const heads = new Heads(nameHasher, file);
-    try {
-      const checkpointSequence = file?.header.sequence ?? 0;
-      records.durable();
-      await replay(records, heads, keys, checkpointSequence, opened.lastSequence, signal);
-      const clock = new Clock(systemClock, (jumpMs) => {
-        logger.warn({ jumpMs }, 'the wall clock has jumped; timestamps go on increasing');
-      });
-      if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
-      const identity = { storeId: manifest.storeId, nodeId: manifest.nodeId };
-      store = new WritingStore({
-        identity,
-        opened,
-        settings,
-        logger,
-        runtime,
-        opening,
-        hasher,
-        records,
-        tail,
-        heads,
-        keys,
-        clock,
-        checkpointSequence,
-      });
-    } catch (error) {
-      heads.close();
-      catalog.close();
-      throw error;
-    }
-    opening.engine.link.hold(false);
-    opening.handOver(store);
-    store.#reportRecovery();
-    return store;
   }
 
   get mode(): StoreMode {
@@ -361,7 +237,8 @@ export class WritingStore {
     this.#logger.error({ error: cause }, 'the log cannot be written any more: close the store and open it again');
   }
 
-  #reportRecovery(): void {
+  /** Tell of what the writer found when it opened the directory. */
+  reportRecovery(): void {
     const { recovery } = this.opened;
     if (!recovery.clean) {
       this.#logger.info(recovery, 'the store was not closed by its last writer, and has been recovered');
@@ -384,37 +261,4 @@ export class WritingStore {
     const run = this.records.loadSync(sequence, durable);
     return { memory: run.memory, at: run.at(sequence) };
   }
-}
-
-function suspendedError(cause: KeeperError): KeeperError {
-  return new KeeperError('ERR_DEGRADED', `writes are suspended: ${cause.message}`, {
-    retryAfterMs: SUSPENDED_RETRY_MS,
-    mode: 'suspended',
-    outcome: 'not-appended',
-    cause,
-    hint: 'Free space on the disk: writes resume by themselves.',
-  });
-}
-
-export function closedError(): KeeperError {
-  return new KeeperError('ERR_CLOSED', 'the store is closed', { outcome: 'not-appended' });
-}
-
-function writerDied(why: string, cause?: Error): KeeperError {
-  return new KeeperError('ERR_STORAGE', `the writer has died: ${why}`, {
-    errno: 'EPIPE',
-    syscall: 'worker',
-    cause,
-    hint: 'Close the store and open it again: recovery finds everything that was acknowledged.',
-  });
-}
-
-function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
-  let resolve!: (value: T) => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
 }

@@ -235,6 +235,16 @@ describe('backpressure', () => {
 describe('idempotency keys', () => {
   const keyed = (key: string, data: unknown = 1): NewEvent => ({ type: 't', data, idempotencyKey: key });
 
+  test('an abort of a call that repeats a pending one leaves open what becomes of that', async () => {
+    const store = await open();
+    const controller = new AbortController();
+    const first = store.append('a', keyed('k'));
+    const again = store.append('a', keyed('k'), { signal: controller.signal });
+    controller.abort();
+    expect(await failure('ERR_ABORTED', () => again)).toMatchObject({ outcome: 'unknown' });
+    expect(await first).toMatchObject({ firstSequence: 1, duplicate: false });
+  });
+
   test('are remembered after the store was closed and opened again', async () => {
     const store = await open();
     const first = await store.append('a', keyed('k'));

@@ -310,6 +310,12 @@ export function describeReads(openShared: OpenLog): void {
       expect(streams.map(({ stream }) => stream)).toEqual(expected);
     });
 
+    test('null for options is refused, here and by every other read', async () => {
+      for (const read of [() => log.streams(null!), () => log.read({}, null!), () => log.readStream('a', null!)]) {
+        expect(await refusal(() => read().toArray())).toEqual({ code: 'ERR_INVALID_QUERY', path: 'options' });
+      }
+    });
+
     test.each<[string, unknown]>([
       ['prefix', 1],
       ['after', 1],

@@ -2,7 +2,7 @@
 
 import { NO_ROOM } from '../../shared/format/messagepack-writer.js';
 import { type Memory, memoryOf } from '../../shared/format/record.js';
-import { within } from '../../shared/names.js';
+import { invalidEvent, within } from '../../shared/names.js';
 import type { Settings } from '../../shared/options.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { RingProducer } from '../../shared/ring/producer.js';
@@ -16,6 +16,7 @@ export class AppendEncoder {
   readonly #encoder: EventEncoder;
   readonly #ring: RingProducer;
   readonly #memory: Memory;
+  readonly #maxBatchEvents: number;
   readonly #maxBatchBytes: number;
   readonly #starts: number[] = [];
   #keys: string[] | undefined;
@@ -25,7 +26,26 @@ export class AppendEncoder {
     this.#encoder = new EventEncoder(settings);
     this.#ring = ring;
     this.#memory = { bytes: ring.state.ring, view: ring.state.view };
+    this.#maxBatchEvents = settings.maxBatchEvents;
     this.#maxBatchBytes = settings.maxBatchBytes;
+  }
+
+  /**
+   * How many events a call has.
+   * @throws ERR_INVALID_EVENT for none, ERR_BATCH_TOO_LARGE for too many
+   */
+  countOf(parts: readonly Part[]): number {
+    let count = 0;
+    for (const part of parts) count += part.count;
+    if (count === 0) throw invalidEvent('events', 'is empty: an append has one event at least');
+    if (count <= this.#maxBatchEvents) return count;
+    const limit = this.#maxBatchEvents;
+    throw new KeeperError('ERR_BATCH_TOO_LARGE', `the call has ${count} events; a call may have ${limit}`, {
+      bytes: 0,
+      events: count,
+      limit,
+      hint: 'Append in several calls, or raise maxBatchEvents.',
+    });
   }
 
   /** The idempotency key of each event that was encoded last, or undefined if none has one. */

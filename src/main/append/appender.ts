@@ -5,7 +5,7 @@
 
 import { invalidEvent } from '../../shared/names.js';
 import type { Settings } from '../../shared/options.js';
-import { aborted, type ErrorCode, KeeperError } from '../../shared/portable/errors.js';
+import { aborted, type ErrorCode, type KeeperError } from '../../shared/portable/errors.js';
 import type { Appended } from '../../shared/portable/log.js';
 import { type SharedState, WORD } from '../../shared/ring/layout.js';
 import type { RingPlace, RingProducer } from '../../shared/ring/producer.js';
@@ -13,14 +13,12 @@ import { AppendEncoder } from './append-encoder.js';
 import { Call, type CallFlags, notAppended, type Part } from './call.js';
 import type { Heads } from './heads.js';
 import type { Pending } from './pending.js';
+import { Publisher } from './publisher.js';
+import { Results } from './results.js';
 import { copyIntoRing, type Sequencer } from './sequencer.js';
-import { durablePosition, type WriterLink, writtenPosition } from './writer-link.js';
-
-/** So much is published at once, rather than at the end of the microtask: the writer writes while more is accepted. */
-const PUBLISH_BYTES = 128 * 1024;
-
-/** When to try again after ring and waiting room were full. Unit: milliseconds. */
-const RETRY_AFTER_MS = 50;
+import { backpressure, Waiters } from './waiters.js';
+import { Work } from './work.js';
+import { durablePosition, type WriterLink } from './writer-link.js';
 
 /** What becomes of a waiter alone, when there is room for it or before. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_ABORTED', 'ERR_CONFLICT', 'ERR_IDEMPOTENCY_REUSED']);
@@ -49,20 +47,16 @@ export interface AppenderParts {
 export class Appender {
   readonly #parts: AppenderParts;
   readonly #encoder: AppendEncoder;
+  readonly #waiters: Waiters;
+  readonly #publisher: Publisher;
+  readonly #results: Results;
+  readonly #work: Work;
   readonly #counts = { appends: 0, events: 0, commits: 0, committed: 0, largest: 0 };
   #gate: (() => KeeperError) | undefined;
-  #waiting: Call[] = [];
-  #waitingBytes = 0;
   /** While a user's events are read, which can run a user's code. */
   #encoding = false;
-  #publishing = false;
-  readonly #publishSoon = (): void => this.#publish();
-  #wantWritten = 0;
-  #unpublished = 0;
-  #lastGroup = 0;
   #durable: number;
   #durablePosition = 0;
-  #onIdle: (() => void)[] = [];
   /** Called after the durable watermark has moved. */
   onDurable: () => void = () => {};
   /** Called where a blocked thread finds that the writer has died; is to fail everything. */
@@ -71,6 +65,10 @@ export class Appender {
   constructor(parts: AppenderParts, lastSequence: number) {
     this.#parts = parts;
     this.#encoder = new AppendEncoder(parts.settings, parts.ring);
+    this.#waiters = new Waiters(parts.settings.maxPendingBytes);
+    this.#publisher = new Publisher(parts.ring);
+    this.#results = new Results(parts.nodeId, parts.pending, parts.link);
+    this.#work = new Work(parts.pending, this.#waiters, parts.link);
     this.#durable = lastSequence;
   }
 
@@ -81,7 +79,7 @@ export class Appender {
 
   /** Appends that wait for room in the ring. */
   get waiting(): { readonly calls: number; readonly bytes: number } {
-    return { calls: this.#waiting.length, bytes: this.#waitingBytes };
+    return { calls: this.#waiters.count, bytes: this.#waiters.bytes };
   }
 
   get counts(): Readonly<{ appends: number; events: number; commits: number; committed: number; largest: number }> {
@@ -98,8 +96,8 @@ export class Appender {
       if (signal?.aborted === true) throw aborted(signal, 'the append', 'not-appended');
       const call = this.#accept(parts, flags, true);
       call.listen(resolve, reject);
-      if (signal !== undefined) call.abortWith(signal, () => this.#removeWaiting(call));
-      this.#follow(call);
+      if (signal !== undefined) call.abortWith(signal, () => this.#waiters.remove(call));
+      this.#results.follow(call);
     });
   }
 
@@ -108,10 +106,8 @@ export class Appender {
     const call = this.#accept(parts, flags, false);
     const durable = new Promise<Appended>((resolve, reject) => call.listen(resolve, reject));
     durable.catch(() => {}); // may be left alone; the failure also reaches the logger
-    const { admitted } = call;
-    const first = admitted?.kind === 'repeats' ? admitted.pending : call;
-    const { ids } = admitted?.kind === 'repeated' ? admitted.result : first.result(this.#parts.nodeId, 'accepted');
-    this.#follow(call);
+    const ids = this.#results.idsOf(call);
+    this.#results.follow(call);
     return { ids, durable };
   }
 
@@ -127,10 +123,10 @@ export class Appender {
         outcome.error = error;
       },
     );
-    this.#follow(call);
+    this.#results.follow(call);
     const { link } = this.#parts;
     for (;;) {
-      this.#publish();
+      this.#publisher.publish();
       const settled = Atomics.load(link.state.words, WORD.settled);
       link.drain();
       this.settle();
@@ -143,7 +139,7 @@ export class Appender {
 
   /** Resolves when everything that was accepted before, or waits, is durable. */
   flush(): Promise<void> {
-    const last = this.#waiting.at(-1) ?? this.#parts.pending.newest;
+    const last = this.#waiters.newest ?? this.#parts.pending.newest;
     if (last === undefined) return Promise.resolve();
     return new Promise((resolve, reject) => {
       last.whenDone((error) => {
@@ -157,33 +153,33 @@ export class Appender {
 
   /** Resolves when nothing is pending or waiting any more. */
   whenIdle(): Promise<void> {
-    if (this.#isIdle) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
+    return this.#work.whenDone();
   }
 
   /** See how far the writer has come: give results, take back room, let waiters in. */
   settle(): void {
     const { pending, ring, tail, link } = this.#parts;
     const durable = durablePosition(link.state);
-    if (this.#wantWritten > 0) this.#settleWritten();
+    this.#results.settleWritten();
     if (durable <= this.#durablePosition) return;
     this.#durablePosition = durable;
     const before = this.#durable;
     for (let call = pending.takeDurable(durable); call !== undefined; call = pending.takeDurable(durable)) {
       for (const { head } of call.parts) head.pending--;
       this.#durable = call.lastSequence;
-      this.#finish(call, undefined);
+      this.#results.finish(call, undefined);
     }
     tail.take(ring.state, durable, before + 1, this.#durable);
     ring.reclaim(durable);
     if (durable === ring.head.position) tail.skipTo(ring.head);
+    const events = this.#durable - before;
+    this.#publisher.settled(events);
     this.#counts.commits++;
-    this.#lastGroup = this.#durable - before;
-    this.#counts.committed += this.#durable - before;
-    this.#counts.largest = Math.max(this.#counts.largest, this.#durable - before);
+    this.#counts.committed += events;
+    this.#counts.largest = Math.max(this.#counts.largest, events);
     this.#admitWaiting();
     this.onDurable();
-    this.#rest();
+    this.#work.rest();
   }
 
   /**
@@ -201,9 +197,9 @@ export class Appender {
     this.#durablePosition = ring.head.position;
     ring.reclaim(ring.head.position);
     this.#parts.tail.skipTo(ring.head);
-    for (const call of given.reverse()) this.#finish(call, why('not-appended'));
-    this.#failWaiting(() => why('not-appended'));
-    this.#rest();
+    for (const call of given.reverse()) this.#results.finish(call, why('not-appended'));
+    this.#waiters.failAll(() => why('not-appended'));
+    this.#work.rest();
     return given.length;
   }
 
@@ -213,13 +209,9 @@ export class Appender {
     const { pending } = this.#parts;
     const failed: Call[] = [];
     for (let call = pending.takeNewest(); call !== undefined; call = pending.takeNewest()) failed.push(call);
-    for (const call of failed.reverse()) this.#finish(call, why('unknown'));
-    this.#failWaiting(() => why('not-appended'));
-    this.#rest();
-  }
-
-  get #isIdle(): boolean {
-    return this.#parts.pending.count === 0 && this.#waiting.length === 0;
+    for (const call of failed.reverse()) this.#results.finish(call, why('unknown'));
+    this.#waiters.failAll(() => why('not-appended'));
+    this.#work.rest();
   }
 
   #accept(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
@@ -244,13 +236,10 @@ export class Appender {
   }
 
   #acceptCall(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
-    const { settings } = this.#parts;
     const { system } = flags;
-    let count = 0;
-    for (const part of parts) count += part.count;
-    checkCount(count, settings.maxBatchEvents);
+    const count = this.#encoder.countOf(parts);
     const call = new Call(parts, count, flags);
-    const first = this.#waiting.length === 0 || system;
+    const first = this.#waiters.count === 0 || system;
     let starts: readonly number[] | undefined;
     this.#encoding = true;
     try {
@@ -266,16 +255,14 @@ export class Appender {
       this.#admit(call, starts);
       return call;
     }
-    const { bytes } = call.encoded!;
-    if (!mayWait || this.#waitingBytes + bytes > settings.maxPendingBytes) throw backpressure();
-    this.#waiting.push(call);
-    this.#waitingBytes += bytes;
-    this.#parts.link.hold(true);
+    if (!mayWait) throw backpressure();
+    this.#waiters.push(call);
+    this.#work.begin();
     return call;
   }
 
   #admit(call: Call, starts: readonly number[]): void {
-    const { sequencer, ring, pending, link } = this.#parts;
+    const { sequencer, ring, pending } = this.#parts;
     try {
       call.admitted = sequencer.admit(call, starts);
     } catch (error) {
@@ -286,78 +273,18 @@ export class Appender {
     pending.push(call);
     this.#counts.appends++;
     this.#counts.events += call.count;
-    link.hold(true);
-    this.#unpublished += call.count;
-    if (ring.unpublishedBytes >= PUBLISH_BYTES || this.#unpublished * 2 >= this.#lastGroup) {
-      this.#unpublished = 0;
-      ring.publish();
-    }
-    if (this.#publishing) return;
-    this.#publishing = true;
-    queueMicrotask(this.#publishSoon);
-  }
-
-  /** Give the call what it can have already. */
-  #follow(call: Call): void {
-    const { nodeId } = this.#parts;
-    const { admitted } = call;
-    switch (admitted?.kind) {
-      case undefined:
-        return;
-      case 'accepted':
-        if (call.flags.durability === 'accepted') call.resolve(call.result(nodeId, 'accepted'));
-        else if (call.flags.durability === 'written') this.#countWritten(1);
-        return;
-      case 'repeats':
-        admitted.pending.whenDone((error) => {
-          if (error !== undefined) call.reject(error);
-          else call.resolve(admitted.pending.result(nodeId, 'synced', call));
-        });
-        return;
-      case 'repeated':
-        call.resolve(admitted.result);
-    }
-  }
-
-  #publish(): void {
-    if (!this.#publishing) return;
-    this.#publishing = false;
-    this.#unpublished = 0;
-    if (this.#parts.ring.unpublishedBytes > 0) this.#parts.ring.publish();
-  }
-
-  #settleWritten(): void {
-    const { pending, link, nodeId } = this.#parts;
-    pending.forEachWritten(writtenPosition(link.state), (call) => {
-      if (call.flags.durability !== 'written') return;
-      call.writtenSeen = true;
-      this.#countWritten(-1);
-      call.resolve(call.result(nodeId, 'written'));
-    });
-  }
-
-  #countWritten(change: 1 | -1): void {
-    this.#wantWritten += change;
-    Atomics.store(this.#parts.link.state.words, WORD.wantWritten, this.#wantWritten > 0 ? 1 : 0);
-  }
-
-  /** The call is durable, or has failed for good. */
-  #finish(call: Call, error: KeeperError | undefined): void {
-    if (call.flags.durability === 'written' && !call.writtenSeen) this.#countWritten(-1);
-    if (error === undefined) call.resolve(call.result(this.#parts.nodeId, 'synced'));
-    else call.reject(error);
-    call.end(error);
+    this.#work.begin();
+    this.#publisher.added(call.count);
   }
 
   #admitWaiting(): void {
-    while (this.#waiting.length > 0) {
-      const call = this.#waiting[0]!;
+    for (let call = this.#waiters.oldest; call !== undefined; call = this.#waiters.oldest) {
       const starts = copyIntoRing(this.#parts.ring, call);
       if (starts === undefined) return;
-      this.#removeWaiting(call);
+      this.#waiters.remove(call);
       try {
         this.#admit(call, starts);
-        this.#follow(call);
+        this.#results.follow(call);
         if (!call.accepted) call.end(undefined);
       } catch (error) {
         const refusal = notAppended(error) as KeeperError;
@@ -366,54 +293,4 @@ export class Appender {
       }
     }
   }
-
-  #removeWaiting(call: Call): void {
-    const place = this.#waiting.indexOf(call);
-    if (place === -1) return;
-    this.#waiting.splice(place, 1);
-    this.#waitingBytes -= call.encoded!.bytes;
-    call.encoded = undefined;
-    for (const { head } of call.parts) head.pending--;
-  }
-
-  #failWaiting(why: () => KeeperError): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    for (const call of waiting) {
-      for (const { head } of call.parts) head.pending--;
-      const error = why();
-      call.reject(error);
-      call.end(error);
-    }
-  }
-
-  /** With nothing left to do, let Node end, and tell who waits for that. */
-  #rest(): void {
-    if (!this.#isIdle) return;
-    this.#parts.link.hold(false);
-    const listeners = this.#onIdle;
-    this.#onIdle = [];
-    for (const listener of listeners) listener();
-  }
-}
-
-function checkCount(count: number, limit: number): void {
-  if (count === 0) throw invalidEvent('events', 'is empty: an append has one event at least');
-  if (count <= limit) return;
-  throw new KeeperError('ERR_BATCH_TOO_LARGE', `the call has ${count} events; a call may have ${limit}`, {
-    bytes: 0,
-    events: count,
-    limit,
-    hint: 'Append in several calls, or raise maxBatchEvents.',
-  });
-}
-
-function backpressure(): KeeperError {
-  return new KeeperError('ERR_BACKPRESSURE', 'too much is waiting to be written', {
-    retryAfterMs: RETRY_AFTER_MS,
-    mode: 'open',
-    outcome: 'not-appended',
-    hint: 'Await what was appended before appending more, or raise ringBytes or maxPendingBytes.',
-  });
 }

@@ -100,15 +100,16 @@ export class Call {
 
   /**
    * End the waiting when a signal aborts.
-   * @param onAbort called if that happens before the call is accepted
+   * @param onAbort called if that happens while the call waits for room
    */
   abortWith(signal: AbortSignal, onAbort: () => void): void {
     this.#signal = signal;
     this.#onAbort = () => {
-      const error = aborted(signal, 'the append', this.accepted ? 'unknown' : 'not-appended');
-      if (!this.accepted) onAbort();
+      const waits = this.admitted === undefined;
+      const error = aborted(signal, 'the append', waits ? 'not-appended' : 'unknown');
+      if (waits) onAbort();
       this.reject(error);
-      if (!this.accepted) this.end(error);
+      if (waits) this.end(error);
     };
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }

@@ -18,7 +18,12 @@ const NS_PER_MS = 1_000_000n;
  * Check everything about the options that needs no look at the log.
  * @throws ERR_INVALID_QUERY
  */
-export function checkReadOptions(options: object, known: readonly string[]): void {
+export function checkReadOptions(
+  options: object,
+  known: readonly string[],
+  bounds: readonly ('from' | 'to' | 'after')[] = ['from', 'to', 'after'],
+): void {
+  if (typeof options !== 'object' || options === null) throw invalidQuery('options', 'must be an object');
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) throw invalidQuery(key, `is not an option here: ${known.join(', ')}`);
   }
@@ -32,7 +37,7 @@ export function checkReadOptions(options: object, known: readonly string[]): voi
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidQuery('signal', 'must be an AbortSignal');
   if (from !== undefined && after !== undefined)
     throw invalidQuery('after', 'cannot go with from: both say where to begin');
-  for (const name of ['from', 'to', 'after'] as const) {
+  for (const name of bounds) {
     const bound = (options as ReadOptions)[name];
     if (bound !== undefined) checkBound(bound, name);
   }

@@ -92,7 +92,7 @@ export class Reader {
   streams(options: StreamsOptions = {}): PulledRows<StreamInfo> {
     this.#check();
     // Here `after` is a name, not a place in the log.
-    checkReadOptions({ ...options, after: undefined }, STREAMS_OPTIONS);
+    checkReadOptions(options, STREAMS_OPTIONS, []);
     for (const name of ['prefix', 'after'] as const) {
       if (options[name] !== undefined && typeof options[name] !== 'string')
         throw invalidQuery(name, 'must be a string');

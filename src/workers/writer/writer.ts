@@ -8,12 +8,13 @@ import { MANIFEST_FILE } from '../../shared/format/file-names.js';
 import type { Channel, FromWriter, Opened, ToWriter } from '../../shared/messages.js';
 import { KeeperError, toWire } from '../../shared/portable/errors.js';
 import { RingConsumer } from '../../shared/ring/consumer.js';
-import { bump, MODE, type Mode, POSITION, type SharedState, storePosition, WORD } from '../../shared/ring/layout.js';
+import { MODE, type SharedState, WORD } from '../../shared/ring/layout.js';
 import { isOutOfSpace, makeDirDurable, type Storage, storageError } from '../../shared/storage.js';
 import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
 import { type Recovered, recover } from './recovery.js';
 import { firstLogFile, nextLogFile } from './rotation.js';
+import { Signals } from './signals.js';
 import { WatermarkFile } from './watermark-file.js';
 
 export interface WriterOptions {
@@ -38,6 +39,7 @@ export class Writer {
   readonly #state: SharedState;
   readonly #port: Channel<FromWriter, ToWriter>;
   readonly #ring: RingConsumer;
+  readonly #signals: Signals;
   readonly #onBegun: (segment: number) => void;
   #log!: LogFile;
   #watermark!: WatermarkFile;
@@ -63,11 +65,8 @@ export class Writer {
     this.#state = state;
     this.#port = port;
     this.#ring = new RingConsumer(state);
+    this.#signals = new Signals(state, (message) => port.post(message));
     this.#onBegun = onBegun;
-  }
-
-  get mode(): Mode {
-    return Atomics.load(this.#state.words, WORD.mode) as Mode;
   }
 
   /** Recover the directory and begin. Posts `opened`, or `refused`. */
@@ -85,25 +84,22 @@ export class Writer {
       this.#watermark = WatermarkFile.open(this.#storage, dir, found.hasher, found.watermark?.turn ?? 0);
       this.#markDurable(false);
       this.#watermark.sync();
-      storePosition(this.#state, POSITION.endOffset, this.#log.endOffset);
-      Atomics.store(this.#state.words, WORD.segment, this.#log.number);
-      Atomics.store(this.#state.words, WORD.mode, MODE.running);
+      this.#signals.endsAt(this.#log.number, this.#log.endOffset);
       if (!this.#log.empty) this.#onBegun(this.#log.number);
-      this.#port.post({
+      this.#signals.setMode(MODE.running, {
         kind: 'opened',
         lastSequence: manifest.durableUpTo,
         lastTimestampNs: this.#timestampNs,
         recovery: { ...report, tookMs: performance.now() - began },
       } satisfies Opened);
     } catch (error) {
-      Atomics.store(this.#state.words, WORD.mode, MODE.closed);
-      this.#port.post({ kind: 'refused', error: toWire(asKeeperError(error)) });
+      this.#signals.setMode(MODE.closed, { kind: 'refused', error: toWire(asKeeperError(error)) });
     }
   }
 
   /** Take turns until the store is closed. */
   run(): void {
-    while (this.mode !== MODE.closed) {
+    while (this.#signals.mode !== MODE.closed) {
       const signal = Atomics.load(this.#state.words, WORD.signal);
       if (this.turn()) continue;
       if (Atomics.wait(this.#state.words, WORD.signal, signal, this.#sleepMs()) === 'timed-out') this.idle();
@@ -112,7 +108,7 @@ export class Writer {
 
   /** Do what there is to do. Returns whether there was anything. */
   turn(): boolean {
-    Atomics.add(this.#state.words, WORD.beat, 1);
+    this.#signals.beat();
     if (Atomics.load(this.#state.words, WORD.control) !== this.#controlSeen) {
       this.#controlSeen = Atomics.load(this.#state.words, WORD.control);
       for (let message = this.#port.receive(); message !== undefined; message = this.#port.receive()) {
@@ -120,21 +116,17 @@ export class Writer {
       }
       return true;
     }
-    switch (this.mode) {
-      case MODE.running: {
-        const group = takeGroup(this.#ring, this.#seed);
-        if (group !== undefined) this.#inSystemCalls(() => this.#commit(group));
-        return group !== undefined;
-      }
-      default:
-        return false;
-    }
+    if (this.#signals.mode !== MODE.running) return false;
+    const group = takeGroup(this.#ring, this.#seed);
+    if (group !== undefined) this.#signals.inSystemCalls(() => this.#commit(group));
+    return group !== undefined;
   }
 
   /** Nothing has come for a while: have the watermark synced, or see whether there is space again. */
   idle(): void {
-    if (this.mode === MODE.running) this.#syncWatermark();
-    else if (this.mode === MODE.suspended && this.#rolledBack) this.#inSystemCalls(() => this.#probe());
+    if (this.#signals.mode === MODE.running) this.#syncWatermark();
+    else if (this.#signals.mode === MODE.suspended && this.#rolledBack)
+      this.#signals.inSystemCalls(() => this.#probe());
   }
 
   /** One group commit, from the ring to the acknowledgement. */
@@ -146,8 +138,7 @@ export class Writer {
       this.#failWrite(asKeeperError(error));
       return;
     }
-    storePosition(this.#state, POSITION.written, group.end.position);
-    if (Atomics.load(this.#state.words, WORD.wantWritten) === 1) this.#tellProgress();
+    this.#signals.written(group.end.position);
     const begins = this.#log.empty;
     try {
       this.#log.sync();
@@ -158,10 +149,8 @@ export class Writer {
     }
     this.#durable = group.lastSequence;
     this.#timestampNs = group.lastTimestampNs;
-    storePosition(this.#state, POSITION.endOffset, this.#log.endOffset);
-    Atomics.store(this.#state.words, WORD.segment, this.#log.number);
-    storePosition(this.#state, POSITION.durable, group.end.position);
-    this.#tellProgress();
+    this.#signals.endsAt(this.#log.number, this.#log.endOffset);
+    this.#signals.durable(group.end.position);
     if (begins) this.#onBegun(this.#log.number);
     try {
       this.#markDurable(false);
@@ -189,7 +178,7 @@ export class Writer {
       if (!isOutOfSpace(failure)) throw failure;
       // The old segment stays valid, and grows meanwhile.
       this.#nextRotationMs = now + ROTATION_RETRY_MS;
-      this.#report('warn', { error: toWire(failure), segment: log.number }, 'no space for the next segment');
+      this.#signals.log('warn', { error: toWire(failure), segment: log.number }, 'no space for the next segment');
       return;
     }
     log.close();
@@ -207,7 +196,7 @@ export class Writer {
       return;
     }
     this.#rolledBack = false;
-    this.#setMode(MODE.suspended, { kind: 'suspended', error: toWire(error) });
+    this.#signals.setMode(MODE.suspended, { kind: 'suspended', error: toWire(error) });
   }
 
   /** In suspension: see whether there is space again. */
@@ -224,12 +213,12 @@ export class Writer {
       }
       return;
     }
-    this.#setMode(MODE.running, { kind: 'resumed' });
+    this.#signals.setMode(MODE.running, { kind: 'resumed' });
   }
 
   /** Final: nothing will be written any more. */
   #fail(error: KeeperError): void {
-    this.#setMode(MODE.failed, { kind: 'failed', error: toWire(error) });
+    this.#signals.setMode(MODE.failed, { kind: 'failed', error: toWire(error) });
   }
 
   #obey(message: ToWriter): void {
@@ -247,13 +236,13 @@ export class Writer {
   }
 
   #close(): void {
-    while (this.mode === MODE.running) {
+    while (this.#signals.mode === MODE.running) {
       const group = takeGroup(this.#ring, this.#seed);
       if (group === undefined) break;
       this.#commit(group);
     }
     try {
-      if (this.mode === MODE.running) {
+      if (this.#signals.mode === MODE.running) {
         this.#markDurable(true);
         this.#watermark.sync();
       }
@@ -262,7 +251,7 @@ export class Writer {
     }
     this.#watermark.close();
     this.#log.close();
-    this.#setMode(MODE.closed, { kind: 'closed' });
+    this.#signals.setMode(MODE.closed, { kind: 'closed' });
   }
 
   #markDurable(clean: boolean): void {
@@ -278,41 +267,15 @@ export class Writer {
   #syncWatermark(): void {
     if (this.#watermark.synced) return;
     try {
-      this.#inSystemCalls(() => this.#watermark.sync());
+      this.#signals.inSystemCalls(() => this.#watermark.sync());
     } catch (error) {
       this.#fail(asKeeperError(error));
     }
   }
 
   #sleepMs(): number {
-    if (this.mode === MODE.suspended) return SLEEP_MS.probing;
+    if (this.#signals.mode === MODE.suspended) return SLEEP_MS.probing;
     return this.#watermark.synced ? SLEEP_MS.idle : SLEEP_MS.unsynced;
-  }
-
-  #setMode(mode: Mode, message: FromWriter): void {
-    Atomics.store(this.#state.words, WORD.mode, mode);
-    this.#port.post(message);
-    bump(this.#state, WORD.settled);
-  }
-
-  /** A watermark has moved: wake a blocked caller, and send a message unless one is on its way. */
-  #tellProgress(): void {
-    bump(this.#state, WORD.settled);
-    if (Atomics.exchange(this.#state.words, WORD.notified, 1) === 0) this.#port.post({ kind: 'progress' });
-  }
-
-  /** Inside, the writer cannot beat: a blocked caller must not take it for dead. */
-  #inSystemCalls(calls: () => void): void {
-    Atomics.store(this.#state.words, WORD.phase, 1);
-    try {
-      calls();
-    } finally {
-      Atomics.store(this.#state.words, WORD.phase, 0);
-    }
-  }
-
-  #report(level: 'warn' | 'info', fields: Record<string, unknown>, message: string): void {
-    this.#port.post({ kind: 'log', level, fields, message });
   }
 }
 

@@ -1,0 +1,135 @@
+/** Opening a store for writing: the threads are started, the writer recovers, and the parts are made of what it left. */
+import { PlaceHasher, recordSeed } from '../shared/format/checksum.js';
+import { NameHasher } from '../shared/format/name-hash.js';
+import { align, RECORD_HEADER_BYTES } from '../shared/format/record.js';
+import { readManifest } from '../shared/inspect.js';
+import type { Opened } from '../shared/messages.js';
+import { type Logger, type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
+import { aborted, fromWire } from '../shared/portable/errors.js';
+import { allocateShared, WORD } from '../shared/ring/layout.js';
+import { RingProducer } from '../shared/ring/producer.js';
+import { Clock, systemClock } from './append/clock.js';
+import { Heads } from './append/heads.js';
+import { HeadsFile } from './append/heads-file.js';
+import { Keys } from './append/keys.js';
+import { Catalog } from './read/catalog.js';
+import { Records } from './read/records.js';
+import { TailCache } from './read/tail-cache.js';
+import { loadCheckpoint, replay } from './replay.js';
+import type { Engine, Runtime } from './runtime.js';
+import { writerDied } from './store-errors.js';
+import { withResolvers } from './with-resolvers.js';
+import { WritingStore } from './writing-store.js';
+
+/** The clock begins so far after the last event. Unit: nanoseconds. */
+const CLOCK_MARGIN_NS = 10_000_000n;
+
+/** Opens a store for writing. The directory is locked by the caller. */
+export async function openWritingStore(
+  settings: Settings,
+  logger: Logger,
+  runtime: Runtime,
+  signal: AbortSignal | undefined,
+): Promise<WritingStore> {
+  const opening = new Opening(settings, runtime);
+  try {
+    const opened = await opening.opened;
+    if (signal?.aborted === true) throw aborted(signal, 'opening the store');
+    const store = await makeStore(settings, logger, runtime, opening, opened, signal);
+    opening.engine.link.hold(false);
+    opening.handOver(store);
+    store.reportRecovery();
+    return store;
+  } catch (error) {
+    await opening.engine.release();
+    throw error;
+  }
+}
+
+/** The engine's parts while the writer recovers the directory. Hands its events on to the store, once there is one. */
+class Opening {
+  readonly engine: Engine;
+  readonly ring: RingProducer;
+  readonly opened: Promise<Opened>;
+  #store: WritingStore | undefined;
+  /** What happened before there was a store. */
+  readonly #missed: ((store: WritingStore) => void)[] = [];
+
+  constructor(settings: Settings, runtime: Runtime) {
+    // Room beyond the limit for the padding before a record that wraps.
+    const slack = align(settings.maxEventBytes) + RECORD_HEADER_BYTES;
+    const shared = allocateShared(align(settings.ringBytes) + slack);
+    const { promise, resolve, reject } = withResolvers<Opened>();
+    this.opened = promise;
+    this.engine = runtime.start(settings, shared, {
+      onWriter: (message) => {
+        if (message.kind === 'opened') resolve(message);
+        else if (message.kind === 'refused') reject(fromWire(message.error));
+        else this.#tell((store) => store.onWriter(message));
+      },
+      onBackground: (message) => this.#tell((store) => store.onBackground(message)),
+      onExit: (part, error) => {
+        reject(writerDied(error?.message ?? 'the writer thread has ended', error));
+        this.#tell((store) => store.onExit(part, error));
+      },
+    });
+    this.ring = new RingProducer(this.engine.link.state, settings.ringBytes, SYSTEM_RESERVE_BYTES);
+  }
+
+  /** From now on a store takes the events, first those that it has missed. */
+  handOver(store: WritingStore): void {
+    this.#store = store;
+    for (const event of this.#missed.splice(0)) event(store);
+  }
+
+  #tell(event: (store: WritingStore) => void): void {
+    if (this.#store === undefined) this.#missed.push(event);
+    else event(this.#store);
+  }
+}
+
+/** The store over a directory that the writer has recovered: its heads and keys as of the last durable event. */
+async function makeStore(
+  settings: Settings,
+  logger: Logger,
+  { storage }: Runtime,
+  { engine, ring }: Opening,
+  opened: Opened,
+  signal: AbortSignal | undefined,
+): Promise<WritingStore> {
+  const { dir } = settings;
+  const manifest = readManifest(storage, dir)!;
+  const { nodeId } = manifest;
+  const storeId = Buffer.from(manifest.storeId, 'hex');
+  const hasher = await PlaceHasher.create(storeId);
+  const nameHasher = await NameHasher.create(Buffer.from(manifest.hashKey, 'hex'));
+  const catalog = new Catalog(storage, dir, storeId, hasher, manifest.firstSegment);
+  const tail = new TailCache(settings.cacheBytes);
+  let store: WritingStore | undefined;
+  const horizon = {
+    refresh: () => store?.appender.durable ?? opened.lastSequence,
+    newestSegment: () => Atomics.load(ring.state.words, WORD.segment),
+  };
+  const records = new Records(catalog, tail, horizon, recordSeed(storeId), nodeId);
+  const noKeys = (): Keys => new Keys(nameHasher, settings.maxKeys, settings.maxKeyAgeMs);
+  const { file, keys } = loadCheckpoint(storage, dir, hasher, opened.lastSequence, noKeys);
+  const heads = new Heads(nameHasher, file);
+  try {
+    const checkpointSequence = file?.header.sequence ?? 0;
+    records.durable();
+    await replay(records, heads, keys, checkpointSequence, opened.lastSequence, signal);
+    const clock = new Clock(systemClock, (jumpMs) => {
+      logger.warn({ jumpMs }, 'the wall clock has jumped; timestamps go on increasing');
+    });
+    if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
+    const identity = { storeId: manifest.storeId, nodeId };
+    const openHeadsFile = (): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher);
+    const own = { identity, opened, settings, logger, engine, ring, records, tail, heads, keys, clock };
+    store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });
+    return store;
+  } catch (error) {
+    heads.close();
+    catalog.close();
+    throw error;
+  }
+}
