@@ -224,7 +224,7 @@ export class WritingStore {
     this.#mode = 'open';
     this.appender.setGate(undefined);
     this.#logger.info({}, 'there is space again: writes are resumed');
-    this.#note('WritesResumed', { durable: this.appender.durable });
+    void this.#note('WritesResumed', { durable: this.appender.durable });
   }
 
   #fail(cause: KeeperError): void {
@@ -244,15 +244,16 @@ export class WritingStore {
       this.#logger.info(recovery, 'the store was not closed by its last writer, and has been recovered');
     }
     if (recovery.tornFile === undefined) return;
-    this.#note('TornTailSetAside', { bytes: recovery.tornBytes, file: recovery.tornFile });
+    void this.#note('TornTailSetAside', { bytes: recovery.tornBytes, file: recovery.tornFile });
   }
 
   /** Record something about the store in the store. */
-  #note(type: string, data: object): void {
-    const part = appendInput(STORE_STREAM, { type, data }, undefined);
-    this.appender.append([part], SYSTEM, undefined).catch((error) => {
+  async #note(type: string, data: object): Promise<void> {
+    try {
+      await this.appender.append([appendInput(STORE_STREAM, { type, data }, undefined)], SYSTEM, undefined);
+    } catch (error) {
       this.#logger.warn({ error, type }, 'an event about the store could not be recorded');
-    });
+    }
   }
 
   #readRecordSync(sequence: number): ReturnType<ConstructorParameters<typeof Duplicates>[3]> {

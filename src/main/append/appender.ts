@@ -91,20 +91,20 @@ export class Appender {
     this.#gate = gate;
   }
 
+  /** Accept, or have the call wait for room. Throws where it is refused; the promise tells what becomes of it. */
   append(parts: readonly Part[], flags: CallFlags, signal: AbortSignal | undefined): Promise<Appended> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) throw aborted(signal, 'the append', 'not-appended');
-      const call = this.#accept(parts, flags, true);
-      call.listen(resolve, reject);
-      if (signal !== undefined) call.abortWith(signal, () => this.#waiters.remove(call));
-      this.#results.follow(call);
-    });
+    if (signal?.aborted === true) throw aborted(signal, 'the append', 'not-appended');
+    const call = this.#accept(parts, flags, true);
+    const result = call.promise();
+    if (signal !== undefined) call.abortWith(signal, () => this.#waiters.remove(call));
+    this.#results.follow(call);
+    return result;
   }
 
   /** Accept now or not at all. */
   enqueue(parts: readonly Part[], flags: CallFlags): { ids: readonly string[]; durable: Promise<Appended> } {
     const call = this.#accept(parts, flags, false);
-    const durable = new Promise<Appended>((resolve, reject) => call.listen(resolve, reject));
+    const durable = call.promise();
     durable.catch(() => {}); // may be left alone; the failure also reaches the logger
     const ids = this.#results.idsOf(call);
     this.#results.follow(call);

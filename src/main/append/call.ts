@@ -49,6 +49,16 @@ export interface Encoded {
   readonly bytes: number;
 }
 
+/** What settles the promise that was made last: one function for all promises, rather than one for each append. */
+const captured: { resolve: (result: Appended) => void; reject: (error: KeeperError) => void } = {
+  resolve() {},
+  reject() {},
+};
+const capture = (resolve: (result: Appended) => void, reject: (error: KeeperError) => void): void => {
+  captured.resolve = resolve;
+  captured.reject = reject;
+};
+
 export class Call {
   readonly parts: readonly Part[];
   readonly count: number;
@@ -90,6 +100,13 @@ export class Call {
 
   get accepted(): boolean {
     return this.firstSequence !== 0;
+  }
+
+  /** The result, or why there is none. */
+  promise(): Promise<Appended> {
+    const promise = new Promise<Appended>(capture);
+    this.listen(captured.resolve, captured.reject);
+    return promise;
   }
 
   /** Have the result, or why there is none, handed over. */
@@ -164,6 +181,9 @@ export class Call {
   }
 }
 
+/** Ids of a second begin alike. */
+const textOf = { second: 0, text: '0' };
+
 /**
  * The ids of events whose timestamps are consecutive nanoseconds.
  * @param seconds, nanos of the last one
@@ -183,8 +203,12 @@ export function consecutiveIds(
       second -= 1;
       nano += 1_000_000_000;
     }
+    if (second !== textOf.second) {
+      textOf.second = second;
+      textOf.text = String(second);
+    }
     // A leading one keeps the zeros of the nine digits.
-    ids[i] = `${second}${String(1_000_000_000 + nano).slice(1)}_${firstSequence + i}_${nodeId}`;
+    ids[i] = `${textOf.text}${String(1_000_000_000 + nano).slice(1)}_${firstSequence + i}_${nodeId}`;
   }
   return ids;
 }

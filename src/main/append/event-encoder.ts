@@ -127,8 +127,8 @@ export class EventEncoder {
   #mostWithoutPayloads(stream: Uint8Array): number {
     let bytes = RECORD_HEADER_BYTES + stream.length + this.#type.length + RECORD_ALIGNMENT;
     bytes += 3 * (this.#agent.length + this.#session.length + this.#correlationId.length + this.#key.length);
-    for (const tag of this.#tags) bytes += 2 + 3 * tag.length;
-    for (const cause of this.#causes) bytes += typeof cause === 'string' ? 2 + 3 * cause.length : 4;
+    for (let i = 0; i < this.#tags.length; i++) bytes += 2 + 3 * this.#tags[i]!.length;
+    for (let i = 0; i < this.#causes.length; i++) bytes += 4 + 3 * String(this.#causes[i]).length;
     return bytes;
   }
 
