@@ -6,7 +6,7 @@ import { invalidEvent, within } from '../../shared/names.js';
 import type { Settings } from '../../shared/options.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { RingProducer } from '../../shared/ring/producer.js';
-import type { Encoded, Part } from './call.js';
+import { type Encoded, eventOf, type Part } from './call.js';
 import { EventEncoder, flagsOf } from './event-encoder.js';
 
 /** The heap's first memory. Unit: bytes. */
@@ -63,9 +63,9 @@ export class AppendEncoder {
     const ring = this.#ring;
     let place = 0;
     for (const part of parts) {
-      for (let i = 0; i < part.events.length; i++, place++) {
+      for (let i = 0; i < part.count; i++, place++) {
         try {
-          const at = this.#addToRing(part.events[i], place, part.head.bytes, flagsOf(place, count), system);
+          const at = this.#addToRing(eventOf(part, i), place, part.head.bytes, flagsOf(place, count), system);
           if (at === -1) {
             ring.discard();
             return undefined;
@@ -86,10 +86,10 @@ export class AppendEncoder {
     const heap = new Heap();
     let place = 0;
     for (const part of parts) {
-      for (let i = 0; i < part.events.length; i++, place++) {
+      for (let i = 0; i < part.count; i++, place++) {
         try {
           this.#starts[place] = heap.end;
-          this.#addToHeap(heap, part.events[i], place, part.head.bytes, flagsOf(place, count));
+          this.#addToHeap(heap, eventOf(part, i), place, part.head.bytes, flagsOf(place, count));
         } catch (error) {
           throw inCall(part, i, error);
         }

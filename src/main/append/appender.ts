@@ -23,8 +23,6 @@ import { durablePosition, type WriterLink } from './writer-link.js';
 /** What becomes of a waiter alone, when there is room for it or before. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_ABORTED', 'ERR_CONFLICT', 'ERR_IDEMPOTENCY_REUSED']);
 
-const NONE: readonly never[] = [];
-
 /** Who takes over what is durable before its room in the ring is used again. */
 export interface Tail {
   /** The records up to a position, with the given sequences. */
@@ -249,7 +247,7 @@ export class Appender {
       this.#encoding = false;
     }
     call.keys = this.#encoder.keys;
-    for (const part of parts) part.events = NONE;
+    for (const part of parts) part.events = undefined;
     if (starts !== undefined) {
       call.encoded = undefined;
       this.#admit(call, starts);

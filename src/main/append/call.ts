@@ -2,6 +2,7 @@
 import type { Memory } from '../../shared/format/record.js';
 import { aborted, isKeeperError, type KeeperError } from '../../shared/portable/errors.js';
 import type { Appended, AppendedMany, Durability, Expect } from '../../shared/portable/log.js';
+import type { EventIds } from './event-ids.js';
 import type { Head } from './heads.js';
 
 /** What goes to one stream. */
@@ -9,11 +10,11 @@ export interface Part {
   readonly stream: string;
   readonly count: number;
   readonly expect: Expect;
-  /** As they were given; let go once they are encoded. */
-  events: readonly unknown[];
-  /** Where the events stand in the call, for errors; whether it is one event or a list. */
-  readonly path: string;
+  /** The event, or the list of them, as it was given; let go once it is encoded. */
+  events: unknown;
+  /** Whether it is one event, rather than a list; where it stands in the call, for errors. */
   readonly single: boolean;
+  readonly path: string;
   /** The stream's head, once the part is accepted; the previous values bring it back if the append is given up. */
   head: Head;
   previousRevision: number;
@@ -58,6 +59,11 @@ const capture = (resolve: (result: Appended) => void, reject: (error: KeeperErro
   captured.resolve = resolve;
   captured.reject = reject;
 };
+
+/** One of the events of a part. */
+export function eventOf(part: Part, place: number): unknown {
+  return part.single ? part.events : (part.events as readonly unknown[])[place];
+}
 
 export class Call {
   readonly parts: readonly Part[];
@@ -159,10 +165,10 @@ export class Call {
    * What the caller gets, once the call is accepted.
    * @param repeat a later call that repeats this one, if the result is for that
    */
-  result(nodeId: string, durability: Durability, repeat?: Call): Appended {
+  result(eventIds: EventIds, durability: Durability, repeat?: Call): Appended {
     const last = this.parts[this.parts.length - 1]!;
     const result: Appended = {
-      ids: consecutiveIds(this.seconds, this.nanos, this.firstSequence, this.count, nodeId),
+      ids: eventIds.consecutive(this.seconds, this.nanos, this.firstSequence, this.count),
       firstSequence: this.firstSequence,
       lastSequence: this.lastSequence,
       revision: last.previousRevision + last.count,
@@ -179,36 +185,4 @@ export class Call {
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#resolve = this.#reject = this.#signal = this.#onAbort = undefined;
   }
-}
-
-/** Ids of a second begin alike. */
-const textOf = { second: 0, text: '0' };
-
-/**
- * The ids of events whose timestamps are consecutive nanoseconds.
- * @param seconds, nanos of the last one
- */
-export function consecutiveIds(
-  seconds: number,
-  nanos: number,
-  firstSequence: number,
-  count: number,
-  nodeId: string,
-): string[] {
-  const ids = new Array<string>(count);
-  for (let i = 0; i < count; i++) {
-    let second = seconds;
-    let nano = nanos - (count - 1 - i);
-    if (nano < 0) {
-      second -= 1;
-      nano += 1_000_000_000;
-    }
-    if (second !== textOf.second) {
-      textOf.second = second;
-      textOf.text = String(second);
-    }
-    // A leading one keeps the zeros of the nine digits.
-    ids[i] = `${textOf.text}${String(1_000_000_000 + nano).slice(1)}_${firstSequence + i}_${nodeId}`;
-  }
-  return ids;
 }

@@ -2,18 +2,19 @@
 import type { KeeperError } from '../../shared/portable/errors.js';
 import { WORD } from '../../shared/ring/layout.js';
 import type { Call } from './call.js';
+import { EventIds } from './event-ids.js';
 import type { Pending } from './pending.js';
 import { type WriterLink, writtenPosition } from './writer-link.js';
 
 export class Results {
-  readonly #nodeId: string;
+  readonly #ids: EventIds;
   readonly #pending: Pending;
   readonly #link: WriterLink;
   /** Calls that wait for `written` alone. */
   #wantWritten = 0;
 
   constructor(nodeId: string, pending: Pending, link: WriterLink) {
-    this.#nodeId = nodeId;
+    this.#ids = new EventIds(nodeId);
     this.#pending = pending;
     this.#link = link;
   }
@@ -25,13 +26,13 @@ export class Results {
       case undefined:
         return;
       case 'accepted':
-        if (call.flags.durability === 'accepted') call.resolve(call.result(this.#nodeId, 'accepted'));
+        if (call.flags.durability === 'accepted') call.resolve(call.result(this.#ids, 'accepted'));
         else if (call.flags.durability === 'written') this.#countWritten(1);
         return;
       case 'repeats':
         admitted.pending.whenDone((error) => {
           if (error !== undefined) call.reject(error);
-          else call.resolve(admitted.pending.result(this.#nodeId, 'synced', call));
+          else call.resolve(admitted.pending.result(this.#ids, 'synced', call));
         });
         return;
       case 'repeated':
@@ -43,7 +44,7 @@ export class Results {
   idsOf(call: Call): readonly string[] {
     const { admitted } = call;
     if (admitted?.kind === 'repeated') return admitted.result.ids;
-    return (admitted?.kind === 'repeats' ? admitted.pending : call).result(this.#nodeId, 'accepted').ids;
+    return (admitted?.kind === 'repeats' ? admitted.pending : call).result(this.#ids, 'accepted').ids;
   }
 
   /** See what is written, if somebody waits for that. */
@@ -53,14 +54,14 @@ export class Results {
       if (call.flags.durability !== 'written') return;
       call.writtenSeen = true;
       this.#countWritten(-1);
-      call.resolve(call.result(this.#nodeId, 'written'));
+      call.resolve(call.result(this.#ids, 'written'));
     });
   }
 
   /** The call is durable, or has failed for good. */
   finish(call: Call, error: KeeperError | undefined): void {
     if (call.flags.durability === 'written' && !call.writtenSeen) this.#countWritten(-1);
-    if (error === undefined) call.resolve(call.result(this.#nodeId, 'synced'));
+    if (error === undefined) call.resolve(call.result(this.#ids, 'synced'));
     else call.reject(error);
     call.end(error);
   }
