@@ -12,7 +12,15 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStore } from 'keeperlog';
-import { groupCommitsSince, groupCommitsText, latencyText, meets, runLoad } from '../dist/main/cli/load.js';
+import {
+  groupCommitsSince,
+  groupCommitsText,
+  latencyText,
+  meets,
+  runLoad,
+  WARM_UP_EVENTS,
+  warmUpText,
+} from '../dist/main/cli/load.js';
 import { bytesText, countText, table } from '../dist/main/cli/output.js';
 import { progressLine } from '../dist/main/cli/progress-line.js';
 import { verifyText } from '../dist/main/cli/verify.js';
@@ -57,13 +65,15 @@ const line = await progressLine('ingest', count);
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => interrupted.abort());
 let report;
+const warmUp = Math.min(warmUpEvents(rate), Math.floor(count / 10));
 try {
   report = await runLoad({
     rate,
-    count,
+    count: count - warmUp,
+    warmUp,
     signal: interrupted.signal,
     append,
-    onTick: ({ done, seconds }) => line.update(done, `${countText(done)} durable, ${countText(done / seconds)}/s`),
+    onTick: (state) => line.update(state.done, `${countText(state.done)} durable, ${countText(state.rate)}/s`),
   });
 } finally {
   line.stop();
@@ -74,15 +84,14 @@ console.error('verifying what is in the store');
 const verified = interrupted.signal.aborted ? undefined : await store.verify();
 await store.close();
 
+const refused = report.refused + report.warmUp.refused;
 const met = meets(report, SLA_P99_MS);
 console.log(
   table([
-    [
-      'events',
-      `${countText(report.events)} durable in ${report.seconds.toFixed(2)} s, ${countText(report.refused)} refused`,
-    ],
-    ['rate', `${countText(report.rate)} of ${countText(rate)} events/s`],
+    ['events', `${countText(report.events + report.warmUp.events)} durable, ${countText(refused)} refused`],
+    ['rate', `${countText(report.rate)} of ${countText(rate)} events/s, for ${report.seconds.toFixed(2)} s`],
     ['latency', `${latencyText(report.latency)}, from the time each was due until it was synced`],
+    ['warm-up', warmUpText(report.warmUp)],
     ['SLA', `p99 < ${SLA_P99_MS} ms: ${met ? 'met' : 'MISSED'}`],
     ['bytes', `${bytesText(after.bytes - before.bytes)} added, ${bytesText(after.bytes)} in all`],
     ['commits', groupCommitsText(groupCommitsSince(before, after))],
@@ -101,7 +110,7 @@ Now try:
   npx keeperlog tail -f${dir}
 To begin anew, delete ${values.dir}.`);
 // A missed target is reported, not a failure of the job; a damaged log or a refused event is one.
-process.exitCode = verified?.ok === true && report.refused === 0 ? 0 : 1;
+process.exitCode = verified?.ok === true && refused === 0 ? 0 : 1;
 
 function append(i) {
   const place = spacing === 0 ? -1 : i / spacing;

@@ -17,6 +17,8 @@ import {
   latencyText,
   meets,
   runLoad,
+  warmUpEvents,
+  warmUpText,
 } from './load.js';
 import { bytesText, countText, data, note, table, toJson } from './output.js';
 import { progressLine } from './progress-line.js';
@@ -52,19 +54,21 @@ export function benchCommand(): Command {
     const events = source === undefined ? randomEvents(size) : await eventsOf(source);
     const bytes = events.reduce((sum, event) => sum + JSON.stringify(event.data).length, 0) / events.length;
     const parent = path.dirname(path.resolve(dir));
-    await checkSpace(parent, bytes * rate * seconds * OVERHEAD + SPARE_BYTES);
+    await checkSpace(parent, bytes * (rate * seconds + warmUpEvents(rate)) * OVERHEAD + SPARE_BYTES);
     const place = await fs.mkdtemp(path.join(parent, '.keeperlog-bench-'));
     try {
       const { report, commits } = await withStore({ dir: path.join(place, 'store') }, async (store) => {
-        const line = await progressLine('bench', rate * seconds);
+        const warmUp = warmUpEvents(rate);
+        const line = await progressLine('bench', warmUp + rate * seconds);
         const before = store.stats();
         try {
           const report = await runLoad({
             rate,
             count: rate * seconds,
+            warmUp,
             signal,
             append: (i) => store.append(`bench/${i % STREAMS}`, events[i % events.length]!),
-            onTick: (state) => line.update(state.done, `${countText(state.done / state.seconds)} events/s`),
+            onTick: (state) => line.update(state.done, `${countText(state.rate)} events/s`),
           });
           return { report, commits: groupCommitsSince(before, store.stats()) };
         } finally {
@@ -85,7 +89,7 @@ export function benchCommand(): Command {
 }
 
 function benchText(report: LoadReport, commits: GroupCommits, bytes: number, sla: number): string {
-  const { events, refused, seconds, rate, targetRate, latency } = report;
+  const { events, refused, seconds, rate, targetRate, latency, warmUp } = report;
   return table([
     [
       'events',
@@ -93,6 +97,7 @@ function benchText(report: LoadReport, commits: GroupCommits, bytes: number, sla
     ],
     ['rate', `${countText(rate)} of ${countText(targetRate)} events/s`],
     ['latency', `${latencyText(latency)}, from the time each was due until it was synced`],
+    ['warm-up', warmUpText(warmUp)],
     ['commits', groupCommitsText(commits)],
     ['verdict', `p99 < ${sla} ms: ${meets(report, sla) ? 'met' : 'MISSED'}`],
   ]);
