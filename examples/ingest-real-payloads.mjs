@@ -18,7 +18,7 @@ import {
   latencyText,
   meets,
   runLoad,
-  WARM_UP_EVENTS,
+  warmUpEvents,
   warmUpText,
 } from '../dist/main/cli/load.js';
 import { bytesText, countText, table } from '../dist/main/cli/output.js';

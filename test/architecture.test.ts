@@ -18,12 +18,17 @@ const ROOMS: readonly { readonly name: string; readonly files: RegExp; readonly 
   { name: 'cli', files: /^main\/cli\//, may: ['index', 'store', 'server', 'client', 'shared', 'portable'] },
   { name: 'server', files: /^main\/server\//, may: ['index', 'shared', 'portable'] },
   { name: 'client', files: /^main\/client\//, may: ['portable'] },
-  { name: 'index', files: /^main\/index\.ts$/, may: ['store', 'shared', 'portable'] },
-  { name: 'append', files: /^main\/append\//, may: ['shared', 'portable'] },
+  { name: 'index', files: /^main\/index\.ts$/, may: ['store', 'telemetry', 'shared', 'portable'] },
+  { name: 'telemetry', files: /^main\/telemetry\//, may: ['shared', 'portable'] },
+  { name: 'append', files: /^main\/append\//, may: ['telemetry', 'shared', 'portable'] },
   { name: 'read', files: /^main\/read\//, may: ['shared', 'portable'] },
   { name: 'live', files: /^main\/live\//, may: ['shared', 'portable'] },
   { name: 'health', files: /^main\/health\//, may: ['shared', 'portable'] },
-  { name: 'store', files: /^main\/[^/]+\.ts$/, may: ['append', 'read', 'live', 'health', 'shared', 'portable'] },
+  {
+    name: 'store',
+    files: /^main\/[^/]+\.ts$/,
+    may: ['append', 'read', 'live', 'health', 'telemetry', 'shared', 'portable'],
+  },
 ];
 
 interface Import {

@@ -51,3 +51,10 @@ export type {
   VerifyProgress,
   VerifyReport,
 } from './store-types.js';
+export type {
+  AppendMessage,
+  CommitMessage,
+  RecoverMessage,
+  RefuseMessage,
+  RotateMessage,
+} from './telemetry/channels.js';

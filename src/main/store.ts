@@ -39,6 +39,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from './store-types.js';
+import { tellRefusal } from './telemetry/channels.js';
 import { verifyLog } from './verify.js';
 import type { WritingStore } from './writing-store.js';
 
@@ -120,15 +121,6 @@ async function takeDirectory(dir: string, runtime: Runtime): Promise<Directory> 
   return { dir, release: async () => lock.release() };
 }
 
-/** The input of a call that throws rather than rejects. */
-function oneInput(...input: Parameters<typeof appendInput>): ReturnType<typeof appendInput> {
-  try {
-    return appendInput(...input);
-  } catch (error) {
-    throw notAppended(error);
-  }
-}
-
 type Mode =
   | { readonly kind: 'writing'; readonly store: WritingStore }
   | { readonly kind: 'read-only'; readonly store: ReadOnlyStore };
@@ -165,7 +157,7 @@ class EmbeddedStore<M extends object> implements Store<M> {
       const { appender } = this.#writing();
       return appender.append([appendInput(stream, events, options)], this.#flags(options, false), options?.signal);
     } catch (error) {
-      return Promise.reject(notAppended(error));
+      return Promise.reject(this.#refused(error));
     }
   }
 
@@ -175,19 +167,27 @@ class EmbeddedStore<M extends object> implements Store<M> {
       const appended = appender.append(appendInputs(appends, options), this.#flags(options, true), options?.signal);
       return appended as Promise<AppendedMany>;
     } catch (error) {
-      return Promise.reject(notAppended(error));
+      return Promise.reject(this.#refused(error));
     }
   }
 
   enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued {
-    const { appender } = this.#writing();
-    return appender.enqueue([oneInput(stream, events, options, ENQUEUE_OPTIONS)], ENQUEUED);
+    try {
+      const { appender } = this.#writing();
+      return appender.enqueue([appendInput(stream, events, options, ENQUEUE_OPTIONS)], ENQUEUED);
+    } catch (error) {
+      throw this.#refused(error);
+    }
   }
 
   appendSync(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendSyncOptions): Appended {
-    const { appender } = this.#writing();
-    const input = oneInput(stream, events, options, APPEND_SYNC_OPTIONS);
-    return appender.appendSync([input], this.#flags(options, false));
+    try {
+      const { appender } = this.#writing();
+      const input = appendInput(stream, events, options, APPEND_SYNC_OPTIONS);
+      return appender.appendSync([input], this.#flags(options, false));
+    } catch (error) {
+      throw this.#refused(error);
+    }
   }
 
   async flush(): Promise<void> {
@@ -241,6 +241,13 @@ class EmbeddedStore<M extends object> implements Store<M> {
     const durability = options?.durability;
     if (durability !== undefined) return { durability, system: false, many };
     return many ? this.#flagsOfMany : this.#flagsOfOne;
+  }
+
+  /** The error of a call that was not let in, or has failed since. */
+  #refused(error: unknown): unknown {
+    const refusal = notAppended(error);
+    tellRefusal(this.#settings.dir, refusal);
+    return refusal;
   }
 
   get #storeId(): string {

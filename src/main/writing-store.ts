@@ -19,6 +19,7 @@ import type { Records } from './read/records.js';
 import type { TailCache } from './read/tail-cache.js';
 import type { Engine } from './runtime.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
+import { recoverChannel, rotateChannel } from './telemetry/channels.js';
 import { withResolvers } from './with-resolvers.js';
 
 /** The stream of what Keeperlog has to say about a store. */
@@ -70,6 +71,9 @@ export class WritingStore {
   readonly #state: SharedState;
   readonly #closed = withResolvers<void>();
   readonly #backgroundClosed = withResolvers<void>();
+  readonly #dir: string;
+  /** The newest segment that was told of. */
+  #segment: number;
   #mode: StoreMode = 'open';
   #failure: KeeperError | undefined;
   #closing: Promise<void> | undefined;
@@ -112,14 +116,19 @@ export class WritingStore {
         keys,
         accepted: () => this.sequencer.lastSequence,
         durable: () => this.appender.durable,
-        segment: () => Atomics.load(this.#state.words, WORD.segment),
+        segment: () => this.#newestSegment,
         post: (message) => engine.postBackground(message),
         openFile: parts.openHeadsFile,
         onFailure: (error) => this.#logger.warn({ error }, 'the checkpoint of stream heads could not be written'),
       },
       parts.checkpointSequence,
     );
-    this.appender.onDurable = () => this.#checkpoints.onDurable();
+    this.#dir = settings.dir;
+    this.#segment = this.#newestSegment;
+    this.appender.onDurable = () => {
+      this.#checkpoints.onDurable();
+      this.#seeRotation();
+    };
     this.appender.onDead = (why) => this.#fail(writerDied(why));
   }
 
@@ -243,8 +252,22 @@ export class WritingStore {
     if (!recovery.clean) {
       this.#logger.info(recovery, 'the store was not closed by its last writer, and has been recovered');
     }
+    if (recoverChannel.hasSubscribers && !(recovery.clean && recovery.tornFile === undefined)) {
+      recoverChannel.publish({ dir: this.#dir, recovery });
+    }
     if (recovery.tornFile === undefined) return;
     void this.#note('TornTailSetAside', { bytes: recovery.tornBytes, file: recovery.tornFile });
+  }
+
+  get #newestSegment(): number {
+    return Atomics.load(this.#state.words, WORD.segment);
+  }
+
+  #seeRotation(): void {
+    const segment = this.#newestSegment;
+    if (segment === this.#segment) return;
+    this.#segment = segment;
+    if (rotateChannel.hasSubscribers) rotateChannel.publish({ dir: this.#dir, segment });
   }
 
   /** Record something about the store in the store. */

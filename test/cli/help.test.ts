@@ -4,7 +4,20 @@ import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BINARY, emptyDir, Running, run } from './keeperlog.js';
 
-const COMMANDS = ['', 'ingest', 'append', 'get', 'read', 'tail', 'info', 'verify', 'bench'];
+const COMMANDS = [
+  '',
+  'ingest',
+  'append',
+  'get',
+  'read',
+  'tail',
+  'streams',
+  'info',
+  'stats',
+  'verify',
+  'export',
+  'bench',
+];
 
 const LINES = [
   '{"stream":"orders/1","type":"OrderPlaced","data":{"total":12}}',

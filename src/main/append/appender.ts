@@ -9,6 +9,7 @@ import { aborted, type ErrorCode, type KeeperError } from '../../shared/portable
 import type { Appended } from '../../shared/portable/log.js';
 import { type SharedState, WORD } from '../../shared/ring/layout.js';
 import type { RingPlace, RingProducer } from '../../shared/ring/producer.js';
+import { appendChannel, commitChannel, tellRefusal } from '../telemetry/channels.js';
 import { AppendEncoder } from './append-encoder.js';
 import { Call, type CallFlags, notAppended, type Part } from './call.js';
 import type { Heads } from './heads.js';
@@ -175,6 +176,9 @@ export class Appender {
     this.#counts.commits++;
     this.#counts.committed += events;
     this.#counts.largest = Math.max(this.#counts.largest, events);
+    if (commitChannel.hasSubscribers) {
+      commitChannel.publish({ dir: this.#parts.settings.dir, durable: this.#durable, events });
+    }
     this.#admitWaiting();
     this.onDurable();
     this.#work.rest();
@@ -273,6 +277,7 @@ export class Appender {
     this.#counts.events += call.count;
     this.#work.begin();
     this.#publisher.added(call.count);
+    if (appendChannel.hasSubscribers) appendChannel.publish(call.message(this.#parts.settings.dir));
   }
 
   #admitWaiting(): void {
@@ -288,6 +293,7 @@ export class Appender {
         const refusal = notAppended(error) as KeeperError;
         call.reject(refusal);
         call.end(refusal);
+        tellRefusal(this.#parts.settings.dir, refusal);
       }
     }
   }

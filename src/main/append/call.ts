@@ -2,6 +2,7 @@
 import type { Memory } from '../../shared/format/record.js';
 import { aborted, isKeeperError, type KeeperError } from '../../shared/portable/errors.js';
 import type { Appended, AppendedMany, Durability, Expect } from '../../shared/portable/log.js';
+import type { AppendMessage } from '../telemetry/channels.js';
 import type { EventIds } from './event-ids.js';
 import type { Head } from './heads.js';
 
@@ -106,6 +107,12 @@ export class Call {
 
   get accepted(): boolean {
     return this.firstSequence !== 0;
+  }
+
+  /** What those are told who watch appends, once it is accepted. */
+  message(dir: string): AppendMessage {
+    const { parts, count: events, firstSequence, lastSequence } = this;
+    return { dir, streams: parts.map(({ stream }) => stream), events, firstSequence, lastSequence };
   }
 
   /** The result, or why there is none. */

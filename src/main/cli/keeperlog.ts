@@ -5,12 +5,15 @@ import { Command, CommanderError } from 'commander';
 import { appendCommand } from './append.js';
 import { benchCommand } from './bench.js';
 import { exitCodeOf } from './command.js';
+import { exportCommand } from './export.js';
 import { EXIT } from './failure.js';
 import { getCommand } from './get.js';
 import { infoCommand } from './info.js';
 import { ingestCommand } from './ingest.js';
 import { endOnClosedPipe, note, tellFailure } from './output.js';
 import { readCommand } from './read.js';
+import { statsCommand } from './stats.js';
+import { streamsCommand } from './streams.js';
 import { tailCommand } from './tail.js';
 import { verifyCommand } from './verify.js';
 
@@ -30,8 +33,11 @@ const COMMANDS = [
   getCommand,
   readCommand,
   tailCommand,
+  streamsCommand,
   infoCommand,
+  statsCommand,
   verifyCommand,
+  exportCommand,
   benchCommand,
 ];
 

@@ -1,0 +1,61 @@
+/**
+ * What a store tells whoever in this process subscribes (node:diagnostics_channel). A message is made only where there is
+ * a subscriber; subscribers run at once, on the caller's thread, and must not throw.
+ *
+ * | channel | when |
+ * | --- | --- |
+ * | keeperlog:append | an append was accepted |
+ * | keeperlog:commit | appends became durable |
+ * | keeperlog:rotate | the log went on in a new segment |
+ * | keeperlog:recover | a store was opened that its last writer had not closed, or that had a torn tail |
+ * | keeperlog:refuse | an append was refused; nothing of it was appended |
+ */
+import { type Channel, channel } from 'node:diagnostics_channel';
+import { isKeeperError, type KeeperError } from '../../shared/portable/errors.js';
+import type { RecoveryReport } from '../../shared/recovery-report.js';
+
+export interface AppendMessage {
+  readonly dir: string;
+  /** The streams appended to, and how many events they got together. */
+  readonly streams: readonly string[];
+  readonly events: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+}
+
+export interface CommitMessage {
+  readonly dir: string;
+  /** The last durable sequence, and how many events became durable together. */
+  readonly durable: number;
+  readonly events: number;
+}
+
+export interface RotateMessage {
+  readonly dir: string;
+  /** Number of the segment that is written now. */
+  readonly segment: number;
+}
+
+export interface RecoverMessage {
+  readonly dir: string;
+  readonly recovery: RecoveryReport;
+}
+
+export interface RefuseMessage {
+  readonly dir: string;
+  readonly error: KeeperError;
+}
+
+const named = <T>(name: string): Channel<unknown, T> => channel(name) as Channel<unknown, T>;
+
+export const appendChannel = named<AppendMessage>('keeperlog:append');
+export const commitChannel = named<CommitMessage>('keeperlog:commit');
+export const rotateChannel = named<RotateMessage>('keeperlog:rotate');
+export const recoverChannel = named<RecoverMessage>('keeperlog:recover');
+export const refuseChannel = named<RefuseMessage>('keeperlog:refuse');
+
+/** Tell of an append that was refused, if that is what the error says. */
+export function tellRefusal(dir: string, error: unknown): void {
+  if (!refuseChannel.hasSubscribers) return;
+  if (isKeeperError(error) && error.outcome === 'not-appended') refuseChannel.publish({ dir, error });
+}
