@@ -108,6 +108,7 @@ describe('a store that is opened with readOnly', () => {
   test('writes no byte where the last writer was killed', async () => {
     const store = await open();
     await store.append('a', { type: 't' });
+    await reaches(await open({ dir: store.stats().dir, readOnly: true }), 1);
     const copy = temporaryDir();
     fs.cpSync(store.stats().dir, copy, { recursive: true });
     fs.appendFileSync(path.join(copy, 'keeperlog.heads.tmp'), 'left behind');
