@@ -13,8 +13,8 @@ import type { Run } from './run.js';
 import { storedEvent } from './stored-event.js';
 
 /** A batch ends at so many events or bytes, and the thread is given back. */
-const BATCH_EVENTS = 512;
-const BATCH_BYTES = 1024 * 1024;
+const BATCH_EVENTS = 256;
+const BATCH_BYTES = 128 * 1024;
 /** Records looked at without a match before the thread is given back. */
 const BATCH_LOOKS = 16_384;
 /** A range of so few records is read through rather than indexed. */

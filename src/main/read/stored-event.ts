@@ -1,4 +1,10 @@
-/** An event as it is read: owns a copy of its record, and decodes each part when it is first asked for. */
+/**
+ * An event as it is read: owns a copy of its record, and decodes each part when it is first asked for.
+ *
+ * The copy is a string with a character for each byte: V8 makes a short string five times faster than a buffer, frees it
+ * without a finalizer, and the event keeps nothing else alive. To be decoded it is written to a place that all events of
+ * the thread share, where it stays until another one is asked for something.
+ */
 import { inspect } from 'node:util';
 import { decodePayload, PAYLOAD } from '../../shared/format/payload.js';
 import {
@@ -18,18 +24,43 @@ import { RecordHeader } from './record-header.js';
 const NS_PER_MS = 1_000_000n;
 const UNREAD = Symbol('unread');
 
+/** Room for most records. Unit: bytes. */
+const PLACE_BYTES = 64 * 1024;
+
+/** Whose record lies there. */
+const place: { owner: object | undefined; memory: Memory; header: RecordHeader | undefined } = {
+  owner: undefined,
+  memory: memoryOf(Buffer.allocUnsafeSlow(PLACE_BYTES)),
+  header: undefined,
+};
+
 class StoredEvent {
-  readonly #memory: Memory;
-  readonly #header: RecordHeader;
+  readonly #record: string;
   readonly #nodeId: string;
   #data: unknown = UNREAD;
   #metadata: EventMetadata | undefined;
   #causes: readonly string[] | undefined;
 
-  constructor(memory: Memory, nodeId: string) {
-    this.#memory = memory;
-    this.#header = new RecordHeader(memory, 0);
+  constructor(record: string, nodeId: string) {
+    this.#record = record;
     this.#nodeId = nodeId;
+  }
+
+  /** The record's memory. To be used before anything of another event. */
+  get #memory(): Memory {
+    if (place.owner === this) return place.memory;
+    const { length } = this.#record;
+    if (length > place.memory.bytes.length) place.memory = memoryOf(Buffer.allocUnsafeSlow(length));
+    place.memory.bytes.write(this.#record, 0, 'latin1');
+    place.owner = this;
+    place.header = undefined;
+    return place.memory;
+  }
+
+  get #header(): RecordHeader {
+    const memory = this.#memory;
+    place.header ??= new RecordHeader(memory, 0);
+    return place.header;
   }
 
   get id(): string {
@@ -133,8 +164,6 @@ class StoredEvent {
 
 /** The event of a record in some memory, which is copied. */
 export function storedEvent(memory: Memory, at: number, nodeId: string): RecordedEvent<any> {
-  const length = recordLength(memory.view, at);
-  const bytes = Buffer.allocUnsafeSlow(length);
-  memory.bytes.copy(bytes, 0, at, at + length);
-  return new StoredEvent(memoryOf(bytes), nodeId);
+  const record = memory.bytes.toString('latin1', at, at + recordLength(memory.view, at));
+  return new StoredEvent(record, nodeId);
 }
