@@ -181,13 +181,15 @@ class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   appendSync(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendSyncOptions): Appended {
+    let result: () => Appended;
     try {
       const { appender } = this.#writing();
       const input = appendInput(stream, events, options, APPEND_SYNC_OPTIONS);
-      return appender.appendSync([input], this.#flags(options, false));
+      result = appender.appendSync([input], this.#flags(options, false));
     } catch (error) {
       throw this.#refused(error);
     }
+    return result();
   }
 
   async flush(): Promise<void> {
@@ -243,7 +245,7 @@ class EmbeddedStore<M extends object> implements Store<M> {
     return many ? this.#flagsOfMany : this.#flagsOfOne;
   }
 
-  /** The error of a call that was not let in, or has failed since. */
+  /** The error of a call that was not let in. */
   #refused(error: unknown): unknown {
     const refusal = notAppended(error);
     tellRefusal(this.#settings.dir, refusal);

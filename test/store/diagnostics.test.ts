@@ -99,8 +99,16 @@ describe('a store tells', () => {
     expect(store.stats().waiting).toBeGreaterThan(0);
     const late = store.append('a', { type: 'x' }, { expect: 7 });
     expect(refusals).toEqual([]);
+    expect(() => store.appendSync('b', { type: 'x' }, { expect: 8 })).toThrow();
     await expect(late).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
     await Promise.all(filling);
-    expect(refusals.map(({ error }) => error.code)).toEqual(['ERR_CONFLICT']);
+    expect(refusals.map(({ error }) => Reflect.get(error, 'expected'))).toEqual([7, 8]);
+  });
+
+  test('of no append that its own caller aborted', async () => {
+    const store = await open();
+    const refusals = listen('refuse');
+    await expect(store.append('a', { type: 'x' }, { signal: AbortSignal.abort() })).rejects.toThrow();
+    expect(refusals).toEqual([]);
   });
 });

@@ -110,30 +110,28 @@ export class Appender {
     return { ids, durable };
   }
 
-  /** Block the thread until the call is as durable as was asked. Whoever waits for room comes first. */
-  appendSync(parts: readonly Part[], flags: CallFlags): Appended {
+  /** As {@link append}; what is returned blocks the thread until the call is as durable as was asked, or throws. */
+  appendSync(parts: readonly Part[], flags: CallFlags): () => Appended {
     const outcome: { result?: Appended; error?: KeeperError } = {};
     const call = this.#accept(parts, flags, true);
     call.listen(
-      (result) => {
-        outcome.result = result;
-      },
-      (error) => {
-        outcome.error = error;
-      },
+      (result) => Object.assign(outcome, { result }),
+      (error) => Object.assign(outcome, { error }),
     );
-    this.#results.follow(call);
     const { link } = this.#parts;
-    for (;;) {
-      this.#publisher.publish();
-      const settled = Atomics.load(link.state.words, WORD.settled);
-      link.drain();
-      this.settle();
-      if (outcome.error !== undefined) throw outcome.error;
-      if (outcome.result !== undefined) return outcome.result;
-      const dead = link.block(settled);
-      if (dead !== undefined) this.onDead(dead);
-    }
+    this.#results.follow(call);
+    return () => {
+      for (;;) {
+        this.#publisher.publish();
+        const settled = Atomics.load(link.state.words, WORD.settled);
+        link.drain();
+        this.settle();
+        if (outcome.error !== undefined) throw outcome.error;
+        if (outcome.result !== undefined) return outcome.result;
+        const dead = link.block(settled);
+        if (dead !== undefined) this.onDead(dead);
+      }
+    };
   }
 
   /** Resolves when everything that was accepted before, or waits, is durable. */

@@ -42,11 +42,15 @@ async function count(store: Store, top: number, signal: AbortSignal): Promise<Co
   const { durable, bytes, segments } = store.stats();
   const types = new Map<string, number>();
   let events = 0;
+  let firstTime: string | null = null;
+  let lastTime: string | null = null;
   const line = await progressLine('stats', durable);
   try {
     for await (const batch of store.read({}, { signal }).batches()) {
       for (const { type } of batch) types.set(type, (types.get(type) ?? 0) + 1);
       events += batch.length;
+      firstTime ??= batch[0]?.time.toISOString() ?? null;
+      lastTime = batch.at(-1)?.time.toISOString() ?? lastTime;
       line.update(events, `${countText(events)} events`);
     }
   } finally {
@@ -54,21 +58,19 @@ async function count(store: Store, top: number, signal: AbortSignal): Promise<Co
   }
   let streams = 0;
   let largest: Counted[] = [];
-  for await (const batch of store.streams().batches()) {
+  for await (const batch of store.streams({ signal }).batches()) {
     streams += batch.length;
     largest = mostOf(
       [...largest, ...batch.map(({ stream, revision }) => ({ name: stream, events: revision + 1 }))],
       top,
     );
   }
-  const first = await store.read({}, { limit: 1 }).first();
-  const last = await store.read({}, { limit: 1, direction: 'backwards' }).first();
   return {
     events,
     bytes,
     segments,
-    firstTime: first?.time.toISOString() ?? null,
-    lastTime: last?.time.toISOString() ?? null,
+    firstTime,
+    lastTime,
     streams,
     types: mostOf(
       [...types].map(([name, counted]) => ({ name, events: counted })),

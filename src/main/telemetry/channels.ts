@@ -8,7 +8,9 @@
  * | keeperlog:commit | appends became durable |
  * | keeperlog:rotate | the log went on in a new segment |
  * | keeperlog:recover | a store was opened that its last writer had not closed, or that had a torn tail |
- * | keeperlog:refuse | an append was refused; nothing of it was appended |
+ * | keeperlog:refuse | an append was refused, at once or when its turn came; nothing of it was appended |
+ *
+ * What was accepted or waiting when the disk became full, or the writer ended, was not refused: that goes to the logger.
  */
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { isKeeperError, type KeeperError } from '../../shared/portable/errors.js';
@@ -54,8 +56,9 @@ export const rotateChannel = named<RotateMessage>('keeperlog:rotate');
 export const recoverChannel = named<RecoverMessage>('keeperlog:recover');
 export const refuseChannel = named<RefuseMessage>('keeperlog:refuse');
 
-/** Tell of an append that was refused, if that is what the error says. */
+/** Tell of an append that was refused, if that is what the error says: its own caller's abort is no refusal. */
 export function tellRefusal(dir: string, error: unknown): void {
   if (!refuseChannel.hasSubscribers) return;
-  if (isKeeperError(error) && error.outcome === 'not-appended') refuseChannel.publish({ dir, error });
+  if (!isKeeperError(error) || error.code === 'ERR_ABORTED' || error.outcome !== 'not-appended') return;
+  refuseChannel.publish({ dir, error });
 }

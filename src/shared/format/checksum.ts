@@ -1,7 +1,7 @@
 /**
  * The two checksums of the hot path. Into both the store's identity is mixed, so that bytes from another place never
  * verify: XXH3 with 64 bits (https://github.com/Cyan4973/xxHash) over frames and headers, CRC-32 (zlib's) over single
- * records, which is the faster one for small input. bench/checksums.ts keeps the figures behind that choice.
+ * records, which is the faster one for small input. bench/functions.ts keeps the figures behind that choice.
  */
 import { crc32 } from 'node:zlib';
 import { createXXHash3, type IHasher } from 'hash-wasm';
