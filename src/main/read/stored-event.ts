@@ -1,8 +1,8 @@
 /**
  * An event as it is read: owns a copy of its record, and decodes each part when it is first asked for.
  *
- * The copy is a string with a character for each byte: V8 makes a short string five times faster than a buffer, frees it
- * without a finalizer, and the event keeps nothing else alive. To be decoded it is written to a place that all events of
+ * The copy is a string with a character for each byte: V8 makes and frees one for less than a buffer, and the event keeps
+ * nothing else alive. To be decoded it is written to a place that all events of
  * the thread share, where it stays until another one is asked for something.
  */
 import { inspect } from 'node:util';
@@ -24,7 +24,7 @@ import { RecordHeader } from './record-header.js';
 const NS_PER_MS = 1_000_000n;
 const UNREAD = Symbol('unread');
 
-/** Room for most records. Unit: bytes. */
+/** Room for most records; more only while a larger one is looked at. Unit: bytes. */
 const PLACE_BYTES = 64 * 1024;
 
 /** Whose record lies there. */
@@ -50,7 +50,8 @@ class StoredEvent {
   get #memory(): Memory {
     if (place.owner === this) return place.memory;
     const { length } = this.#record;
-    if (length > place.memory.bytes.length) place.memory = memoryOf(Buffer.allocUnsafeSlow(length));
+    const room = Math.max(length, PLACE_BYTES);
+    if (room !== place.memory.bytes.length) place.memory = memoryOf(Buffer.allocUnsafeSlow(room));
     place.memory.bytes.write(this.#record, 0, 'latin1');
     place.owner = this;
     place.header = undefined;
