@@ -75,7 +75,9 @@ describe('kill -9 of a program that appends', () => {
     const events = await expectWhole(store, program.acks);
     const payloads = realPayloads();
     const calls = new Set(program.acks.map(({ call }) => call));
-    for (const { data, type, metadata } of events) {
+    for (const { stream, data, type, metadata } of events) {
+      // A kill in the middle of a frame leaves a torn end, of which the store tells.
+      if (stream === '$store') continue;
       const payload = payloads[metadata.payload as number];
       if (type !== payload?.type || !isDeepStrictEqual(data, payload.data)) expect({ type, data }).toEqual(payload);
       calls.delete(metadata.call as string);
