@@ -49,7 +49,7 @@ try {
     const floor = bareCodec(small(), many);
     rate('all, small, decoded', many, await times(() => all(store, true)), floor, '>= 350 K/s');
     rate('all, small, undecoded batches', many, await times(() => all(store, false)), undefined, '>= 1.5 M/s');
-    rate('one of ten streams, decoded', many / STREAMS, await times(() => stream(store)), floor, '>= 400 K/s');
+    rate('one of ten streams, decoded', many, await times(() => stream(store)), floor, '>= 400 K/s');
   });
   await using(hooksDir, async (store) => {
     const floor = bareCodec(hooks, few);
@@ -122,10 +122,13 @@ async function all(store: Store, decode: boolean): Promise<number> {
   return seen;
 }
 
+/** The same stream again and again, until as many events were read as the store has. */
 async function stream(store: Store): Promise<number> {
   let seen = 0;
-  for await (const batch of store.readStream('agent-1').batches()) {
-    for (const { data } of batch) seen += data === null ? 0 : 1;
+  for (let pass = 0; pass < STREAMS; pass++) {
+    for await (const batch of store.readStream('agent-1').batches()) {
+      for (const { data } of batch) seen += data === null ? 0 : 1;
+    }
   }
   return seen;
 }

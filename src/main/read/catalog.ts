@@ -6,9 +6,11 @@ import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { segmentFile } from '../../shared/format/file-names.js';
+import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import type { FileHandle, Storage } from '../../shared/storage.js';
+import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
 import { SegmentBlocks, type Steps } from './segment-blocks.js';
 
@@ -36,9 +38,9 @@ export class Catalog {
   readonly #segments: Segment[] = [];
   /** Open files by segment number, the longest unused first. */
   readonly #files = new Map<number, OpenFile>();
-  #closed = false;
-
+  readonly #pageCache = new PageCache();
   readonly #firstSegment: number;
+  #closed = false;
 
   /** @param firstSegment the number of the oldest one */
   constructor(storage: Storage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, firstSegment: number) {
@@ -117,14 +119,17 @@ export class Catalog {
     }, 0);
   }
 
-  /** Do the steps on a segment's file without blocking. */
+  /** Do the steps on a segment's file without blocking, but for what is likely to be there at once. */
   async run<T>(segment: Segment, steps: Steps<T>): Promise<T> {
     const file = this.#lease(segment);
     try {
       let step = steps.next();
       while (step.done !== true) {
         const bytes = Buffer.allocUnsafeSlow(step.value.length);
-        const length = await this.#storage.readAsync(file.handle, bytes, step.value.offset);
+        const { offset } = step.value;
+        const length = this.#pageCache.isLikely(bytes.length)
+          ? this.#pageCache.watch(() => this.#storage.read(file.handle, bytes, offset))
+          : await this.#storage.readAsync(file.handle, bytes, offset);
         step = steps.next(bytes.subarray(0, length));
       }
       return step.value;
@@ -153,6 +158,12 @@ export class Catalog {
   load(sequence: number, durable: number): Promise<Run> {
     const segment = this.#segmentOf(sequence);
     return this.run(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
+  }
+
+  /** One record that is durable, verified. */
+  loadRecord(sequence: number, durable: number, seed: number): Promise<Memory> {
+    const segment = this.#segmentOf(sequence);
+    return this.run(segment, segment.blocks.loadRecord(sequence, this.lastSequenceOf(segment, durable), seed));
   }
 
   loadSync(sequence: number, durable: number): Run {

@@ -1,9 +1,10 @@
 /**
  * Postings of a segment that has no index file: for each stream, type, tag, agent, session and correlation id, the records
  * that have it; and where each record stands. Built from durable bytes when a query first wants it, continued from where
- * the last build ended, and let go when its memory is wanted elsewhere. Never an authority: what it finds is read back,
- * verified and matched again.
+ * the last build ended, and let go when its memory is wanted elsewhere. Never an authority on bytes: what it finds is read
+ * back and verified, and matched again where more than one field is asked for.
  */
+import { recordLength } from '../../shared/format/record.js';
 import { type Matcher, matchesName, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Segment } from './catalog.js';
 import { RecordHeader } from './record-header.js';
@@ -34,6 +35,10 @@ class Numbers {
     return grown;
   }
 
+  at(place: number): number {
+    return this.#values[place]!;
+  }
+
   get values(): Uint32Array {
     return this.#values.subarray(0, this.#count);
   }
@@ -51,6 +56,8 @@ export class RawIndex {
   readonly #terms = new Map<string, Numbers>();
   readonly #offsets = new Numbers();
   #next: number;
+  /** Where the last record ends. */
+  #end = 0;
   bytes = 0;
 
   constructor(segment: Segment) {
@@ -70,6 +77,7 @@ export class RawIndex {
       const header = new RecordHeader(run.memory, at);
       const ordinal = this.#next - this.#segment.firstSequence;
       this.bytes += this.#offsets.push(run.fileOffset + at);
+      this.#end = run.fileOffset + at + recordLength(run.memory.view, at);
       this.#post(FIELD.streams + header.stream, ordinal);
       this.#post(FIELD.types + header.type, ordinal);
       for (const tag of new Set(header.tags)) this.#post(FIELD.tags + tag, ordinal);
@@ -81,14 +89,32 @@ export class RawIndex {
 
   /** Where a record begins in the segment's file. Unit: bytes. */
   offsetOf(sequence: number): number {
-    return this.#offsets.values[sequence - this.#segment.firstSequence]!;
+    return this.#offsets.at(sequence - this.#segment.firstSequence);
   }
 
-  /** The sequences that may match any of the selectors, ascending: each by its rarest field. */
-  candidates(selectors: readonly ParsedSelector[]): number[] {
-    const found = new Set<number>();
-    for (const selector of selectors) for (const ordinal of this.#rarest(selector)) found.add(ordinal);
-    return [...found].sort((a, b) => a - b).map((ordinal) => this.#segment.firstSequence + ordinal);
+  /** Where the next record begins, or the last one ends. Unit: bytes. */
+  endOf(sequence: number): number {
+    return sequence + 1 < this.#next ? this.offsetOf(sequence + 1) : this.#end;
+  }
+
+  /** Whether the candidates of the selectors are what matches them, and no more: each names a single field. */
+  isExact(selectors: readonly ParsedSelector[]): boolean {
+    return selectors.every((selector) => Object.keys(selector).length === 1 && (selector.tags?.length ?? 1) === 1);
+  }
+
+  /** The sequences of a range that may match any of the selectors, ascending: each by its rarest field. */
+  candidates(selectors: readonly ParsedSelector[], low: number, high: number): number[] {
+    const { firstSequence } = this.#segment;
+    const lists = selectors.flatMap((selector) => this.#rarest(selector));
+    const found: number[] = [];
+    for (const list of lists) {
+      for (const ordinal of list) {
+        const sequence = firstSequence + ordinal;
+        if (sequence >= low && sequence <= high) found.push(sequence);
+      }
+    }
+    // A single list is in order and has nothing twice.
+    return lists.length <= 1 ? found : [...new Set(found)].sort((a, b) => a - b);
   }
 
   /** The streams with records here. */
@@ -104,7 +130,7 @@ export class RawIndex {
     }
   }
 
-  #rarest(selector: ParsedSelector): Iterable<number> {
+  #rarest(selector: ParsedSelector): Uint32Array[] {
     const fields: Uint32Array[][] = [];
     if (selector.streams !== undefined) fields.push(this.#named(FIELD.streams, selector.streams));
     if (selector.types !== undefined) fields.push(this.#named(FIELD.types, selector.types));
@@ -113,8 +139,7 @@ export class RawIndex {
     if (selector.session !== undefined) fields.push(this.#exact(FIELD.session, selector.session));
     if (selector.correlationId !== undefined) fields.push(this.#exact(FIELD.correlationId, selector.correlationId));
     const count = (lists: readonly Uint32Array[]): number => lists.reduce((sum, list) => sum + list.length, 0);
-    const rarest = fields.reduce((best, lists) => (count(lists) < count(best) ? lists : best));
-    return rarest.flatMap((list) => [...list]);
+    return fields.reduce((best, lists) => (count(lists) < count(best) ? lists : best));
   }
 
   #exact(field: string, values: readonly string[]): Uint32Array[] {

@@ -1,12 +1,11 @@
 /** The reads of the portable interface. */
-import { recordRevision, recordTimestampNs } from '../../shared/format/record.js';
+import { recordTimestampNs } from '../../shared/format/record.js';
 import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { Head, ReadOptions, ReadStreamOptions, StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
 import { type ParsedSelector, parseSelectors } from '../../shared/portable/selector.js';
 import { checkReadOptions, invalidQuery, type Range, resolveRange } from './bounds.js';
-import type { Segment } from './catalog.js';
-import { type RawIndex, RawIndexes } from './raw-index.js';
+import { RawIndexes } from './raw-index.js';
 import type { Records } from './records.js';
 import { type Batches, PulledRows } from './rows.js';
 import { search } from './scan.js';
@@ -131,38 +130,20 @@ export class Reader {
     const lowest = (forwards ? fromRevision : toRevision) ?? 0;
     const highest = (forwards ? toRevision : fromRevision) ?? Number.POSITIVE_INFINITY;
     const range: Range = { low: records.floor, high: last ?? durable, direction };
-    const narrow = (segment: Segment, index: RawIndex, candidates: number[]): Promise<number[]> =>
-      this.#withRevisions(segment, index, candidates, lowest, highest);
     const selectors: ParsedSelector[] = [{ streams: [{ value: stream }] }];
+    if (limit === 0 || lowest > highest) return 0;
+    // Revisions are gapless: with so many of them the search is over.
+    const wanted = Math.min(limit, highest - lowest + 1);
+    const revisions = fromRevision === undefined && toRevision === undefined ? undefined : { lowest, highest };
+    const query = { records, indexes: this.#indexes, durable, range, selectors, limit: wanted, signal, revisions };
     let left = limit;
-    // Revisions are gapless, so the search is over once the last one that is wanted has come by.
-    const isLast = ({ revision }: Event): boolean => (forwards ? revision >= highest : revision <= lowest);
-    if (left === 0 || lowest > highest) return 0;
-    const query = { records, indexes: this.#indexes, durable, range, selectors, limit: Infinity, signal, narrow };
-    for await (const { rows } of search(query)) {
-      const wanted = rows.filter(({ revision }) => revision >= lowest && revision <= highest).slice(0, left);
-      left -= wanted.length;
+    for await (const batch of search(query)) {
+      left -= batch.rows.length;
       this.#check();
-      yield { rows: wanted, positionOf: (place) => wanted[place]!.sequence };
-      if (left === 0) return wanted.at(-1)?.sequence ?? 0;
-      if (rows.some(isLast)) break;
+      yield batch;
+      if (left === 0) return batch.positionOf(batch.rows.length - 1);
     }
     return durable;
-  }
-
-  /** Of the ascending records of one stream in a segment, those with revisions in a range: revisions are gapless. */
-  async #withRevisions(
-    segment: Segment,
-    index: RawIndex,
-    candidates: number[],
-    lowest: number,
-    highest: number,
-  ): Promise<number[]> {
-    const first = candidates[0];
-    if (first === undefined || (lowest === 0 && highest === Number.POSITIVE_INFINITY)) return candidates;
-    const memory = await this.#records.loadAt(segment, first, index.offsetOf(first));
-    const revision = recordRevision(memory.view, 0);
-    return candidates.slice(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
   }
 
   /** The last durable event of a stream. */

@@ -55,14 +55,14 @@ export class Records {
 
   /** One record, in memory that nobody else changes. */
   async loadOne(sequence: number, durable: number): Promise<Memory> {
-    const loading = this.load(sequence, durable);
-    const run = loading instanceof Promise ? await loading : loading;
+    const run = this.#tail.load(sequence);
+    if (run === undefined) return this.catalog.loadRecord(sequence, durable, this.seed);
     const at = run.at(sequence);
     return memoryOf(Buffer.from(run.memory.bytes.subarray(at, at + recordLength(run.memory.view, at))));
   }
 
-  /** One record whose place in its segment is known. */
-  loadAt(segment: Segment, sequence: number, offset: number): Promise<Memory> {
-    return this.catalog.run(segment, segment.blocks.loadRecord(sequence, offset, this.seed));
+  /** A part of a segment's file, none of it verified. */
+  loadSpan(segment: Segment, offset: number, end: number): Promise<Memory> {
+    return this.catalog.run(segment, segment.blocks.loadSpan(offset, end));
   }
 }

@@ -1,5 +1,5 @@
 /** Reading a range of the log in batches: every record that matches, in order, forwards or backwards. */
-import { recordLength } from '../../shared/format/record.js';
+import { type Memory, recordLength, recordRevision } from '../../shared/format/record.js';
 import { aborted } from '../../shared/portable/errors.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import { matches, type ParsedSelector } from '../../shared/portable/selector.js';
@@ -10,6 +10,7 @@ import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import type { Batch } from './rows.js';
 import type { Run } from './run.js';
+import { type Span, spansOf } from './spans.js';
 import { storedEvent } from './stored-event.js';
 
 /** A batch ends at so many events or bytes, and the thread is given back. */
@@ -19,8 +20,6 @@ const BATCH_BYTES = 128 * 1024;
 const BATCH_LOOKS = 16_384;
 /** A range of so few records is read through rather than indexed. */
 const SMALL_RANGE = 2048;
-/** With one candidate in so many records, or fewer, each is read by itself. */
-const SPARSE = 16;
 
 /** What is looked for. */
 export interface Search {
@@ -31,8 +30,8 @@ export interface Search {
   readonly selectors: readonly ParsedSelector[];
   readonly limit: number;
   readonly signal: AbortSignal | undefined;
-  /** Of the candidates in a segment, those that can be meant; the default is all of them. */
-  readonly narrow?: (segment: Segment, index: RawIndex, candidates: number[]) => Promise<number[]>;
+  /** Where the selector is a single stream: the revisions that are wanted, both inclusive. */
+  readonly revisions?: { readonly lowest: number; readonly highest: number } | undefined;
 }
 
 type Event = RecordedEvent<any>;
@@ -79,66 +78,127 @@ async function* searchSegment(query: Search, segment: Segment, low: number, high
   if (selectors.length > 0 && high - low >= SMALL_RANGE) {
     const index = await indexes.get(segment, high, checkAbort);
     if (index !== undefined) {
-      let candidates = index.candidates(selectors).filter((sequence) => sequence >= low && sequence <= high);
-      if (query.narrow !== undefined) candidates = await query.narrow(segment, index, candidates);
+      const candidates = await narrowed(query, index, index.candidates(selectors, low, high));
       if (range.direction === 'backwards') candidates.reverse();
-      if (candidates.length * SPARSE <= high - low) yield* readEach(query, segment, index, candidates, checkAbort);
-      else yield* readThrough(query, candidates, checkAbort);
+      const left = index.isExact(selectors) ? [] : selectors;
+      yield* readCandidates({ ...query, selectors: left }, segment, index, candidates, checkAbort);
       return;
     }
   }
   yield* readThrough(query, sequences(low, high, range.direction), checkAbort);
 }
 
-/** Sparse candidates: each with a read of its own. */
-async function* readEach(
-  { records, selectors }: Search,
+/** Of the ascending candidates, those whose revisions are wanted: a stream's revisions are gapless. */
+async function narrowed({ records, revisions }: Search, index: RawIndex, candidates: number[]): Promise<number[]> {
+  const first = candidates[0];
+  if (first === undefined || revisions === undefined) return candidates;
+  const { lowest, highest } = revisions;
+  const memory = await records.loadOne(first, index.nextSequence - 1);
+  const revision = recordRevision(memory.view, 0);
+  return candidates.slice(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
+}
+
+/** Whether a record is looked for. */
+function isWanted({ selectors, revisions }: Search, memory: Memory, at: number): boolean {
+  if (selectors.length > 0 && !matches(selectors, new RecordHeader(memory, at))) return false;
+  if (revisions === undefined) return true;
+  const revision = recordRevision(memory.view, at);
+  return revision >= revisions.lowest && revision <= revisions.highest;
+}
+
+/** What an index has named, span by span; each record is verified, and matched with the selectors that are left. */
+async function* readCandidates(
+  query: Search,
   segment: Segment,
   index: RawIndex,
   candidates: readonly number[],
   checkAbort: () => void,
 ): AsyncGenerator<Event[]> {
-  let batch: Event[] = [];
-  for (const sequence of candidates) {
+  const { records } = query;
+  let batch = new EventBatch();
+  for await (const [{ sequences, offset }, memory] of loadAhead(records, segment, spansOf(index, candidates))) {
     checkAbort();
-    const memory = await records.loadAt(segment, sequence, index.offsetOf(sequence));
-    if (matches(selectors, new RecordHeader(memory, 0))) batch.push(storedEvent(memory, 0, records.nodeId));
-    if (batch.length < BATCH_EVENTS) continue;
-    yield batch;
-    batch = [];
+    for (const sequence of sequences) {
+      const at = index.offsetOf(sequence) - offset;
+      segment.blocks.check(memory, at, sequence, records.seed, offset);
+      if (isWanted(query, memory, at)) batch.add(memory, at, records.nodeId);
+      else batch.skip();
+      if (!batch.full) continue;
+      yield batch.events;
+      checkAbort();
+      batch = new EventBatch();
+    }
   }
-  yield batch;
+  yield batch.events;
 }
 
-/** Dense candidates, or every record: through whole blocks. */
+/** The bytes of spans, of which one is read while the one before it is looked at. */
+async function* loadAhead(
+  records: Records,
+  segment: Segment,
+  spans: Iterator<Span>,
+): AsyncGenerator<[span: Span, memory: Memory]> {
+  const begin = (): [Span, Promise<Memory>] | undefined => {
+    const { done, value: span } = spans.next();
+    if (done === true) return undefined;
+    const loading = records.loadSpan(segment, span.offset, span.end);
+    loading.catch(() => {}); // raised where it is awaited, if that still happens
+    return [span, loading];
+  };
+  for (let next = begin(); next !== undefined; ) {
+    const [span, loading] = next;
+    const memory = await loading;
+    next = begin();
+    yield [span, memory];
+  }
+}
+
+/** Every record, through whole blocks. */
 async function* readThrough(
-  { records, selectors, durable }: Search,
-  candidates: Iterable<number>,
+  query: Search,
+  sequences: Iterable<number>,
   checkAbort: () => void,
 ): AsyncGenerator<Event[]> {
-  let batch: Event[] = [];
-  let bytes = 0;
-  let looks = 0;
+  const { records, durable } = query;
+  let batch = new EventBatch();
   let run: Run | undefined;
-  for (const sequence of candidates) {
+  for (const sequence of sequences) {
     if (run === undefined || sequence < run.firstSequence || sequence > run.lastSequence) {
       const loading = records.load(sequence, durable);
       run = loading instanceof Promise ? await loading : loading;
     }
     const at = run.at(sequence);
-    if (selectors.length === 0 || matches(selectors, new RecordHeader(run.memory, at))) {
-      batch.push(storedEvent(run.memory, at, records.nodeId));
-      bytes += recordLength(run.memory.view, at);
-    }
-    if (batch.length < BATCH_EVENTS && bytes < BATCH_BYTES && ++looks < BATCH_LOOKS) continue;
+    if (isWanted(query, run.memory, at)) batch.add(run.memory, at, records.nodeId);
+    else batch.skip();
+    if (!batch.full) continue;
     // The cache may move on while the batch is with its reader.
     if (run.fileOffset === -1) run = undefined;
-    yield batch;
+    yield batch.events;
     checkAbort();
-    batch = [];
-    bytes = looks = 0;
+    batch = new EventBatch();
   }
-  yield batch;
+  yield batch.events;
+}
+
+/** Events until there are enough of them, or enough was looked at, to give the thread back. */
+class EventBatch {
+  readonly events: Event[] = [];
+  #bytes = 0;
+  #looks = 0;
+
+  add(memory: Memory, at: number, nodeId: string): void {
+    this.events.push(storedEvent(memory, at, nodeId));
+    this.#bytes += recordLength(memory.view, at);
+    this.#looks++;
+  }
+
+  skip(): void {
+    this.#looks++;
+  }
+
+  get full(): boolean {
+    return this.events.length >= BATCH_EVENTS || this.#bytes >= BATCH_BYTES || this.#looks >= BATCH_LOOKS;
+  }
 }
 
 function* sequences(low: number, high: number, direction: Range['direction']): Generator<number> {

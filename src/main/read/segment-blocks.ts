@@ -16,15 +16,9 @@ import {
   readFrameHeader,
   verifyFrameBody,
 } from '../../shared/format/frame.js';
-import {
-  type Memory,
-  memoryOf,
-  RECORD_HEADER_BYTES,
-  recordLength,
-  recordSequence,
-  verifyRecord,
-} from '../../shared/format/record.js';
+import { type Memory, memoryOf, recordLength, recordSequence, verifyRecord } from '../../shared/format/record.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
+import { Marks } from './marks.js';
 import type { Run } from './run.js';
 
 /** Bytes of a segment's file, which the caller of a step reads. Fewer may come at the file's end. */
@@ -38,16 +32,16 @@ export type Steps<T> = Generator<Wanted, T, Buffer>;
 
 /** A block is closed at this size. A frame larger than that is a block of its own. Unit: bytes. */
 const BLOCK_BYTES = 256 * 1024;
-/** A single record is read with so many bytes first, and again if it is larger. */
-const RECORD_GUESS_BYTES = 4096;
-/** The largest record that any store may be configured for. */
-const MAX_RECORD_BYTES = 64 * 1024 * 1024;
+/** Memory of a block's place, about. Unit: bytes. */
+const PLACE_BYTES = 48;
 
 interface Block {
   readonly offset: number;
   readonly firstSequence: number;
   /** Whether it is a range that does not verify. */
   readonly gap: boolean;
+  /** Once it was read, if all of it verified. */
+  marks?: Marks;
 }
 
 export class SegmentBlocks {
@@ -60,6 +54,7 @@ export class SegmentBlocks {
   /** Where the next block begins. */
   #endOffset = SEGMENT_HEADER_BYTES;
   #endSequence: number;
+  #bytes = 0;
 
   constructor(number: number, firstSequence: number, file: string, hasher: PlaceHasher) {
     this.number = number;
@@ -71,7 +66,7 @@ export class SegmentBlocks {
 
   /** Memory in use, about. */
   get bytes(): number {
-    return this.#blocks.length * 48;
+    return this.#bytes;
   }
 
   /**
@@ -91,21 +86,55 @@ export class SegmentBlocks {
     const next = this.#blocks[index + 1] ?? { offset: this.#endOffset, firstSequence: this.#endSequence };
     if (block.gap) throw this.#gap(block.offset, block.firstSequence, next.firstSequence - 1);
     const bytes = yield { offset: block.offset, length: next.offset - block.offset };
-    return this.#runAround(bytes, block.offset, sequence, Math.min(lastSequence, next.firstSequence - 1));
+    const run = this.#runAround(bytes, block.offset, sequence, Math.min(lastSequence, next.firstSequence - 1));
+    const whole = run.firstSequence === block.firstSequence && run.lastSequence === next.firstSequence - 1;
+    if (whole && block.marks === undefined) {
+      block.marks = new Marks(run, next.offset);
+      this.#bytes += block.marks.bytes;
+    }
+    return run;
   }
 
   /**
-   * One record at a known offset, verified by its own checksum, alone in its memory.
+   * One record: a part of its block where that is known, and verified by its own checksum; if it does not verify, or is not
+   * known, the whole block.
    * @param seed of the store's record checksums
+   * @throws ERR_CORRUPT where the record does not verify
+   */
+  *loadRecord(sequence: number, lastSequence: number, seed: number): Steps<Memory> {
+    const marks = sequence < this.#endSequence ? this.#blocks[this.#indexOf(sequence)]?.marks : undefined;
+    if (marks !== undefined) {
+      const range = marks.around(sequence);
+      const { bytes, view } = memoryOf(yield { offset: range.offset, length: range.end - range.offset });
+      let at = 0;
+      for (let skipped = range.sequence; skipped < sequence && at + 4 <= bytes.length; skipped++) {
+        at += recordLength(view, at);
+        // No record is as long as the magic of a frame would say.
+        if (at + 4 <= bytes.length && view.getUint32(at, true) === FRAME_MAGIC) at += FRAME_HEADER_BYTES;
+      }
+      if (verifyRecord(bytes, view, at, bytes.length, seed) && recordSequence(view, at) === sequence) {
+        return memoryOf(bytes.subarray(at, at + recordLength(view, at)));
+      }
+    }
+    const { memory, at } = yield* this.load(sequence, lastSequence);
+    const start = at(sequence);
+    return memoryOf(memory.bytes.subarray(start, start + recordLength(memory.view, start)));
+  }
+
+  /** Bytes of the file, none of them verified. */
+  *loadSpan(offset: number, end: number): Steps<Memory> {
+    return memoryOf(yield { offset, length: end - offset });
+  }
+
+  /**
+   * Check a record by its own checksum.
+   * @param fileOffset where the memory begins in the segment's file
    * @throws ERR_CORRUPT
    */
-  *loadRecord(sequence: number, offset: number, seed: number): Steps<Memory> {
-    let memory = memoryOf(yield { offset, length: RECORD_GUESS_BYTES });
-    const length = memory.bytes.length >= RECORD_HEADER_BYTES ? recordLength(memory.view, 0) : 0;
-    if (length > memory.bytes.length && length <= MAX_RECORD_BYTES) memory = memoryOf(yield { offset, length });
-    const verifies = verifyRecord(memory.bytes, memory.view, 0, memory.bytes.length, seed);
-    if (!verifies || recordSequence(memory.view, 0) !== sequence) throw this.#gap(offset, sequence, sequence);
-    return memory;
+  check(memory: Memory, at: number, sequence: number, seed: number, fileOffset: number): void {
+    const { bytes, view } = memory;
+    if (verifyRecord(bytes, view, at, bytes.length, seed) && recordSequence(view, at) === sequence) return;
+    throw this.#gap(fileOffset + at, sequence, sequence);
   }
 
   /**
@@ -140,7 +169,7 @@ export class SegmentBlocks {
     cut ||= bytes.length >= BLOCK_BYTES && bytes.length - at < FRAME_HEADER_BYTES;
     const damaged = !cut && next <= lastSequence && header?.firstSequence !== next;
     if ((cut || damaged || at >= BLOCK_BYTES) && this.#endOffset === offset) {
-      this.#blocks.push({ offset, firstSequence, gap: false });
+      this.#close({ offset, firstSequence, gap: false });
       this.#endOffset = offset + at;
       this.#endSequence = next;
     }
@@ -154,7 +183,7 @@ export class SegmentBlocks {
     const firstSequence = this.#endSequence;
     const end = yield* this.#findFrame(start, firstSequence, lastSequence);
     if (this.#endOffset !== start || this.#endSequence !== firstSequence) return;
-    this.#blocks.push({ offset: start, firstSequence, gap: true });
+    this.#close({ offset: start, firstSequence, gap: true });
     this.#endOffset = end?.offset ?? start;
     this.#endSequence = end?.firstSequence ?? lastSequence + 1;
   }
@@ -216,6 +245,11 @@ export class SegmentBlocks {
       at: (wanted) => starts[wanted - first]!,
       fileOffset: offset,
     };
+  }
+
+  #close(block: Block): void {
+    this.#blocks.push(block);
+    this.#bytes += PLACE_BYTES;
   }
 
   #headerAt(bytes: Buffer, at: number): FrameHeader | undefined {
