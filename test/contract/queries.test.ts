@@ -230,7 +230,7 @@ describe.each(WAYS)('a store $name finds what a plain filter finds', ({ options:
     await store.read({ tags: 'once' }).toArray();
     const { bytes, budget } = store.stats().memory.index;
     if (budget > 1_000_000) expect(bytes).toBeGreaterThan(50_000);
-    // The table of blocks is not part of the budget: 48 bytes for each 256 KiB.
-    expect(bytes).toBeLessThanOrEqual(budget + 48 * 64);
+    // The table of blocks is not part of the budget: about 430 bytes for each 256 KiB.
+    expect(bytes).toBeLessThanOrEqual(budget + 430 * 64);
   });
 });

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openStore } from '../../dist/main/index.js';
+import { openStore, type Store } from '../../dist/main/index.js';
 import { expectWhole, failure, fingerprint, opened, segmentPath, segmentsOf, temporaryDir } from './kit.js';
 import { type FrameAt, flip, framesOf, manifestOf, put } from './layout.js';
 
@@ -199,6 +199,52 @@ describe('damage in a segment that is full', () => {
     await expectGap(dir, ids.length, frame!.firstSequence, frame!.lastSequence);
     const store = await opened({ dir, segmentBytes: 65536 });
     expect(await failure(store.get(frame!.firstSequence))).toMatchObject({ code: 'ERR_CORRUPT' });
+  });
+});
+
+describe('damage that comes while the store is open', () => {
+  /** Events in batches of fifty, none of them in memory. */
+  async function filled(): Promise<{ store: Store; damage: (sequence: number) => Promise<void> }> {
+    const store = await opened({ dir: temporaryDir(), cacheBytes: 0 });
+    const { dir } = store.stats();
+    for (let n = 0; n < 3000; n += 50) {
+      const events = Array.from({ length: 50 }, (_, i) => ({
+        type: 'counted',
+        data: { n: n + i, pad: 'x'.repeat(300) },
+      }));
+      await store.append(`s${(n / 50) % 3}`, events);
+    }
+    const damage = async (sequence: number): Promise<void> => {
+      const frames = await framesOf(dir, 1);
+      const { offset, firstSequence } = frames.find(({ lastSequence }) => lastSequence >= sequence)!;
+      const bytes = fs.readFileSync(segmentPath(dir, 1));
+      let at = offset + 64;
+      for (let next = firstSequence; next < sequence; next++) at += bytes.readUInt32LE(at);
+      put(segmentPath(dir, 1), at + 200, Buffer.from([bytes[at + 200]! ^ 0xff]));
+    };
+    return { store, damage };
+  }
+
+  it('is met by get, where the records around were read before', async () => {
+    const { store, damage } = await filled();
+    for (let sequence = 1; sequence <= 3000; sequence++) expect((await store.get(sequence))?.data.n).toBe(sequence - 1);
+    await damage(140);
+    expect(await failure(store.get(140))).toMatchObject({
+      code: 'ERR_CORRUPT',
+      file: segmentPath(store.stats().dir, 1),
+    });
+    for (const sequence of [1, 100, 151, 3000]) expect((await store.get(sequence))?.data.n).toBe(sequence - 1);
+  });
+
+  it('is met by a read of its stream, where the index is there already', async () => {
+    const { store, damage } = await filled();
+    expect(await store.readStream('s2').toArray()).toHaveLength(1000);
+    await damage(140);
+    const error = await failure(store.readStream('s2').toArray());
+    expect(error).toMatchObject({ code: 'ERR_CORRUPT', firstSequence: 140, lastSequence: 140 });
+    expect(await store.readStream('s1').toArray()).toHaveLength(1000);
+    const rest = await store.readStream('s2', { fromRevision: 50 }).toArray();
+    expect(rest.map(({ revision }) => revision)).toEqual(Array.from({ length: 950 }, (_, i) => i + 50));
   });
 });
 

@@ -78,7 +78,7 @@ async function* searchSegment(query: Search, segment: Segment, low: number, high
   if (selectors.length > 0 && high - low >= SMALL_RANGE) {
     const index = await indexes.get(segment, high, checkAbort);
     if (index !== undefined) {
-      const candidates = await narrowed(query, index, index.candidates(selectors, low, high));
+      const candidates = await narrowed(query, segment, index, index.candidates(selectors, low, high));
       if (range.direction === 'backwards') candidates.reverse();
       const left = index.isExact(selectors) ? [] : selectors;
       yield* readCandidates({ ...query, selectors: left }, segment, index, candidates, checkAbort);
@@ -89,11 +89,18 @@ async function* searchSegment(query: Search, segment: Segment, low: number, high
 }
 
 /** Of the ascending candidates, those whose revisions are wanted: a stream's revisions are gapless. */
-async function narrowed({ records, revisions }: Search, index: RawIndex, candidates: number[]): Promise<number[]> {
+async function narrowed(
+  { records, revisions }: Search,
+  segment: Segment,
+  index: RawIndex,
+  candidates: number[],
+): Promise<number[]> {
   const first = candidates[0];
   if (first === undefined || revisions === undefined) return candidates;
   const { lowest, highest } = revisions;
-  const memory = await records.loadOne(first, index.nextSequence - 1);
+  const offset = index.offsetOf(first);
+  const memory = await records.loadSpan(segment, offset, index.endOf(first));
+  segment.blocks.check(memory, 0, first, records.seed, offset);
   const revision = recordRevision(memory.view, 0);
   return candidates.slice(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
 }

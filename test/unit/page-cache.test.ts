@@ -1,0 +1,39 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { PageCache } from '../../dist/main/read/page-cache.js';
+
+/** A read that takes so long. */
+function taking(ms: number): () => number {
+  return () => {
+    vi.advanceTimersByTime(ms);
+    return 100;
+  };
+}
+
+describe('small reads', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  test('are done at once as long as they are fast; large ones never', () => {
+    const cache = new PageCache();
+    for (let i = 0; i < 3; i++) {
+      expect(cache.isLikely(16 * 1024)).toBe(true);
+      expect(cache.isLikely(16 * 1024 + 1)).toBe(false);
+      expect(cache.watch(taking(0))).toBe(100);
+    }
+  });
+
+  test('go by the pool for a while after a slow one, longer after each that follows, up to a limit', () => {
+    const cache = new PageCache();
+    for (const pause of [10, 20, 40, 80, 160, 320, 640, 1280, 1280]) {
+      cache.watch(taking(1));
+      vi.advanceTimersByTime(pause - 1);
+      expect(cache.isLikely(1)).toBe(false);
+      vi.advanceTimersByTime(1);
+      expect(cache.isLikely(1)).toBe(true);
+    }
+    cache.watch(taking(0));
+    cache.watch(taking(1));
+    vi.advanceTimersByTime(10);
+    expect(cache.isLikely(1)).toBe(true);
+  });
+});
