@@ -123,6 +123,24 @@ describe('Node', () => {
     expect(await program.ended).toMatchObject({ code: 0, output: 'true\n' });
   });
 
+  test.skipIf(process.platform !== 'linux')('is not woken by any thread of an idle store', async () => {
+    // What a sleeping thread does not do can only be watched for a while: the watermark is synced 100 ms after the append.
+    const program = run(
+      `const fs = await import('node:fs');
+       const { setTimeout: delay } = await import('node:timers/promises');
+       const store = await openStore(args[0]);
+       await store.append('a', { type: 't' });
+       await delay(1000);
+       const wakes = () => fs.readdirSync('/proc/self/task').filter((task) => task !== String(process.pid)).map((task) =>
+         /^voluntary_ctxt_switches:.*$/m.exec(fs.readFileSync('/proc/self/task/' + task + '/status', 'utf8'))[0]);
+       const before = wakes();
+       await delay(1500);
+       console.log(before.length > 2, JSON.stringify(wakes()) === JSON.stringify(before));`,
+      temporaryDir(),
+    );
+    expect(await program.ended).toMatchObject({ code: 0, output: 'true true\n' });
+  });
+
   test('ends beside a store that is only read', async () => {
     const dir = temporaryDir();
     await (await open({ dir })).close();

@@ -23,6 +23,8 @@ export interface WriterLink {
 
 /** How long a blocked caller sleeps at most before it looks whether the writer lives. Unit: milliseconds. */
 const BLOCK_MS = 100;
+/** No turn was seen yet. */
+const NO_BEAT = -1;
 /** A writer that is not in a system call and does not beat for so long is dead. Unit: milliseconds. */
 const DEAD_AFTER_MS = 5000;
 
@@ -33,7 +35,7 @@ export class ThreadLink implements WriterLink {
   readonly #port: MessagePort;
   readonly #onMessage: OnMessage;
   #held = true;
-  #beat = -1;
+  #beat = NO_BEAT;
   #beatAt = 0;
 
   /** @param onExit called if the thread ends, with its error if it had one */
@@ -86,7 +88,10 @@ export class ThreadLink implements WriterLink {
 
   block(settled: number): string | undefined {
     const { words } = this.state;
-    if (Atomics.wait(words, WORD.settled, settled, BLOCK_MS) !== 'timed-out') return undefined;
+    if (Atomics.wait(words, WORD.settled, settled, BLOCK_MS) !== 'timed-out') {
+      this.#beat = NO_BEAT; // between two calls the writer may sleep as long as it likes
+      return undefined;
+    }
     // Inside of a system call it may take any time, if only it is there.
     if (threadHasEnded(Atomics.load(words, WORD.thread))) return 'the writer thread has ended';
     const beat = Atomics.load(words, WORD.beat);

@@ -24,8 +24,8 @@ export interface WriterOptions {
   readonly segmentAgeMs: number;
 }
 
-/** How long the writer sleeps at most: with an unsynced watermark, while it probes for space, and otherwise. */
-const SLEEP_MS = { unsynced: 100, probing: 250, idle: 1000 } as const;
+/** How long the writer sleeps at most: with an unsynced watermark, while it probes for space; else until it is woken. */
+const SLEEP_MS = { unsynced: 100, probing: 250 } as const;
 
 /** Space that must be there before writes resume. Unit: bytes. */
 const PROBE_BYTES = 256 * 1024;
@@ -275,7 +275,7 @@ export class Writer {
 
   #sleepMs(): number {
     if (this.#signals.mode === MODE.suspended) return SLEEP_MS.probing;
-    return this.#watermark.synced ? SLEEP_MS.idle : SLEEP_MS.unsynced;
+    return this.#watermark.synced ? Number.POSITIVE_INFINITY : SLEEP_MS.unsynced;
   }
 }
 
