@@ -35,6 +35,9 @@ export interface Runtime {
   start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine;
 }
 
+/** What the threads make is garbage at once: a place of this size is enough for it, and resident memory grows no further. */
+const YOUNG = { maxYoungGenerationSizeMb: 12 } as const;
+
 /** Worker threads over this machine's file system. */
 export const threadRuntime: Runtime = {
   storage: nodeStorage,
@@ -48,6 +51,7 @@ export const threadRuntime: Runtime = {
     const writer = new Worker(new URL('../workers/writer/thread.js', import.meta.url), {
       name: 'keeperlog writer',
       execArgv,
+      resourceLimits: YOUNG,
       workerData: writerData,
       transferList: [control.port2, segments.port1],
     });
@@ -55,6 +59,7 @@ export const threadRuntime: Runtime = {
     const background = new Worker(new URL('../workers/background/thread.js', import.meta.url), {
       name: 'keeperlog background',
       execArgv,
+      resourceLimits: YOUNG,
       workerData: backgroundData,
       transferList: [segments.port2],
     });
