@@ -33,14 +33,12 @@ export async function checkStore(dir: string, signal: AbortSignal): Promise<Stor
       return { isThere: false, findings: [none] };
     }
     const lock = lookAtLock(dir);
-    const findings = await withStore({ dir, readOnly: true }, async (store) => [
-      storeFinding(store),
-      lockFinding(lock),
-      recoveryFinding(store, lock),
-      ...(await checkNewest(store)),
-      await checkLog(store, dir, signal),
-      ...(await checkGrowth(store, dir)),
-    ]);
+    const findings = await withStore({ dir, readOnly: true }, async (store) => {
+      const log = await checkLog(store, dir, signal);
+      // Events are not read where the log does not verify.
+      const times = log.level === 'ok' ? [...(await checkNewest(store)), ...(await checkGrowth(store, dir))] : [];
+      return [storeFinding(store), lockFinding(lock), recoveryFinding(store, lock), log, ...times];
+    });
     return { isThere: true, findings: [...findings, checkLeftovers(dir)] };
   } catch (error) {
     if (!isKeeperError(error) || error.code === 'ERR_ABORTED') throw error;
