@@ -18,6 +18,7 @@ const COMMANDS = [
   'export',
   'bench',
   'doctor',
+  'completion',
 ];
 
 const LINES = [

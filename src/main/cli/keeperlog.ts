@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { appendCommand } from './append.js';
 import { benchCommand } from './bench.js';
 import { exitCodeOf } from './command.js';
+import { completionCommand } from './completion.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
 import { codeOf, EXIT } from './failure.js';
@@ -41,6 +42,7 @@ const COMMANDS = [
   exportCommand,
   benchCommand,
   doctorCommand,
+  completionCommand,
 ];
 
 async function main(argv: readonly string[]): Promise<void> {
