@@ -79,6 +79,7 @@ describe('doctor', () => {
     expect(found.lock).toMatchObject({ level: 'ok', measured: { state: 'free' } });
     expect(found.log).toMatchObject({ level: 'ok', measured: { events: 3, problems: [] } });
     expect(found.leftovers.level).toBe('ok');
+    expect(found.growth).toBeUndefined();
     expect(listing(dir)).toEqual(before);
   });
   test('prints a line a finding, advice below it, and a summary', async () => {
@@ -184,6 +185,59 @@ describe('doctor', () => {
     expect(JSON.parse(stderr).error).toMatchObject({ code: 'ERR_FAILED', next: 'keeperlog doctor', exitCode: 1 });
     expect(fs.readdirSync(cwd)).toEqual([]);
   });
+  test.each([
+    [
+      'a disk that is slow at times',
+      'sync latency',
+      'warning',
+      'let calls = 0; fs.fdatasyncSync = () => { if (++calls % 20 === 0) block(12); };',
+    ],
+    ['a disk that is slow', 'sync latency', 'problem', 'fs.fdatasyncSync = () => block(12);'],
+    ['a single core', 'cores', 'warning', 'os.availableParallelism = () => 1;'],
+    ['too little memory', 'memory', 'warning', 'process.availableMemory = () => 1024;'],
+    ['no shared memory', 'memory', 'problem', 'globalThis.SharedArrayBuffer = undefined;'],
+    [
+      'an old Node.js',
+      'Node.js',
+      'problem',
+      "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.18.9' } });",
+    ],
+    [
+      'locks that are not the kernel’s',
+      'locking',
+      'warning',
+      "const load = Module._load; Module._load = (name, ...more) => { if (name === 'fs-native-extensions') throw new Error(name); return load(name, ...more); };",
+    ],
+    [
+      'a second writer that is let in',
+      'locking',
+      'problem',
+      'const { openSync } = fs; let opened = 0; fs.openSync = (file, ...more) => openSync(/lock$/.test(file) ? file + opened++ : file, ...more);',
+    ],
+  ])('finds %s', async (_, check, level, fault) => {
+    const code = `
+      import fs from 'node:fs';
+      import Module from 'node:module';
+      import os from 'node:os';
+      const block = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+      ${fault}`;
+    const cwd = emptyDir();
+    const { code: exitCode, stdout } = await startAfter(code, cwd, 'doctor', '--json').ended;
+    const { report, found } = parse(stdout);
+    expect(found[check].level).toBe(level);
+    expect(found[check].advice).not.toBe('');
+    expect({ exitCode, ok: report.ok }).toEqual(
+      report.problems > 0 ? { exitCode: 1, ok: false } : { exitCode: 0, ok: true },
+    );
+    expect(fs.readdirSync(cwd)).toEqual([]);
+  });
+  test('does not guess about a holder of the lock on another machine', async () => {
+    const { cwd, dir } = await withStore();
+    const holder = { pid: 1, host: 'elsewhere', since: '2025-01-01T00:00:00.000Z', boot: 'another', namespace: '' };
+    fs.writeFileSync(path.join(dir, 'keeperlog.lock'), JSON.stringify(holder));
+    const { found } = await examine(cwd);
+    expect(found.lock).toMatchObject({ level: 'warning', measured: { state: 'unknown', host: 'elsewhere' } });
+  });
   test('finds a clock that jumps while it is watched', async () => {
     const code = 'const now = Date.now; let calls = 0; Date.now = () => now() + (calls++ === 0 ? 0 : 60_000);';
     const { found } = parse((await startAfter(code, emptyDir(), 'doctor', '--json').ended).stdout);
@@ -241,6 +295,17 @@ describe.skipIf(skipMounts)('doctor on a file system of its own', () => {
     expect(found.writable).toMatchObject({ level: 'problem', measured: { code: 'EROFS' } });
     expect(found.store.measured.there).toBe(true);
     expect(found.log.level).toBe('ok');
+  });
+  test('tells how long the disk lasts at the pace of the log', async () => {
+    const disk = mounted('size=64m');
+    const ago = 'const now = Date.now; Date.now = () => now() - 2 * 3_600_000;';
+    const ingest = startAfter(ago, disk, 'ingest', '-');
+    const line = `${JSON.stringify({ stream: 'a', type: 'B', data: 'x'.repeat(50_000) })}\n`;
+    ingest.child.stdin!.end(line.repeat(40));
+    expect((await ingest.ended).code).toBe(0);
+    const { found } = await examine(disk);
+    expect(found.growth).toMatchObject({ level: 'warning', measured: { daysLeft: 2 } });
+    expect(found['newest event'].level).toBe('ok');
   });
   test('that is full finds that, and leaves nothing behind', async () => {
     const disk = mounted('size=1m');
