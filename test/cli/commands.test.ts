@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openStore } from '../../dist/main/index.js';
-import { BINARY, emptyDir, parseLines, Running, run, start } from './keeperlog.js';
+import { BINARY, emptyDir, parseLines, Running, run, start, startAfter } from './keeperlog.js';
 
 /** A directory with a store of so many orders. */
 async function withOrders(count: number): Promise<string> {
@@ -250,6 +250,23 @@ describe('bench', () => {
     const args = ['bench', '--rate', '100', '--seconds', '1', '--sla', '5000', '--json', '--source', 'hooks.json'];
     expect(JSON.parse((await run(cwd, ...args)).stdout)).toMatchObject({ eventBytes: 1008 });
     expect((await run(cwd, 'bench', '--source', 'none.json')).code).toBe(2);
+  });
+  test('leaves nothing behind where nobody reads the report, nor where the target was missed', async () => {
+    const cwd = emptyDir();
+    const args = ['bench', '--rate', '100', '--seconds', '1', '--sla', '1'];
+    const unread = start(cwd, ...args);
+    unread.child.stdout!.destroy();
+    await unread.ended;
+    expect(fs.readdirSync(cwd)).toEqual([]);
+    const slow =
+      'import fs from "node:fs"; const sync = fs.fdatasyncSync; fs.fdatasyncSync = (fd) => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20); sync(fd); };';
+    const missed = await startAfter(slow, cwd, ...args, '--json').ended;
+    expect({ code: missed.code, met: JSON.parse(missed.stdout).sla.met }).toEqual({ code: 1, met: false });
+    expect(JSON.parse(missed.stderr).error).toMatchObject({
+      code: 'ERR_SLA_MISSED',
+      next: 'keeperlog bench --rate 50 --seconds 1',
+    });
+    expect(fs.readdirSync(cwd)).toEqual([]);
   });
   test('interrupted, closes and removes its store', async () => {
     const cwd = emptyDir();

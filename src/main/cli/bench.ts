@@ -7,6 +7,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
 import type { NewEvent } from '../../shared/portable/events.js';
+import type { Store } from '../index.js';
 import { integerFrom, interruptible, makeCommand, onRun, withStore } from './command.js';
 import { EXIT, Refusal } from './failure.js';
 import {
@@ -55,37 +56,42 @@ export function benchCommand(): Command {
     const bytes = events.reduce((sum, event) => sum + JSON.stringify(event.data).length, 0) / events.length;
     const parent = path.dirname(path.resolve(dir));
     await checkSpace(parent, bytes * (rate * seconds + warmUpEvents(rate)) * OVERHEAD + SPARE_BYTES);
-    const place = await fs.mkdtemp(path.join(parent, '.keeperlog-bench-'));
-    try {
-      const { report, commits } = await withStore({ dir: path.join(place, 'store'), signal }, async (store) => {
-        const warmUp = warmUpEvents(rate);
-        const line = await progressLine('bench', warmUp + rate * seconds);
-        const before = store.stats();
-        try {
-          const report = await runLoad({
-            rate,
-            count: rate * seconds,
-            warmUp,
-            signal,
-            append: (i) => store.append(`bench/${i % STREAMS}`, events[i % events.length]!),
-            onTick: (state) => line.update(state.done, `${countText(state.rate)} events/s`),
-          });
-          return { report, commits: groupCommitsSince(before, store.stats()) };
-        } finally {
-          line.stop();
-        }
-      });
-      if (signal.aborted) throw signal.reason;
-      const met = meets(report, sla);
-      const all = { ...report, groupCommits: commits, eventBytes: Math.round(bytes), sla: { p99Ms: sla, met } };
-      await data(json === true ? toJson(all) : benchText(report, commits, bytes, sla));
-      if (met) return;
-      const slower = `bench --rate ${Math.max(1, Math.round(rate / 2))} --seconds ${seconds}`;
-      throw new Refusal(EXIT.failed, `the target p99 < ${sla} ms was missed`, slower, { code: 'ERR_SLA_MISSED' });
-    } finally {
-      await fs.rm(place, { recursive: true, force: true });
-    }
+    const { report, commits } = await inOwnStore(parent, signal, async (store) => {
+      const warmUp = warmUpEvents(rate);
+      const line = await progressLine('bench', warmUp + rate * seconds);
+      const before = store.stats();
+      try {
+        const report = await runLoad({
+          rate,
+          count: rate * seconds,
+          warmUp,
+          signal,
+          append: (i) => store.append(`bench/${i % STREAMS}`, events[i % events.length]!),
+          onTick: (state) => line.update(state.done, `${countText(state.rate)} events/s`),
+        });
+        return { report, commits: groupCommitsSince(before, store.stats()) };
+      } finally {
+        line.stop();
+      }
+    });
+    if (signal.aborted) throw signal.reason;
+    const met = meets(report, sla);
+    const all = { ...report, groupCommits: commits, eventBytes: Math.round(bytes), sla: { p99Ms: sla, met } };
+    await data(json === true ? toJson(all) : benchText(report, commits, bytes, sla));
+    if (met) return;
+    const slower = `bench --rate ${Math.max(1, Math.round(rate / 2))} --seconds ${seconds}`;
+    throw new Refusal(EXIT.failed, `the target p99 < ${sla} ms was missed`, slower, { code: 'ERR_SLA_MISSED' });
   });
+}
+
+/** Use a new store inside of a directory, and remove it. */
+async function inOwnStore<T>(parent: string, signal: AbortSignal, use: (store: Store) => Promise<T>): Promise<T> {
+  const place = await fs.mkdtemp(path.join(parent, '.keeperlog-bench-'));
+  try {
+    return await withStore({ dir: path.join(place, 'store'), signal }, use);
+  } finally {
+    await fs.rm(place, { recursive: true, force: true });
+  }
 }
 
 function benchText(report: LoadReport, commits: GroupCommits, bytes: number, sla: number): string {
