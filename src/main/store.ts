@@ -40,6 +40,7 @@ import type {
   VerifyReport,
 } from './store-types.js';
 import { tellRefusal } from './telemetry/channels.js';
+import { OperatorLog } from './telemetry/operator-log.js';
 import { verifyLog } from './verify.js';
 import type { WritingStore } from './writing-store.js';
 
@@ -68,7 +69,7 @@ export async function openStoreOn<M extends object = AnyEvents>(
   const { logger = SILENT, signal } = typeof options === 'string' ? {} : options;
   if (signal?.aborted === true) throw aborted(signal, 'opening the store');
   if (settings.readOnly) {
-    const readOnly = await openReadOnlyStore(settings, runtime.storage);
+    const readOnly = await openReadOnlyStore(settings, new OperatorLog(logger, settings.dir), runtime.storage);
     return new EmbeddedStore<M>(settings, { kind: 'read-only', store: readOnly }, async () => {
       readOnly.records.catalog.close();
     });
@@ -76,7 +77,7 @@ export async function openStoreOn<M extends object = AnyEvents>(
   const directory = await takeDirectory(settings.dir, runtime);
   const placed: Settings = { ...settings, dir: directory.dir };
   try {
-    const store = await openWritingStore(placed, logger, runtime, signal);
+    const store = await openWritingStore(placed, new OperatorLog(logger, placed.dir), runtime, signal);
     return new EmbeddedStore<M>(placed, { kind: 'writing', store }, async () => {
       await store.close();
       await directory.release();

@@ -50,14 +50,16 @@ export type FromWriter =
   | { readonly kind: 'resumed' }
   /** Nothing will be written any more. */
   | { readonly kind: 'failed'; readonly error: WireError }
-  | { readonly kind: 'closed' }
+  /** Nothing is open any more. */
+  | { readonly kind: 'closed'; readonly clean: boolean }
   | LogLine;
 
 /** A line for the logger. */
 export interface LogLine {
   readonly kind: 'log';
   readonly level: 'error' | 'warn' | 'info';
-  readonly fields: Readonly<Record<string, unknown>>;
+  /** Its fields, and its error if it has one. */
+  readonly fields: { readonly error?: WireError; readonly segment?: number };
   readonly message: string;
 }
 
