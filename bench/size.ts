@@ -39,7 +39,6 @@ interface Costs {
   readonly get: number;
   readonly firstTail: number;
   readonly tail: number;
-  readonly resident: number;
 }
 
 const lines = head(
@@ -56,7 +55,6 @@ lines.push(
     'get by id, us',
     `first read of a stream's last ${TAIL_EVENTS}, ms`,
     'the next ones, us',
-    'resident, MiB',
   ]),
 );
 const rows: [size: number, costs: Costs][] = [];
@@ -72,7 +70,6 @@ for (const size of SIZES.filter((size) => size <= Number(values.most))) {
     get: of('get'),
     firstTail: of('firstTail'),
     tail: of('tail'),
-    resident: of('resident'),
   };
   rows.push([size, costs]);
   lines.push(
@@ -85,7 +82,6 @@ for (const size of SIZES.filter((size) => size <= Number(values.most))) {
       (costs.get * 1000).toFixed(1),
       costs.firstTail.toFixed(0),
       (costs.tail * 1000).toFixed(0),
-      (costs.resident / 2 ** 20).toFixed(0),
     ]),
   );
   process.stderr.write(`${lines.at(-1)}\n`);
@@ -102,7 +98,6 @@ async function measured(size: number): Promise<Costs> {
     await store.close();
     const [open, opened] = await timed(() => openStore(dir));
     store = opened;
-    const resident = process.memoryUsage.rss();
     const [scanMs, seen] = await timed(() => scanned(store));
     if (seen < size) throw new Error(`${seen} of ${size} events were read`);
     const get = await gets(store, size);
@@ -112,7 +107,7 @@ async function measured(size: number): Promise<Costs> {
     const tails: number[] = [];
     for (let i = 0; i < TAILS; i++) tails.push((await timed(() => last(i % STREAMS)))[0]);
     await store.close();
-    return { append, bytes, open, scan: (seen / scanMs) * 1000, get, firstTail, tail: median(tails), resident };
+    return { append, bytes, open, scan: (seen / scanMs) * 1000, get, firstTail, tail: median(tails) };
   } finally {
     fs.rmSync(dir, { recursive: true, force: true });
   }
