@@ -12,7 +12,7 @@ import { isKeeperError, openStore, toWire } from 'keeperlog';
 
 const AUDIT = 'audit/http';
 const EVENT = { type: 'object', properties: { metadata: { type: 'object' } } }; // the store checks the rest
-const INVALID = { ERR_INVALID_EVENT: 400, ERR_INVALID_OPTIONS: 400, ERR_EVENT_TOO_LARGE: 413 };
+const INVALID = { ERR_INVALID_EVENT: 400, ERR_INVALID_OPTIONS: 400, ERR_INVALID_QUERY: 400, ERR_EVENT_TOO_LARGE: 413 };
 const STATUS = { ...INVALID, ERR_CONFLICT: 409, ERR_IDEMPOTENCY_REUSED: 409, ERR_BACKPRESSURE: 503, ERR_DEGRADED: 503 };
 
 export async function start(dir = ':memory:', port = 0, host = '127.0.0.1') {
@@ -56,5 +56,5 @@ if (process.argv[1] && realpathSync(process.argv[1]) === import.meta.filename) {
   const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   console.log(`listening on ${url}, events in ${store.stats().dir}`);
   await ended.then(close);
-  console.log(`closed: ${store.stats().durable} events, all of them durable`);
+  console.log('closed: what was answered and what was audited is durable');
 }

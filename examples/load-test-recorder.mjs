@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { openStore } from 'keeperlog';
 
-const REQUESTS = 2000;
+const REQUESTS = 1000;
 const CONNECTIONS = 20;
 
 const store = await openStore(process.argv[2] ?? ':memory:');

@@ -24,7 +24,7 @@ const workers = [];
 
 if (isMainThread) await own();
 else if (workerData.role === 'open') await open(workerData);
-else if (workerData.role === 'send') await send(workerData);
+else if (workerData.role === 'send') await send();
 else await follow(workerData);
 
 /** The main thread: the owner of the store. */
