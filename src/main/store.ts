@@ -46,9 +46,14 @@ import type { WritingStore } from './writing-store.js';
 const SILENT: Logger = { error() {}, warn() {}, info() {}, debug() {} };
 
 /**
- * Open a store: make the directory, or recover what is there.
+ * Open a store: make the directory, or recover what is there. An open store that is idle does not keep Node alive; a
+ * pending append does.
+ * @typeParam M the event map: a key is an event type, its value the type of that event's data
  * @param options the directory, or options with it
- * @throws ERR_INVALID_OPTIONS, ERR_LOCKED, ERR_CORRUPT, ERR_UNSUPPORTED_FORMAT, ERR_STORAGE, ERR_ABORTED
+ * @returns resolves when the store has been recovered and is ready to append and read
+ * @throws ERR_INVALID_OPTIONS; ERR_LOCKED where another process or thread has it open for writing; ERR_CORRUPT where bytes
+ *   that were durable do not verify, nothing having been changed; ERR_UNSUPPORTED_FORMAT; ERR_STORAGE; ERR_ABORTED; with
+ *   `readOnly` also ERR_NOT_FOUND where there is no store
  */
 export async function openStore<M extends object = AnyEvents>(options: string | StoreOptions): Promise<Store<M>> {
   return openStoreOn<M>(options, threadRuntime);
