@@ -18,7 +18,7 @@ export interface Lock {
 }
 
 /** Who holds a lock. */
-interface Holder {
+export interface Holder {
   readonly pid: number;
   readonly host: string;
   readonly since: string;
@@ -45,6 +45,29 @@ export function lockDirectory(dir: string, native: NativeLock | null = loadNativ
   } catch (error) {
     throw error instanceof KeeperError ? error : storageError(error, 'lock', file);
   }
+}
+
+/** What a lock looks like from outside. `'unknown'`: its holder, if there still is one, cannot be seen from here. */
+export interface LockView {
+  readonly state: 'free' | 'held' | 'left' | 'unknown';
+  readonly holder: Holder | undefined;
+}
+
+/** Look at a directory's lock without touching it: a writer that is just opening is not in the way. */
+export function lookAtLock(dir: string): LockView {
+  const file = path.join(dir, LOCK_FILE);
+  const holder = readHolder(file);
+  if (holder === undefined) {
+    const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    return { state: size === 0 ? 'free' : 'unknown', holder };
+  }
+  if (!isOfHere(holder)) return { state: 'unknown', holder };
+  return { state: isGone(holder) ? 'left' : 'held', holder };
+}
+
+/** Whether locks are the kernel's. */
+export function hasKernelLock(): boolean {
+  return loadNative() !== null;
 }
 
 function loadNative(): NativeLock | null {
@@ -112,11 +135,16 @@ function linkAsLock(own: string, file: string): Lock {
   }
 }
 
-/** Whether a holder's process has certainly ended. A pid of another boot or namespace says nothing about this one. */
-function isGone(holder: Holder): boolean {
+/** Whether a holder's pid says something here: one of another host, boot or pid namespace does not. */
+function isOfHere(holder: Holder): boolean {
   const here = thisHolder();
-  if (holder.host !== here.host || holder.boot !== here.boot || holder.namespace !== here.namespace) return false;
-  if (here.boot === '' && holder.started === '') return false;
+  return holder.host === here.host && holder.boot === here.boot && holder.namespace === here.namespace;
+}
+
+/** Whether a holder's process has certainly ended. */
+function isGone(holder: Holder): boolean {
+  if (!isOfHere(holder)) return false;
+  if (holder.boot === '' && holder.started === '') return false;
   try {
     process.kill(holder.pid, 0);
   } catch (error) {

@@ -70,18 +70,13 @@ export async function openStoreOn<M extends object = AnyEvents>(
   if (signal?.aborted === true) throw aborted(signal, 'opening the store');
   if (settings.readOnly) {
     const readOnly = await openReadOnlyStore(settings, new OperatorLog(logger, settings.dir), runtime.storage);
-    return new EmbeddedStore<M>(settings, { kind: 'read-only', store: readOnly }, async () => {
-      readOnly.records.catalog.close();
-    });
+    return new EmbeddedStore<M>(settings, { kind: 'read-only', store: readOnly }, async () => {});
   }
   const directory = await takeDirectory(settings.dir, runtime);
   const placed: Settings = { ...settings, dir: directory.dir };
   try {
     const store = await openWritingStore(placed, new OperatorLog(logger, placed.dir), runtime, signal);
-    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, async () => {
-      await store.close();
-      await directory.release();
-    });
+    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, () => directory.release());
   } catch (error) {
     await directory.release();
     throw error;
@@ -142,7 +137,10 @@ class EmbeddedStore<M extends object> implements Store<M> {
   readonly #settings: Settings;
   readonly #mode: Mode;
   readonly #reader: Reader;
+  /** Gives the directory back. */
   readonly #release: () => Promise<void>;
+  /** What the closed store was like; its directory may be gone. */
+  #last: StoreStats | undefined;
   readonly #flagsOfOne: CallFlags;
   readonly #flagsOfMany: CallFlags;
   #closing: Promise<void> | undefined;
@@ -233,12 +231,26 @@ class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   stats(): StoreStats {
+    return this.#last ?? this.#collectStats();
+  }
+
+  #collectStats(): StoreStats {
     return collectStats(this.#settings, this.#mode, this.#reader, this.#storeId);
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#release();
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (this.#mode.kind === 'writing') await this.#mode.store.close();
+      else this.#mode.store.records.catalog.close();
+      this.#last = this.#collectStats();
+    } finally {
+      await this.#release();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -4,6 +4,7 @@
  */
 
 import type { MessagePort } from 'node:worker_threads';
+import type { Entries } from './entries.js';
 import type { WireError } from './portable/errors.js';
 import type { RecoveryReport } from './recovery-report.js';
 import type { SharedBuffers } from './ring/layout.js';
@@ -98,10 +99,10 @@ export interface CheckpointSnapshot {
   readonly sequence: number;
   /** The sequence of the checkpoint that the changed heads are changes to; 0 where they are all there are. */
   readonly base: number;
-  /** Changed heads, unsorted, 32 bytes each. */
-  readonly heads: Uint8Array;
-  /** All live keys, oldest first, 32 bytes each. */
-  readonly keys: Uint8Array;
+  /** Changed heads, unsorted. */
+  readonly heads: Entries;
+  /** All live keys, oldest first. */
+  readonly keys: Entries;
 }
 
 /** One end of a conversation between threads. */

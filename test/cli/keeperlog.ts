@@ -77,6 +77,18 @@ export function start(cwd: string, ...args: string[]): Running {
   return new Running(spawn(process.execPath, [BINARY, ...args], { cwd, stdio: 'pipe' }));
 }
 
+/** The same with code that runs first, in every thread. */
+export function startAfter(code: string, cwd: string, ...args: string[]): Running {
+  const env = { ...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
+  return new Running(spawn(process.execPath, [BINARY, ...args], { cwd, env, stdio: 'pipe' }));
+}
+
+/** Run `keeperlog` behind a command of the shell, such as `ulimit`. */
+export function runBehind(before: string, cwd: string, ...args: string[]): Promise<Ended> {
+  const command = ['-c', `${before}; exec "$@"`, 'sh', process.execPath, BINARY, ...args];
+  return new Running(spawn('sh', command, { cwd, stdio: 'pipe' })).ended;
+}
+
 /** Run `keeperlog` in a directory to its end. */
 export function run(cwd: string, ...args: string[]): Promise<Ended> {
   return runWith(cwd, '', ...args);

@@ -39,10 +39,10 @@ export function appendCommand(): Command {
       ...(cause && { causes: cause }),
       ...(key !== undefined && { idempotencyKey: key }),
     };
-    await withStore({ dir }, async (store) => {
-      const appended = await store.append(stream!, event, expect === undefined ? {} : { expect });
-      await data(options.json === true ? toJson(appended) : appended.ids[0]!);
-    });
+    const appended = await withStore({ dir }, (store) =>
+      store.append(stream!, event, expect === undefined ? {} : { expect }),
+    );
+    await data(options.json === true ? toJson(appended) : appended.ids[0]!);
   });
 }
 

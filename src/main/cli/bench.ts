@@ -8,7 +8,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import type { NewEvent } from '../../shared/portable/events.js';
 import { integerFrom, interruptible, makeCommand, onRun, withStore } from './command.js';
-import { commandLine, EXIT, Refusal } from './failure.js';
+import { EXIT, Refusal } from './failure.js';
 import {
   type GroupCommits,
   groupCommitsSince,
@@ -20,7 +20,7 @@ import {
   warmUpEvents,
   warmUpText,
 } from './load.js';
-import { bytesText, countText, data, note, table, toJson } from './output.js';
+import { bytesText, countText, data, table, toJson } from './output.js';
 import { progressLine } from './progress-line.js';
 
 /** Streams that the events are spread over. */
@@ -49,7 +49,7 @@ export function benchCommand(): Command {
     .option('--source <file>', 'take the data from a file: JSON lines, or a JSON list (also of webhook definitions)')
     .option('--sla <ms>', 'the target for the p99, in milliseconds', integerFrom(1), 10);
   return onRun<Options>(command, async (options) => {
-    const signal = interruptible();
+    const signal = interruptible('bench --seconds 3');
     const { dir, json, rate, seconds, size, source, sla } = options;
     const events = source === undefined ? randomEvents(size) : await eventsOf(source);
     const bytes = events.reduce((sum, event) => sum + JSON.stringify(event.data).length, 0) / events.length;
@@ -57,7 +57,7 @@ export function benchCommand(): Command {
     await checkSpace(parent, bytes * (rate * seconds + warmUpEvents(rate)) * OVERHEAD + SPARE_BYTES);
     const place = await fs.mkdtemp(path.join(parent, '.keeperlog-bench-'));
     try {
-      const { report, commits } = await withStore({ dir: path.join(place, 'store') }, async (store) => {
+      const { report, commits } = await withStore({ dir: path.join(place, 'store'), signal }, async (store) => {
         const warmUp = warmUpEvents(rate);
         const line = await progressLine('bench', warmUp + rate * seconds);
         const before = store.stats();
@@ -75,13 +75,13 @@ export function benchCommand(): Command {
           line.stop();
         }
       });
-      if (signal.aborted) throw new Refusal(EXIT.failed, 'the bench was interrupted', 'bench --seconds 3');
+      if (signal.aborted) throw signal.reason;
       const met = meets(report, sla);
       const all = { ...report, groupCommits: commits, eventBytes: Math.round(bytes), sla: { p99Ms: sla, met } };
       await data(json === true ? toJson(all) : benchText(report, commits, bytes, sla));
       if (met) return;
-      process.exitCode = EXIT.failed;
-      note(`try: ${commandLine(`bench --rate ${Math.max(1, Math.round(rate / 2))} --seconds ${seconds}`, dir)}`);
+      const slower = `bench --rate ${Math.max(1, Math.round(rate / 2))} --seconds ${seconds}`;
+      throw new Refusal(EXIT.failed, `the target p99 < ${sla} ms was missed`, slower, { code: 'ERR_SLA_MISSED' });
     } finally {
       await fs.rm(place, { recursive: true, force: true });
     }

@@ -2,8 +2,11 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { StoreOptions } from '../../shared/options.js';
 import type { Store } from '../index.js';
-import { describeFailure, EXIT } from './failure.js';
+import { describeFailure, EXIT, Refusal } from './failure.js';
 import { tellFailure } from './output.js';
+
+/** Of the command that runs, if it can be interrupted. */
+let interruption: AbortSignal | undefined;
 
 /** The options that every command has. */
 export interface GlobalOptions {
@@ -44,6 +47,8 @@ export function onRun<O extends object>(
       tellFailure(failure, options.json === true);
       process.exitCode = failure.exitCode;
     }
+    // Whoever has interrupted does not wait for a reader that no longer reads.
+    if (interruption?.aborted === true && process.stdout.writableLength > 0) process.exit();
   });
 }
 
@@ -58,15 +63,24 @@ export async function withStore<T>(options: StoreOptions, use: (store: Store) =>
   }
 }
 
-/** A signal that aborts at the first SIGINT or SIGTERM; a second one ends the process as usual. */
-export function interruptible(): AbortSignal {
+/**
+ * A signal that aborts at the first SIGINT or SIGTERM; a second one ends the process as usual.
+ * @param next the command that does what was left undone
+ */
+export function interruptible(next: string): AbortSignal {
   const controller = new AbortController();
   const abort = (name: NodeJS.Signals): void => {
     process.off('SIGINT', abort).off('SIGTERM', abort);
-    controller.abort(new Error(`interrupted by ${name}`));
+    controller.abort(interrupted(` by ${name}; nothing was changed`, next));
   };
   process.on('SIGINT', abort).on('SIGTERM', abort);
-  return controller.signal;
+  interruption = controller.signal;
+  return interruption;
+}
+
+/** What an interrupted command ends with. */
+export function interrupted(what: string, next: string, facts: Record<string, unknown> = {}): Refusal {
+  return new Refusal(EXIT.failed, `interrupted${what}`, next, { code: 'ERR_ABORTED', ...facts });
 }
 
 /** Parses an option that is an integer of at least some value. */

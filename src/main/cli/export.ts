@@ -2,11 +2,12 @@
 import { type Command, Option } from 'commander';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { Bound } from '../../shared/portable/log.js';
-import { interruptible, makeCommand, onRun, withStore } from './command.js';
+import { interrupted, interruptible, makeCommand, onRun, withStore } from './command.js';
 import { toCloudEvent } from './export/cloud-event.js';
-import { countText, data, note, toJson } from './output.js';
+import { countText, note, toJson } from './output.js';
+import { type Printed, printRows } from './print-rows.js';
 import { progressLine } from './progress-line.js';
-import { addSelectOptions, parseBound, type SelectOptions, selectorOf } from './select.js';
+import { addSelectOptions, boundWords, parseBound, type SelectOptions, selectorOf, selectWords } from './select.js';
 
 interface Options extends SelectOptions {
   readonly format: 'jsonl' | 'cloudevents';
@@ -25,26 +26,42 @@ export function exportCommand(): Command {
     .option('--from <bound>', "begin here: a sequence, an id, a date, 'start' or 'end'", parseBound)
     .option('--to <bound>', 'end here', parseBound);
   return onRun<Options>(command, async (options) => {
-    const { dir, format, from, to } = options;
-    const signal = interruptible();
-    await withStore({ dir, readOnly: true }, async (store) => {
+    const { dir, json, format, from, to } = options;
+    const signal = interruptible('export');
+    const printed = await withStore({ dir, readOnly: true }, async (store) => {
       const { storeId, durable } = store.stats();
       const lineOf =
         format === 'jsonl'
           ? (event: RecordedEvent) => toJson(event.toJSON())
           : (event: RecordedEvent) => toJson(toCloudEvent(event, storeId));
       const line = await progressLine('export', durable);
-      let count = 0;
+      const bounds = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+      const rows = store.read(selectorOf(options), { ...bounds, signal });
       try {
-        const bounds = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
-        for await (const event of store.read(selectorOf(options), { ...bounds, signal })) {
-          await data(lineOf(event));
-          line.update(event.sequence, `${countText(++count)} events`);
-        }
+        return await printRows(rows, lineOf, signal, ({ sequence }, count) =>
+          line.update(sequence, `${countText(count)} events`),
+        );
       } finally {
         line.stop();
       }
-      note(`${countText(count)} events exported`);
     });
+    const { count, last } = printed;
+    if (signal.aborted) {
+      const facts = { events: count, lastSequence: last?.sequence ?? null };
+      throw interrupted(` after ${countText(count)} events`, restOf(options, printed), facts);
+    }
+    note(json === true ? toJson({ events: count }) : `${countText(count)} events exported`);
   });
+}
+
+/** The command that exports what is left. */
+function restOf(options: Options, { last }: Printed<RecordedEvent>): string {
+  const { format, from, to } = options;
+  return [
+    'export',
+    ...selectWords(options),
+    ...boundWords('--from', last === undefined ? from : last.sequence + 1),
+    ...boundWords('--to', to),
+    ...(format === 'jsonl' ? [] : ['--format', format]),
+  ].join(' ');
 }

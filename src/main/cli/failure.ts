@@ -4,6 +4,11 @@ import { isKeeperError, type KeeperError, toWire } from '../../shared/portable/e
 export const EXIT = { done: 0, failed: 1, usage: 2, conflict: 3, locked: 4, corrupt: 5, degraded: 6 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+/** What a refusal by the command line itself is called in JSON, unless its facts have a code. */
+export function codeOf(exitCode: ExitCode): string {
+  return exitCode === EXIT.usage ? 'ERR_USAGE' : 'ERR_FAILED';
+}
+
 /** A refusal by the command line itself. */
 export class Refusal extends Error {
   readonly exitCode: ExitCode;
@@ -37,21 +42,20 @@ export interface Failure {
 export function describeFailure(error: unknown, command: string, dir: string): Failure {
   if (error instanceof Refusal) {
     const { exitCode, message, facts } = error;
-    return { exitCode, message, hint: '', next: commandLine(error.next, dir), facts };
+    const next = commandLine(error.next, dir);
+    return { exitCode, message, hint: '', next, facts: { code: codeOf(exitCode), ...facts } };
   }
   if (isKeeperError(error)) {
-    const { code: _, message, hint, retryable: __, ...facts } = toWire(error);
+    // An interruption says itself what is left to do.
+    if (error.code === 'ERR_ABORTED' && error.cause instanceof Refusal)
+      return describeFailure(error.cause, command, dir);
+    const { message, hint, ...facts } = toWire(error);
     const [exitCode, next] = outcomeOf(error, command);
-    return {
-      exitCode,
-      message,
-      hint,
-      next: commandLine(next, dir),
-      facts: { code: error.code, retryable: error.retryable, ...facts },
-    };
+    return { exitCode, message, hint, next: commandLine(next, dir), facts };
   }
   const message = error instanceof Error ? error.message : String(error);
-  return { exitCode: EXIT.failed, message, hint: '', next: commandLine(`${command} --help`, dir), facts: {} };
+  const next = commandLine(`${command} --help`, dir);
+  return { exitCode: EXIT.failed, message, hint: '', next, facts: { code: codeOf(EXIT.failed) } };
 }
 
 /** A command line of this program that acts on a directory, fit for a shell. */

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { createHistogram } from 'node:perf_hooks';
 import type { Command } from 'commander';
-import { integerFrom, interruptible, makeCommand, onRun, withStore } from './command.js';
+import { integerFrom, interrupted, interruptible, makeCommand, onRun, withStore } from './command.js';
 import { EXIT, quote, Refusal } from './failure.js';
 import type { Ingestion, SourceReport } from './ingest/ingestion.js';
 import { groupCommitsSince, groupCommitsText, latencyOf, latencyText } from './load.js';
@@ -49,9 +49,10 @@ A line: {"stream": "...", "type": "...", "data": ..., "metadata": {...}, "tags":
     if (batch > 999) throw new Refusal(EXIT.usage, '--batch is at most 999', 'ingest --help');
     for (const file of files) checkReadable(file);
     const { Ingestion } = await import('./ingest/ingestion.js');
-    const signal = interruptible();
+    const again = `ingest ${files.map(quote).join(' ')}${name === undefined ? '' : ` --name ${quote(name)}`}`;
+    const signal = interruptible(again);
     const latency = createHistogram();
-    await withStore({ dir }, async (store) => {
+    const report = await withStore({ dir, signal }, async (store) => {
       const before = store.stats();
       const startMs = performance.now();
       const sources: SourceReport[] = [];
@@ -69,21 +70,15 @@ A line: {"stream": "...", "type": "...", "data": ..., "metadata": {...}, "tags":
         if (signal.aborted) break;
       }
       const seconds = (performance.now() - startMs) / 1000;
-      const report = {
+      return {
         sources,
         seconds,
         latency: latencyOf(latency),
         groupCommits: groupCommitsSince(before, store.stats()),
       };
-      await data(json === true ? toJson(report) : reportText(report));
     });
-    if (!signal.aborted) return;
-    const again = files.map(quote).join(' ');
-    throw new Refusal(
-      EXIT.failed,
-      'interrupted; what is committed stays',
-      `ingest ${again}${name === undefined ? '' : ` --name ${quote(name)}`}`,
-    );
+    await data(json === true ? toJson(report) : reportText(report));
+    if (signal.aborted) throw interrupted('; what is committed stays', again);
   });
 }
 

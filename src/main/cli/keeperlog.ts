@@ -5,12 +5,14 @@ import { Command, CommanderError } from 'commander';
 import { appendCommand } from './append.js';
 import { benchCommand } from './bench.js';
 import { exitCodeOf } from './command.js';
+import { completionCommand } from './completion.js';
+import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
-import { EXIT } from './failure.js';
+import { codeOf, EXIT } from './failure.js';
 import { getCommand } from './get.js';
 import { infoCommand } from './info.js';
 import { ingestCommand } from './ingest.js';
-import { endOnClosedPipe, note, tellFailure } from './output.js';
+import { endOnClosedPipe, tellFailure } from './output.js';
 import { readCommand } from './read.js';
 import { statsCommand } from './stats.js';
 import { streamsCommand } from './streams.js';
@@ -39,6 +41,8 @@ const COMMANDS = [
   verifyCommand,
   exportCommand,
   benchCommand,
+  doctorCommand,
+  completionCommand,
 ];
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -52,9 +56,10 @@ async function main(argv: readonly string[]): Promise<void> {
     .addHelpText('before', EXAMPLES)
     .addHelpText('after', EXIT_CODES);
   for (const make of COMMANDS) program.addCommand(make());
+  const json = argv.includes('--json');
   for (const command of [program, ...program.commands]) {
-    // What is refused is told below, in one form.
-    command.exitOverride().configureOutput({ outputError: () => {} });
+    // What is refused is told below, in one form; the help that a missing command brings is no JSON.
+    command.exitOverride().configureOutput({ outputError: () => {}, ...(json && { writeErr: () => {} }) });
   }
   try {
     await program.parseAsync(argv);
@@ -63,18 +68,14 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = exitCodeOf(error);
     if (error.exitCode === 0) return;
     const named = program.commands.find((command) => argv.includes(command.name()));
-    if (error.code === 'commander.help') {
-      note('Try: keeperlog ingest --help');
-      return;
-    }
     const failure = {
       exitCode: EXIT.usage,
-      message: error.message.replace(/^error: /, ''),
+      message: error.code === 'commander.help' ? 'no command was named' : error.message.replace(/^error: /, ''),
       hint: '',
       next: named === undefined ? 'keeperlog --help' : `keeperlog ${named.name()} --help`,
-      facts: {},
+      facts: { code: codeOf(EXIT.usage) },
     };
-    tellFailure(failure, argv.includes('--json'));
+    tellFailure(failure, json);
   }
 }
 

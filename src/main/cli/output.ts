@@ -1,6 +1,6 @@
 /** Data to stdout, everything else to stderr. */
 import type { RecordedEvent } from '../../shared/portable/events.js';
-import type { Failure } from './failure.js';
+import { codeOf, EXIT, type Failure } from './failure.js';
 
 /** Where terminals are narrower, or unknown. Unit: columns. */
 const MIN_COLUMNS = 60;
@@ -12,8 +12,15 @@ const useColor = (stream: NodeJS.WriteStream): boolean =>
 export function endOnClosedPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    tellFailure(unwritten(error), process.argv.includes('--json'));
+    process.exit(EXIT.failed);
   });
+}
+
+function unwritten(error: NodeJS.ErrnoException): Failure {
+  const message = `the output cannot be written: ${error.message}`;
+  const facts = { code: codeOf(EXIT.failed), errno: error.code };
+  return { exitCode: EXIT.failed, message, hint: 'Nothing in the store was lost.', next: 'keeperlog doctor', facts };
 }
 
 /** Write a line of data. Awaited, it waits until a slow reader has caught up. */
@@ -94,6 +101,7 @@ export function table(rows: readonly (readonly [string, string])[]): string {
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n');
 }
 
-function paint(stream: NodeJS.WriteStream, code: number, text: string): string {
+/** A text in a colour of the terminal, by its number, where there is one. */
+export function paint(stream: NodeJS.WriteStream, code: number, text: string): string {
   return useColor(stream) ? `\u001b[${code}m${text}\u001b[0m` : text;
 }

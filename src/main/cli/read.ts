@@ -1,9 +1,11 @@
 /** `keeperlog read`: the events that match. */
 import type { Command } from 'commander';
+import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { Bound } from '../../shared/portable/log.js';
-import { integerFrom, makeCommand, onRun, withStore } from './command.js';
-import { data, eventLine } from './output.js';
-import { addSelectOptions, parseBound, type SelectOptions, selectorOf } from './select.js';
+import { integerFrom, interrupted, interruptible, makeCommand, onRun, withStore } from './command.js';
+import { countText, eventLine } from './output.js';
+import { type Printed, printRows } from './print-rows.js';
+import { addSelectOptions, boundWords, parseBound, type SelectOptions, selectorOf, selectWords } from './select.js';
 
 interface Options extends SelectOptions {
   readonly from?: Bound;
@@ -27,15 +29,42 @@ export function readCommand(): Command {
     .option('--limit <count>', 'at most so many', integerFrom(0));
   return onRun<Options>(command, async (options) => {
     const { dir, json, from, to, after, backwards, limit } = options;
-    await withStore({ dir, readOnly: true }, async (store) => {
+    const signal = interruptible('read');
+    const printed = await withStore({ dir, readOnly: true }, async (store) => {
       const rows = store.read(selectorOf(options), {
         ...(from !== undefined && { from }),
         ...(to !== undefined && { to }),
         ...(after !== undefined && { after }),
         ...(limit !== undefined && { limit }),
         direction: backwards === true ? 'backwards' : 'forwards',
+        signal,
       });
-      for await (const event of rows) await data(eventLine(event, json === true));
+      return printRows(rows, (event) => eventLine(event, json === true), signal);
+    });
+    if (!signal.aborted) return;
+    const { count, last } = printed;
+    throw interrupted(` after ${countText(count)} events`, restOf(options, printed), {
+      events: count,
+      lastSequence: last?.sequence ?? null,
     });
   });
+}
+
+/** The command that prints what is left. */
+function restOf(options: Options, { count, last }: Printed<RecordedEvent>): string {
+  const { from, to, after, backwards, limit } = options;
+  const begin =
+    last === undefined
+      ? [...boundWords('--from', from), ...boundWords('--after', after)]
+      : backwards === true
+        ? boundWords('--from', Math.max(1, last.sequence - 1))
+        : boundWords('--after', last.sequence);
+  return [
+    'read',
+    ...selectWords(options),
+    ...begin,
+    ...boundWords('--to', to),
+    ...(backwards === true ? ['--backwards'] : []),
+    ...(limit === undefined ? [] : ['--limit', String(limit - count)]),
+  ].join(' ');
 }

@@ -1,9 +1,10 @@
-/** The options that say which events: of `read` and of `tail`. */
+/** The options that say which events: of `read`, `tail` and `export`. */
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type { Bound } from '../../shared/portable/log.js';
 import type { Selector } from '../../shared/portable/selector.js';
 import { repeated } from './command.js';
+import { quote } from './failure.js';
 
 export interface SelectOptions {
   readonly stream?: readonly string[];
@@ -36,6 +37,20 @@ export function selectorOf(options: SelectOptions): Selector | undefined {
     ...(session && { session }),
   };
   return Object.keys(selector).length === 0 ? undefined : selector;
+}
+
+/** The same options as words of a command line. */
+export function selectWords(options: SelectOptions): string[] {
+  const { stream, type, tag, agent, correlation, session } = options;
+  return Object.entries({ stream, type, tag, agent, correlation, session }).flatMap(([name, values]) =>
+    (values ?? []).map((value) => `--${name} ${quote(value)}`),
+  );
+}
+
+/** A bound as words of a command line, if there is one. */
+export function boundWords(option: string, bound: Bound | undefined): string[] {
+  if (bound === undefined) return [];
+  return [option, quote(bound instanceof Date ? bound.toISOString() : String(bound))];
 }
 
 /** A place in the log: a sequence, an id, a date, 'start' or 'end'. */

@@ -31,7 +31,7 @@ export function statsCommand(): Command {
     ['keeperlog stats --json', 'as JSON'],
   ]).option('--top <count>', 'name so many types and streams', integerFrom(1), DEFAULT_TOP);
   return onRun<{ top: number }>(command, async ({ dir, json, top }) => {
-    const signal = interruptible();
+    const signal = interruptible('stats');
     const counts = await withStore({ dir, readOnly: true }, (store) => count(store, top, signal));
     await data(json === true ? toJson(counts) : countsText(counts));
   });

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import { integerFrom, interruptible, makeCommand, onRun, withStore } from './command.js';
-import { data, eventLine } from './output.js';
+import { eventLine } from './output.js';
+import { printRows } from './print-rows.js';
 import { addSelectOptions, type SelectOptions, selectorOf } from './select.js';
 
 /** How often a follower looks how far the writer has come. Unit: milliseconds. */
@@ -25,23 +26,20 @@ export function tailCommand(): Command {
     .option('-f, --follow', 'go on with what comes');
   return onRun<Options>(command, async (options) => {
     const { dir, json, follow, lines } = options;
-    const signal = interruptible();
+    const signal = interruptible('tail -f');
     const selector = selectorOf(options);
-    const print = async (event: RecordedEvent): Promise<void> => data(eventLine(event, json === true));
+    const lineOf = (event: RecordedEvent): string => eventLine(event, json === true);
     await withStore({ dir, readOnly: true }, async (store) => {
       // The end is taken first: what becomes durable meanwhile belongs to what comes.
       let position = store.stats().durable;
       if (position > 0) {
         const last = store.read(selector, { from: position, direction: 'backwards', limit: lines });
-        for (const event of (await last.toArray()).reverse()) await print(event);
+        await printRows((await last.toArray()).reverse(), lineOf, signal);
       }
       while (follow === true && !signal.aborted) {
         if (store.stats().durable > position) {
-          const rows = store.read(selector, { after: position });
-          for await (const event of rows) {
-            await print(event);
-            if (signal.aborted) return;
-          }
+          const rows = store.read(selector, { after: position, signal });
+          await printRows(rows, lineOf, signal);
           position = rows.position;
         }
         await delay(POLL_MS, undefined, { signal }).catch(() => {});

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import type { VerifyReport } from '../index.js';
 import { interruptible, makeCommand, onRun, withStore } from './command.js';
-import { commandLine, EXIT } from './failure.js';
-import { bytesText, countText, data, note, printable, toJson } from './output.js';
+import { EXIT, Refusal } from './failure.js';
+import { bytesText, countText, data, printable, toJson } from './output.js';
 import { progressLine } from './progress-line.js';
 
 export function verifyCommand(): Command {
@@ -13,7 +13,7 @@ export function verifyCommand(): Command {
     ['keeperlog verify --json', 'the report as JSON'],
   ]).option('--deep', 'also decode every payload and check revisions');
   return onRun<{ deep?: true }>(command, async ({ dir, json, deep }) => {
-    const signal = interruptible();
+    const signal = interruptible('verify');
     const report = await withStore({ dir, readOnly: true }, async (store) => {
       const line = await progressLine('verify', store.stats().bytes);
       try {
@@ -28,8 +28,9 @@ export function verifyCommand(): Command {
     });
     await data(json === true ? toJson(report) : verifyText(report));
     if (report.ok) return;
-    process.exitCode = EXIT.corrupt;
-    note(`try: ${commandLine('info', dir)}, and keep a copy of the directory before anything else`);
+    const found = `${report.problems.length} problem${report.problems.length === 1 ? '' : 's'}`;
+    const what = `the log does not verify: ${found}; keep a copy of the directory before anything else`;
+    throw new Refusal(EXIT.corrupt, what, 'info', { code: 'ERR_CORRUPT' });
   });
 }
 

@@ -16,6 +16,7 @@ export const HEADS_FILE = 'keeperlog.heads';
 export const TEMPORARY = '.tmp';
 
 const SEGMENT = /^segment-([0-9]{10})\.log$/;
+const TORN = /^segment-[0-9]{10}\.[0-9]+\.torn$/;
 
 export function segmentFile(number: number): string {
   return `segment-${String(number).padStart(10, '0')}.log`;
@@ -29,6 +30,10 @@ export function segmentNumber(file: string): number | undefined {
 
 export function tornFile(segment: number, epoch: number): string {
   return `segment-${String(segment).padStart(10, '0')}.${epoch}.torn`;
+}
+
+export function isTornFile(file: string): boolean {
+  return TORN.test(file);
 }
 
 /** What to do where the log does not verify. */

@@ -10,10 +10,12 @@ export type Outcome = 'not-appended' | 'unknown';
 type Extras = { hint?: string; outcome?: Outcome; retryable?: boolean; cause?: unknown };
 
 /** An error with a given code and that code's fields. */
-export type KeeperErrorOf<C extends ErrorCode> = KeeperError & {
-  /** The literal code. */
-  readonly code: C;
-} & Readonly<ErrorFields[C]>;
+export type KeeperErrorOf<C extends ErrorCode> = C extends ErrorCode
+  ? KeeperError & {
+      /** The literal code. */
+      readonly code: C;
+    } & Readonly<ErrorFields[C]>
+  : never;
 
 /** Errors whose call, unchanged, may succeed later. */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
