@@ -1,7 +1,7 @@
 /** Driving a target: appenders that each await their own acknowledgement, or a fixed rate whoever keeps up. */
 import { createHistogram } from 'node:perf_hooks';
 import type { BenchEvent } from './events.js';
-import type { Target } from './target.js';
+import type { Appends, Target } from './target.js';
 
 /** What a run measured. Latencies in milliseconds, rate in events a second. */
 export interface Figures {
@@ -37,7 +37,7 @@ class Latencies {
 
 /** So many appenders, each with one append in flight, for so long. */
 export async function closedLoop(
-  target: Target,
+  target: Appends,
   events: readonly BenchEvent[],
   appenders: number,
   batch: number,
@@ -81,7 +81,7 @@ export function blocking(target: Target, events: readonly BenchEvent[], seconds:
 
 /** A fixed rate, whoever keeps up: an event's latency counts from the moment at which it was due. */
 export async function openLoop(
-  target: Target,
+  target: Appends,
   events: readonly BenchEvent[],
   rate: number,
   seconds: number,

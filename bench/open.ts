@@ -1,8 +1,8 @@
 /**
- * Opening after kill -9 with 100 MiB in the active segment: small events, so that as many heads as possible are to be
+ * Opening after kill -9 with 100 MiB (or --mib) in the active segment: small events, so that as many heads as possible are to be
  * replayed. A child process writes and is killed; the opening is timed here; medians of three.
  *
- *     node build/bench/open.js [--dir DIR]
+ *     node build/bench/open.js [--mib N] [--runs N] [--dir DIR]
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,20 +12,19 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openStore } from 'keeperlog';
 import { small } from './events.js';
+import { head, median, tableHead, tableRow, whole } from './report.js';
 
 const MiB = 1024 * 1024;
-const LOG_BYTES = 100 * MiB;
 const OPTIONS = { segmentBytes: 256 * MiB };
-const RUNS = 3;
 
-if (process.argv[2] === 'child') await child(process.argv[3]!);
+if (process.argv[2] === 'child') await child(process.argv[3]!, Number(process.argv[4]));
 else await parent();
 
 /** Writes until the log is large enough, says so, and waits to be killed with an append under way. */
-async function child(dir: string): Promise<void> {
+async function child(dir: string, logBytes: number): Promise<void> {
   const store = await openStore({ dir, ...OPTIONS });
   const batch = Array.from({ length: 100 }, () => small()[0]!);
-  while (store.stats().bytes < LOG_BYTES) {
+  while (store.stats().bytes < logBytes) {
     await Promise.all(Array.from({ length: 64 }, (_, i) => store.append(`agent-${i}`, batch)));
   }
   process.send!(store.stats().durable);
@@ -33,12 +32,22 @@ async function child(dir: string): Promise<void> {
 }
 
 async function parent(): Promise<void> {
-  const { values } = parseArgs({ options: { dir: { type: 'string', default: '.' } } });
+  const { values } = parseArgs({
+    options: {
+      mib: { type: 'string', default: '100' },
+      runs: { type: 'string', default: '3' },
+      dir: { type: 'string', default: '.' },
+    },
+  });
   const opened: { ms: number; events: number; recoveryMs: number; rewritten: number }[] = [];
-  for (let run = 0; run < RUNS; run++) {
+  for (let run = 0; run < Number(values.runs); run++) {
     const dir = fs.mkdtempSync(path.join(path.resolve(values.dir), 'bench-open-'));
     try {
-      const writer: ChildProcess = fork(fileURLToPath(import.meta.url), ['child', dir]);
+      const writer: ChildProcess = fork(fileURLToPath(import.meta.url), [
+        'child',
+        dir,
+        String(Number(values.mib) * MiB),
+      ]);
       const [acknowledged] = (await once(writer, 'message')) as [number];
       writer.kill('SIGKILL');
       await once(writer, 'exit');
@@ -53,13 +62,11 @@ async function parent(): Promise<void> {
       fs.rmSync(dir, { recursive: true, force: true });
     }
   }
-  opened.sort((a, b) => a.ms - b.ms);
-  process.stdout.write('# Opening after kill -9, 100 MiB in the active segment\n\n');
-  process.stdout.write(
-    '| open, ms | of it recovery, ms | events replayed | bytes written again |\n| ---: | ---: | ---: | ---: |\n',
-  );
+  const lines = head(`Opening after kill -9, ${values.mib} MiB in the active segment`);
+  lines.push(...tableHead(['open, ms', 'of it recovery, ms', 'events replayed', 'bytes written again']));
   for (const { ms, events, recoveryMs, rewritten } of opened) {
-    process.stdout.write(`| ${ms.toFixed(0)} | ${recoveryMs.toFixed(0)} | ${events} | ${rewritten} |\n`);
+    lines.push(tableRow([ms.toFixed(0), recoveryMs.toFixed(0), whole(events), whole(rewritten)]));
   }
-  process.stdout.write(`\nMedian: ${opened[1]!.ms.toFixed(0)} ms (to reach: 1,000 ms).\n`);
+  lines.push('', `Median: ${median(opened.map(({ ms }) => ms)).toFixed(0)} ms (to reach: 1,000 ms).`);
+  process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -5,13 +5,13 @@
  *     node build/bench/read.js [--events N] [--runs N] [--dir DIR]
  */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { createHistogram } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { openStore, type Store, type StoreOptions } from 'keeperlog';
 import { decodePayload, PAYLOAD, PayloadWriter } from '#dist/shared/format/payload.js';
 import { type BenchEvent, small, webhooks } from './events.js';
+import { head, median, tableHead, tableRow, whole } from './report.js';
 
 const STREAMS = 10;
 const BATCH = 100;
@@ -29,13 +29,10 @@ const { values } = parseArgs({
 });
 const runs = Number(values.runs);
 const base = fs.mkdtempSync(path.join(path.resolve(values.dir), 'bench-read-'));
-const lines = [
-  `# Read bench, ${new Date().toISOString().slice(0, 10)}`,
-  '',
-  `Node ${process.version}, ${os.availableParallelism()} cores (${os.cpus()[0]?.model ?? 'unknown'}), ${os.type()} ${os.release()}.`,
+const lines = head(
+  'Read bench',
   `Medians of ${runs} runs, the lowest and the highest beside them; raw segments, files in the page cache.`,
-  '',
-];
+);
 
 try {
   const hooks = webhooks();
@@ -43,8 +40,7 @@ try {
   const few = Math.ceil(many / 20);
   const smallDir = await fill(path.join(base, 'small'), small(), many);
   const hooksDir = await fill(path.join(base, 'hooks'), hooks, few);
-  lines.push('| events/s | median | lowest | highest | bare codec | ratio | to reach |');
-  lines.push('| --- | ---: | ---: | ---: | ---: | ---: | --- |');
+  lines.push(...tableHead(['events/s', 'median', 'lowest', 'highest', 'bare codec', 'ratio', 'to reach']));
   await using(smallDir, async (store) => {
     const floor = bareCodec(small(), many);
     rate('all, small, decoded', many, await times(() => all(store, true)), floor, '>= 350 K/s');
@@ -55,7 +51,7 @@ try {
     const floor = bareCodec(hooks, few);
     rate('all, webhooks, decoded', few, await times(() => all(store, true)), floor, '>= 0.8 x bare codec');
   });
-  lines.push('', '| get by id, one at a time | p50, us | p99, us | to reach |', '| --- | ---: | ---: | --- |');
+  lines.push(...tableHead(['get by id, one at a time', 'p50, us', 'p99, us', 'to reach']));
   await using(smallDir, (store) => gets('from a file', store, 1, many, 'p50 <= 50 us, p99 <= 1 ms'));
   const recent = 200 * BATCH;
   await fill(path.join(base, 'recent'), small(), recent, (store) => gets('recent', store, 1, recent, 'p50 <= 10 us'));
@@ -147,7 +143,7 @@ function bareCodec(events: readonly BenchEvent[], count: number): number {
     for (let i = 0; i < count; i++) decodePayload(PAYLOAD.msgpack, payloads[i % payloads.length]!);
     if (run > 0) rates.push((count / (performance.now() - began)) * 1000);
   }
-  return rates.sort((a, b) => a - b)[runs >> 1]!;
+  return median(rates);
 }
 
 function rate(
@@ -157,10 +153,9 @@ function rate(
   floor: number | undefined,
   wanted: string,
 ): void {
-  const whole = (value: number): string => Math.round(value).toLocaleString('en');
-  const [median, lowest, highest] = [seconds[runs >> 1]!, seconds.at(-1)!, seconds[0]!].map((s) => events / s);
-  const beside = floor === undefined ? ['', ''] : [whole(floor), (median! / floor).toFixed(2)];
-  lines.push(`| ${[name, whole(median!), whole(lowest!), whole(highest!), ...beside, wanted].join(' | ')} |`);
+  const [middle, lowest, highest] = [seconds[runs >> 1]!, seconds.at(-1)!, seconds[0]!].map((s) => events / s);
+  const beside = floor === undefined ? ['', ''] : [whole(floor), (middle! / floor).toFixed(2)];
+  lines.push(tableRow([name, whole(middle!), whole(lowest!), whole(highest!), ...beside, wanted]));
   process.stderr.write(`${lines.at(-1)}\n`);
 }
 
@@ -179,6 +174,6 @@ async function gets(name: string, store: Store, first: number, count: number, wa
     if (event?.id !== id) throw new Error(`${id} was not found`);
   }
   const us = (percentile: number): string => (histogram.percentile(percentile) / 1000).toFixed(1);
-  lines.push(`| ${name} | ${us(50)} | ${us(99)} | ${wanted} |`);
+  lines.push(tableRow([name, us(50), us(99), wanted]));
   process.stderr.write(`${lines.at(-1)}\n`);
 }

@@ -2,11 +2,15 @@
 import { openStore, type StoreOptions } from 'keeperlog';
 import type { BenchEvent } from './events.js';
 
-export interface Target {
+/** Whatever takes appends, and resolves when they are durable. */
+export interface Appends {
   append(stream: string, event: BenchEvent): Promise<unknown>;
   appendBatch(stream: string, events: readonly BenchEvent[]): Promise<unknown>;
-  appendSync(stream: string, event: BenchEvent): void;
   close(): Promise<void>;
+}
+
+export interface Target extends Appends {
+  appendSync(stream: string, event: BenchEvent): void;
 }
 
 /** The engine as a user opens it. Brought to its steady state: the first segment is full, the next one in use. */

@@ -4,12 +4,12 @@
  *     node build/bench/write.js [--only TEXT] [--runs N] [--seconds N] [--open-seconds N] [--dir DIR]
  */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { blocking, closedLoop, type Figures, openLoop } from './drive.js';
 import { type BenchEvent, small, webhooks } from './events.js';
 import { openFloor } from './floor.js';
+import { head, median, tableHead, tableRow, whole } from './report.js';
 import { openEngine, type Target } from './target.js';
 
 interface Workload {
@@ -109,15 +109,12 @@ const { values } = parseArgs({
 });
 const base = fs.mkdtempSync(path.join(path.resolve(values.dir), 'bench-'));
 
-const lines = [
-  `# Write bench, ${new Date().toISOString().slice(0, 10)}`,
-  '',
-  `Node ${process.version}, ${os.availableParallelism()} cores (${os.cpus()[0]?.model ?? 'unknown'}), ${os.type()} ${os.release()}.`,
+const lines = head(
+  'Write bench',
   `Medians of ${values.runs} runs, engine and floor in turn; rates in events/s, latencies in ms (engine / floor).`,
-  '',
-  '| workload | engine | floor | ratio | p50 | p99 | p99.9 | max | to reach |',
-  '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |',
-];
+);
+const columns = ['workload', 'engine', 'floor', 'ratio', 'lowest to highest', 'p50', 'p99', 'p99.9', 'max', 'to reach'];
+lines.push(...tableHead(columns));
 try {
   for (const workload of WORKLOADS.filter(({ name }) => name.includes(values.only))) {
     const engine: Figures[] = [];
@@ -129,7 +126,7 @@ try {
       fs.rmSync(dir, { recursive: true });
       await new Promise((resolve) => setTimeout(resolve, 2000)); // let the disk discard what was removed
     }
-    lines.push(row(workload, median(engine), median(floor)));
+    lines.push(row(workload, engine, floor));
     process.stderr.write(`${lines.at(-1)}\n`);
   }
 } finally {
@@ -149,28 +146,26 @@ async function measure(workload: Workload, open: () => Promise<Target>): Promise
 }
 
 /** The median of each figure. */
-function median(figures: readonly Figures[]): Figures {
-  const of = (key: keyof Figures): number => {
-    const sorted = figures.map((one) => one[key]).sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)]!;
-  };
+function medians(figures: readonly Figures[]): Figures {
+  const of = (key: keyof Figures): number => median(figures.map((one) => one[key]));
   return { rate: of('rate'), p50: of('p50'), p99: of('p99'), p999: of('p999'), max: of('max') };
 }
 
-function row({ name, wanted }: Workload, engine: Figures, floor: Figures): string {
-  const whole = (value: number): string => Math.round(value).toLocaleString('en');
+function row({ name, wanted }: Workload, engineRuns: readonly Figures[], floorRuns: readonly Figures[]): string {
+  const engine = medians(engineRuns);
+  const floor = medians(floorRuns);
+  const rates = engineRuns.map(({ rate }) => rate);
   const pair = (key: keyof Figures): string => `${engine[key].toFixed(2)} / ${floor[key].toFixed(2)}`;
-  const ratio = (engine.rate / floor.rate).toFixed(2);
-  const cells = [
+  return tableRow([
     name,
     whole(engine.rate),
     whole(floor.rate),
-    ratio,
+    (engine.rate / floor.rate).toFixed(2),
+    `${whole(Math.min(...rates))} to ${whole(Math.max(...rates))}`,
     pair('p50'),
     pair('p99'),
     pair('p999'),
     pair('max'),
     wanted,
-  ];
-  return `| ${cells.join(' | ')} |`;
+  ]);
 }

@@ -104,7 +104,7 @@ export class Checkpoints {
     const sequence = this.#parts.accepted();
     this.#segment = this.#parts.segment();
     this.#state = { kind: 'writing', sequence, given: false };
-    const snapshot = { storeId, sequence, base: this.#sequence, heads: heads.freeze(), keys: keys.toBytes() };
+    const snapshot = { storeId, sequence, base: this.#sequence, heads: heads.freeze(), keys: keys.entries() };
     this.#parts.post({ kind: 'write-checkpoint', snapshot });
   }
 

@@ -1,5 +1,6 @@
 /** The public surface of keeperlog, and nothing else. */
 export type { IdempotencyOptions, Logger, StoreOptions } from '../shared/options.js';
+export type { ErrorFields } from '../shared/portable/error-fields.js';
 export {
   type ErrorCode,
   fromWire,
@@ -13,10 +14,14 @@ export {
 export { type EventId, formatEventId, parseEventId } from '../shared/portable/event-id.js';
 export type {
   AnyEvents,
+  DataOf,
   EventMetadata,
   EventObject,
   NewEvent,
+  NewEventFields,
   RecordedEvent,
+  RecordedFields,
+  TypeOf,
 } from '../shared/portable/events.js';
 export type {
   Appended,
@@ -36,7 +41,7 @@ export type {
   StreamInfo,
   StreamsOptions,
 } from '../shared/portable/log.js';
-export type { Selector, Selectors } from '../shared/portable/selector.js';
+export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
 export { openStore } from './store.js';
 export type {
   AppendSyncOptions,

@@ -4,7 +4,7 @@ import { NameHasher } from '../shared/format/name-hash.js';
 import { align, RECORD_HEADER_BYTES } from '../shared/format/record.js';
 import { readManifest } from '../shared/inspect.js';
 import type { Opened } from '../shared/messages.js';
-import { type Logger, type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
+import { type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
 import { aborted, fromWire } from '../shared/portable/errors.js';
 import { allocateShared, WORD } from '../shared/ring/layout.js';
 import { RingProducer } from '../shared/ring/producer.js';
@@ -18,6 +18,7 @@ import { TailCache } from './read/tail-cache.js';
 import { loadCheckpoint, replay } from './replay.js';
 import type { Engine, Runtime } from './runtime.js';
 import { writerDied } from './store-errors.js';
+import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
 import { WritingStore } from './writing-store.js';
 
@@ -27,7 +28,7 @@ const CLOCK_MARGIN_NS = 10_000_000n;
 /** Opens a store for writing. The directory is locked by the caller. */
 export async function openWritingStore(
   settings: Settings,
-  logger: Logger,
+  log: OperatorLog,
   runtime: Runtime,
   signal: AbortSignal | undefined,
 ): Promise<WritingStore> {
@@ -35,10 +36,10 @@ export async function openWritingStore(
   try {
     const opened = await opening.opened;
     if (signal?.aborted === true) throw aborted(signal, 'opening the store');
-    const store = await makeStore(settings, logger, runtime, opening, opened, signal);
+    const store = await makeStore(settings, log, runtime, opening, opened, signal);
     opening.engine.link.hold(false);
     opening.handOver(store);
-    store.reportRecovery();
+    store.reportOpening();
     return store;
   } catch (error) {
     await opening.engine.release();
@@ -91,7 +92,7 @@ class Opening {
 /** The store over a directory that the writer has recovered: its heads and keys as of the last durable event. */
 async function makeStore(
   settings: Settings,
-  logger: Logger,
+  log: OperatorLog,
   { storage }: Runtime,
   { engine, ring }: Opening,
   opened: Opened,
@@ -118,13 +119,11 @@ async function makeStore(
     const checkpointSequence = file?.header.sequence ?? 0;
     records.durable();
     await replay(records, heads, keys, checkpointSequence, opened.lastSequence, signal);
-    const clock = new Clock(systemClock, (jumpMs) => {
-      logger.warn({ jumpMs }, 'the wall clock has jumped; timestamps go on increasing');
-    });
+    const clock = new Clock(systemClock, (jumpMs) => log.clockJumped(jumpMs));
     if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
     const identity = { storeId: manifest.storeId, nodeId };
     const openHeadsFile = (): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher);
-    const own = { identity, opened, settings, logger, engine, ring, records, tail, heads, keys, clock };
+    const own = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });
     return store;
   } catch (error) {

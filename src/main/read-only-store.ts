@@ -1,7 +1,7 @@
 /** A store that is only read: no lock, not a byte written, also beside a live writer, whose watermark it follows. */
 import path from 'node:path';
 import { PlaceHasher, recordSeed } from '../shared/format/checksum.js';
-import { WATERMARK_FILE } from '../shared/format/file-names.js';
+import { segmentFile, WATERMARK_FILE } from '../shared/format/file-names.js';
 import { decodeWatermark } from '../shared/format/watermark.js';
 import { type Inspection, inspectStore, readManifest } from '../shared/inspect.js';
 import type { Settings } from '../shared/options.js';
@@ -10,6 +10,7 @@ import { readFile, type Storage } from '../shared/storage.js';
 import { Catalog } from './read/catalog.js';
 import { type Horizon, Records } from './read/records.js';
 import { TailCache } from './read/tail-cache.js';
+import type { OperatorLog } from './telemetry/operator-log.js';
 
 /** A slot that is being written does not verify; the other one does, unless it is written next. */
 const WATERMARK_TRIES = 3;
@@ -20,7 +21,11 @@ export interface ReadOnlyStore {
 }
 
 /** @throws ERR_NOT_FOUND where there is no store; ERR_CORRUPT, ERR_UNSUPPORTED_FORMAT, ERR_STORAGE */
-export async function openReadOnlyStore(settings: Settings, storage: Storage): Promise<ReadOnlyStore> {
+export async function openReadOnlyStore(
+  settings: Settings,
+  log: OperatorLog,
+  storage: Storage,
+): Promise<ReadOnlyStore> {
   const { dir } = settings;
   const manifest = readManifest(storage, dir);
   if (manifest === undefined) {
@@ -33,7 +38,20 @@ export async function openReadOnlyStore(settings: Settings, storage: Storage): P
   const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest.firstSegment);
   const horizon = new WatermarkHorizon(storage, dir, hasher, found);
   const records = new Records(catalog, new TailCache(0), horizon, recordSeed(found.storeId), manifest.nodeId);
+  tellOpened(log, dir, found);
   return { found, records };
+}
+
+function tellOpened(log: OperatorLog, dir: string, { manifest, durable, segments, clean, active }: Inspection): void {
+  const { storeId, nodeId } = manifest;
+  log.openedReadOnly({ storeId, nodeId, durable, segments: segments.length, clean });
+  if (active?.tail.kind !== 'corrupt') return;
+  log.damaged({
+    file: path.join(dir, segmentFile(active.header.number)),
+    offset: active.endOffset,
+    firstSequence: active.lastSequence + 1,
+    lastSequence: active.tail.lastSequence,
+  });
 }
 
 /** As far as the writer says that the log is durable, or said so before it ended. */

@@ -5,75 +5,122 @@ import type { RecoveryReport } from '../shared/recovery-report.js';
 
 /** Events that are accepted but not awaited. */
 export interface Enqueued {
-  /** Provisional until `durable` resolves. */
+  /** The id of each event. Provisional until `durable` resolves. */
   readonly ids: readonly string[];
-  /** May be left alone: a failure does not become an unhandled rejection, and reaches the logger. */
+  /**
+   * Resolves when the events are synced, and is rejected as {@link EventLog.append} is. May be left alone: a failure does
+   * not become an unhandled rejection, and its cause reaches the logger.
+   */
   readonly durable: Promise<Appended>;
 }
 
 /** Something that does not verify. */
 export interface Problem {
+  /** Damage, a file that could not be read, or one of another program's format. */
   readonly code: 'ERR_CORRUPT' | 'ERR_STORAGE' | 'ERR_UNSUPPORTED_FORMAT';
+  /** For people. */
   readonly message: string;
+  /** The path of the segment's file. */
   readonly file: string;
-  /** Bytes from the file's start. */
+  /** Bytes from the file's start; absent where no place is known. */
   readonly offset?: number;
+  /** The first event that is hit, where that is known. */
   readonly firstSequence?: number;
+  /** The last one, inclusive. */
   readonly lastSequence?: number;
 }
 
 /** How far a verification is. */
 export interface VerifyProgress {
+  /** Segments begun. */
   readonly segments: number;
+  /** Events that verified. */
   readonly events: number;
-  /** Bytes verified. */
+  /** Bytes looked at. */
   readonly bytes: number;
+  /** Bytes of all segment files, the zeros behind the log's end included: `bytes` may end below it. */
   readonly totalBytes: number;
 }
 
+/** How to verify, and who is told. */
 export interface VerifyOptions {
-  /** Also decode every payload and check that revisions have no gap. */
+  /** Also decode every payload and check that revisions have no gap. Takes some 50 bytes of memory a stream. Default false. */
   readonly deep?: boolean;
+  /** Ends the verification with ERR_ABORTED. */
   readonly signal?: AbortSignal;
+  /** Called about once a MiB, on the caller's thread. */
   readonly onProgress?: (progress: VerifyProgress) => void;
 }
 
+/** What a verification found. */
 export interface VerifyReport {
+  /** Whether there is no problem. */
   readonly ok: boolean;
+  /** Segments looked at. */
   readonly segments: number;
+  /** Events that verified. */
   readonly events: number;
+  /** Bytes looked at. */
   readonly bytes: number;
+  /** What does not verify, in the order of the log. Behind a place where no frame goes on, the segment is not looked at. */
   readonly problems: readonly Problem[];
 }
 
 /** What the store is doing and what it holds. Sequences are watermarks; memory is in bytes beside its budget. */
 export interface StoreStats {
+  /** The directory as it was given; of `':memory:'` the temporary one. */
   readonly dir: string;
+  /** 32 hex digits, made once. */
   readonly storeId: string;
+  /** Third part of every id. */
   readonly nodeId: string;
+  /** Whether it was opened with `readOnly`: what is about appends is zero then. */
   readonly readOnly: boolean;
-  /** `'open'`, `'suspended'` (no space on the disk), `'failed'`, `'closed'`. */
+  /** `'open'`, `'suspended'` (no space on the disk), `'failed'` (until it is opened again), `'closing'`, `'closed'`. */
   readonly mode: string;
+  /** The last sequence that was given out. */
   readonly accepted: number;
+  /** The last sequence that is synced, and so the last that is read. */
   readonly durable: number;
-  /** Segment files, and the bytes of the log in them. */
+  /** Segment files in use. */
   readonly segments: number;
+  /** Bytes of the log: older segments whole, the newest up to its last durable frame. */
   readonly bytes: number;
-  /** Appends that are accepted and not yet durable, and appends that wait for ring space. */
+  /** Appends that are accepted and not yet durable. */
   readonly pending: number;
+  /** Appends that wait for ring space. */
   readonly waiting: number;
-  /** Since opening. */
+  /** Appends accepted since opening. */
   readonly appends: number;
+  /** Events accepted since opening. */
   readonly events: number;
-  readonly groupCommits: { readonly count: number; readonly events: number; readonly largest: number };
+  /** How events became durable since opening: times that this thread saw it, events in all, and the most at once. */
+  readonly groupCommits: {
+    /** Of two syncs that were seen together, one is counted. */
+    readonly count: number;
+    /** Events that became durable. */
+    readonly events: number;
+    /** The most that did so at once. */
+    readonly largest: number;
+  };
+  /**
+   * `ring` between caller and writer; `waiting` appends; `cache` of recent records; `index` sections; `heads` of streams;
+   * idempotency `keys`.
+   */
   readonly memory: Readonly<Record<'ring' | 'waiting' | 'cache' | 'index' | 'heads' | 'keys', MemoryUse>>;
   /** What recovery found when this store was opened. */
   readonly recovery: RecoveryReport;
 }
 
-/** Bytes in use and the most there may be. */
+/** Bytes in use, about, beside what is meant to be the most. */
 export interface MemoryUse {
+  /** In use now. */
   readonly bytes: number;
+  /**
+   * A limit for `ring`, `waiting` and `cache`. `index` goes back to it after each segment that is indexed; `heads` and
+   * `keys` are what a million streams or keys take, and follow the number of streams that change between two checkpoints
+   * and `idempotency.maxKeys`.
+   */
   readonly budget: number;
 }
 
@@ -81,19 +128,31 @@ export interface MemoryUse {
 export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncDisposable {
   /**
    * Accept events now and let them become durable meanwhile.
-   * @throws what {@link EventLog.append} rejects with, at once; ERR_BACKPRESSURE where they would have to wait
+   * @throws at once what {@link EventLog.append} is rejected with; ERR_BACKPRESSURE where they would have to wait for room
    */
   enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued;
-  /** Append and block this thread until the events are as durable as asked. Throws what {@link EventLog.append} rejects with. */
+  /**
+   * Append and block this thread until the events are as durable as asked. What waits for room goes first.
+   * @throws what {@link EventLog.append} is rejected with
+   */
   appendSync(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendSyncOptions): Appended;
-  /** Wait until everything accepted before is durable. */
+  /**
+   * Wait until everything accepted before, or waiting, is durable: read-your-writes for the weaker durabilities.
+   * @throws ERR_DEGRADED or ERR_STORAGE where it will not be, ERR_CLOSED
+   */
   flush(): Promise<void>;
-  /** Read the whole log back and check it. Reports what is wrong, does not throw. */
+  /**
+   * Read the whole log back and check it: headers, the chain of segments and frames, checksums of frames and records, that
+   * sequences are gapless and timestamps increase. Reports what is wrong, does not throw for it.
+   * @throws ERR_ABORTED, ERR_CLOSED
+   */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /** Figures as of now. Looks up the sizes of the segment files, and so may throw ERR_STORAGE. */
   stats(): StoreStats;
 }
 
-/** What is enqueued resolves when it is synced, whatever the store's durability. */
+/** Options of an enqueued append. It resolves when it is synced, whatever the store's durability; it cannot be aborted. */
 export type EnqueueOptions = Pick<AppendOptions, 'expect'>;
+/** Options of a blocking append, which cannot be aborted. */
 export type AppendSyncOptions = Pick<AppendOptions, 'expect' | 'durability'>;
 export type { AppendOptions, CallOptions, RecoveryReport };

@@ -40,15 +40,21 @@ import type {
   VerifyReport,
 } from './store-types.js';
 import { tellRefusal } from './telemetry/channels.js';
+import { OperatorLog } from './telemetry/operator-log.js';
 import { verifyLog } from './verify.js';
 import type { WritingStore } from './writing-store.js';
 
 const SILENT: Logger = { error() {}, warn() {}, info() {}, debug() {} };
 
 /**
- * Open a store: make the directory, or recover what is there.
+ * Open a store: make the directory, or recover what is there. An open store that is idle does not keep Node alive; a
+ * pending append does.
+ * @typeParam M the event map: a key is an event type, its value the type of that event's data
  * @param options the directory, or options with it
- * @throws ERR_INVALID_OPTIONS, ERR_LOCKED, ERR_CORRUPT, ERR_UNSUPPORTED_FORMAT, ERR_STORAGE, ERR_ABORTED
+ * @returns resolves when the store has been recovered and is ready to append and read
+ * @throws ERR_INVALID_OPTIONS; ERR_LOCKED where another process or thread has it open for writing; ERR_CORRUPT where bytes
+ *   that were durable do not verify, nothing having been changed; ERR_UNSUPPORTED_FORMAT; ERR_STORAGE; ERR_ABORTED; with
+ *   `readOnly` also ERR_NOT_FOUND where there is no store
  */
 export async function openStore<M extends object = AnyEvents>(options: string | StoreOptions): Promise<Store<M>> {
   return openStoreOn<M>(options, threadRuntime);
@@ -63,19 +69,14 @@ export async function openStoreOn<M extends object = AnyEvents>(
   const { logger = SILENT, signal } = typeof options === 'string' ? {} : options;
   if (signal?.aborted === true) throw aborted(signal, 'opening the store');
   if (settings.readOnly) {
-    const readOnly = await openReadOnlyStore(settings, runtime.storage);
-    return new EmbeddedStore<M>(settings, { kind: 'read-only', store: readOnly }, async () => {
-      readOnly.records.catalog.close();
-    });
+    const readOnly = await openReadOnlyStore(settings, new OperatorLog(logger, settings.dir), runtime.storage);
+    return new EmbeddedStore<M>(settings, { kind: 'read-only', store: readOnly }, async () => {});
   }
   const directory = await takeDirectory(settings.dir, runtime);
   const placed: Settings = { ...settings, dir: directory.dir };
   try {
-    const store = await openWritingStore(placed, logger, runtime, signal);
-    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, async () => {
-      await store.close();
-      await directory.release();
-    });
+    const store = await openWritingStore(placed, new OperatorLog(logger, placed.dir), runtime, signal);
+    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, () => directory.release());
   } catch (error) {
     await directory.release();
     throw error;
@@ -136,7 +137,10 @@ class EmbeddedStore<M extends object> implements Store<M> {
   readonly #settings: Settings;
   readonly #mode: Mode;
   readonly #reader: Reader;
+  /** Gives the directory back. */
   readonly #release: () => Promise<void>;
+  /** What the closed store was like; its directory may be gone. */
+  #last: StoreStats | undefined;
   readonly #flagsOfOne: CallFlags;
   readonly #flagsOfMany: CallFlags;
   #closing: Promise<void> | undefined;
@@ -227,12 +231,26 @@ class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   stats(): StoreStats {
+    return this.#last ?? this.#collectStats();
+  }
+
+  #collectStats(): StoreStats {
     return collectStats(this.#settings, this.#mode, this.#reader, this.#storeId);
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#release();
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (this.#mode.kind === 'writing') await this.#mode.store.close();
+      else this.#mode.store.records.catalog.close();
+      this.#last = this.#collectStats();
+    } finally {
+      await this.#release();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

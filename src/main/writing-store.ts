@@ -1,7 +1,7 @@
 /** A store that is open for writing: the parts wired together, its modes, and its end. */
 import type { FromBackground, FromWriter, Opened } from '../shared/messages.js';
-import type { Logger, Settings } from '../shared/options.js';
-import { fromWire, type KeeperError, type Outcome } from '../shared/portable/errors.js';
+import type { Settings } from '../shared/options.js';
+import { fromWire, type KeeperError, type Outcome, type WireError } from '../shared/portable/errors.js';
 import { type SharedState, WORD } from '../shared/ring/layout.js';
 import type { RingProducer } from '../shared/ring/producer.js';
 import { Appender } from './append/appender.js';
@@ -20,6 +20,7 @@ import type { TailCache } from './read/tail-cache.js';
 import type { Engine } from './runtime.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
 import { recoverChannel, rotateChannel } from './telemetry/channels.js';
+import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
 
 /** The stream of what Keeperlog has to say about a store. */
@@ -40,7 +41,7 @@ export interface WritingStoreParts {
   readonly identity: StoreIdentity;
   readonly opened: Opened;
   readonly settings: Settings;
-  readonly logger: Logger;
+  readonly log: OperatorLog;
   readonly engine: Engine;
   readonly ring: RingProducer;
   readonly records: Records;
@@ -66,14 +67,18 @@ export class WritingStore {
   readonly ring: RingProducer;
   readonly sequencer: Sequencer;
   readonly #engine: Engine;
-  readonly #logger: Logger;
+  readonly #log: OperatorLog;
   readonly #checkpoints: Checkpoints;
   readonly #state: SharedState;
-  readonly #closed = withResolvers<void>();
+  /** Whether the writer has marked the end as clean. */
+  readonly #closed = withResolvers<boolean>();
+  /** Whether the writer has said that it is done: its end is in order then. */
+  #writerClosed = false;
   readonly #backgroundClosed = withResolvers<void>();
   readonly #dir: string;
   /** The newest segment that was told of. */
   #segment: number;
+  readonly #replayedFrom: number;
   #mode: StoreMode = 'open';
   #failure: KeeperError | undefined;
   #closing: Promise<void> | undefined;
@@ -90,7 +95,8 @@ export class WritingStore {
     this.keys = keys;
     this.pending = new Pending();
     this.#engine = engine;
-    this.#logger = parts.logger;
+    this.#log = parts.log;
+    this.#replayedFrom = parts.checkpointSequence;
     this.#state = parts.ring.state;
     const ringMemory = { bytes: this.#state.ring, view: this.#state.view };
     const readRecord = (sequence: number) => this.#readRecordSync(sequence);
@@ -119,7 +125,7 @@ export class WritingStore {
         segment: () => this.#newestSegment,
         post: (message) => engine.postBackground(message),
         openFile: parts.openHeadsFile,
-        onFailure: (error) => this.#logger.warn({ error }, 'the checkpoint of stream heads could not be written'),
+        onFailure: (error) => this.#log.checkpointFailed(error as Error | WireError),
       },
       parts.checkpointSequence,
     );
@@ -171,10 +177,11 @@ export class WritingStore {
         this.#fail(fromWire(message.error));
         return;
       case 'closed':
-        this.#closed.resolve();
+        this.#writerClosed = true;
+        this.#closed.resolve(message.clean);
         return;
       case 'log':
-        this.#logger[message.level](message.fields, message.message);
+        this.#log.relay(message);
         return;
       case 'opened':
       case 'refused':
@@ -185,7 +192,7 @@ export class WritingStore {
   }
 
   onBackground(message: FromBackground): void {
-    if (message.kind === 'log') this.#logger[message.level](message.fields, message.message);
+    if (message.kind === 'log') this.#log.relay(message);
     else if (message.kind === 'closed') this.#backgroundClosed.resolve();
     else this.#checkpoints.onMessage(message);
   }
@@ -194,15 +201,16 @@ export class WritingStore {
     if (part === 'background') {
       this.#backgroundClosed.resolve();
       this.#checkpoints.end(error ?? new Error('the background thread has ended'));
-      if (this.#mode === 'closed' || this.#mode === 'closing') return;
-      this.#logger.error({ error }, 'the background thread has ended; the log goes on without it');
+      if (this.#closing !== undefined) return;
+      this.#log.backgroundEnded(error);
       return;
     }
-    if (this.#mode !== 'closed') this.#fail(writerDied(error?.message ?? 'the writer thread has ended', error));
-    this.#closed.resolve();
+    if (!this.#writerClosed) this.#fail(writerDied(error?.message ?? 'the writer thread has ended', error));
+    this.#closed.resolve(false);
   }
 
   async #close(): Promise<void> {
+    this.#log.closing();
     if (this.#mode === 'open' || this.#mode === 'suspended') this.#mode = 'closing';
     this.appender.setGate(() => closedError());
     await this.appender.whenIdle();
@@ -210,11 +218,12 @@ export class WritingStore {
     this.#engine.link.hold(true);
     this.#engine.link.post({ kind: 'close' });
     this.#engine.postBackground({ kind: 'close' });
-    await Promise.all([this.#closed.promise, this.#backgroundClosed.promise]);
+    const [clean] = await Promise.all([this.#closed.promise, this.#backgroundClosed.promise]);
     this.#mode = 'closed';
     this.heads.close();
     this.records.catalog.close();
     await this.#engine.release();
+    this.#log.closed(this.appender.durable, clean);
   }
 
   /** The disk is full. What is not durable is given up; reads go on. */
@@ -222,9 +231,9 @@ export class WritingStore {
     if (this.#mode === 'open') this.#mode = 'suspended';
     const why = (): KeeperError => suspendedError(cause);
     if (this.#mode === 'suspended') this.appender.setGate(why);
-    const given = this.appender.rollBack(why);
+    const appends = this.appender.rollBack(why);
     this.#checkpoints.onRollBack();
-    this.#logger.error({ error: cause, appends: given }, 'the disk is full: writes are suspended until there is space');
+    this.#log.suspended(cause, this.appender.durable, appends);
     this.#engine.link.post({ kind: 'rolled-back', place: this.ring.head });
   }
 
@@ -232,7 +241,7 @@ export class WritingStore {
     if (this.#mode !== 'suspended') return;
     this.#mode = 'open';
     this.appender.setGate(undefined);
-    this.#logger.info({}, 'there is space again: writes are resumed');
+    this.#log.resumed(this.appender.durable);
     void this.#note('WritesResumed', { durable: this.appender.durable });
   }
 
@@ -242,16 +251,16 @@ export class WritingStore {
     if (this.#mode === 'open' || this.#mode === 'suspended') this.#mode = 'failed';
     const why = (outcome: Outcome): KeeperError => cause.withOutcome(outcome);
     this.appender.setGate(() => why('not-appended'));
-    this.appender.failAll(why);
-    this.#logger.error({ error: cause }, 'the log cannot be written any more: close the store and open it again');
+    const appends = this.appender.failAll(why);
+    this.#log.failed(cause, this.appender.durable, appends);
   }
 
-  /** Tell of what the writer found when it opened the directory. */
-  reportRecovery(): void {
-    const { recovery } = this.opened;
-    if (!recovery.clean) {
-      this.#logger.info(recovery, 'the store was not closed by its last writer, and has been recovered');
-    }
+  /** Tell of what the writer found when it opened the directory, and that the store is open. */
+  reportOpening(): void {
+    const { recovery, lastSequence: durable } = this.opened;
+    const segments = this.records.catalog.segments.length;
+    this.#log.recovered(recovery);
+    this.#log.opened({ ...this.identity, durable, segments, clean: recovery.clean }, durable - this.#replayedFrom);
     if (recoverChannel.hasSubscribers && !(recovery.clean && recovery.tornFile === undefined)) {
       recoverChannel.publish({ dir: this.#dir, recovery });
     }
@@ -267,6 +276,7 @@ export class WritingStore {
     const segment = this.#newestSegment;
     if (segment === this.#segment) return;
     this.#segment = segment;
+    this.#log.rotated(segment, this.appender.durable);
     if (rotateChannel.hasSubscribers) rotateChannel.publish({ dir: this.#dir, segment });
   }
 
@@ -275,7 +285,7 @@ export class WritingStore {
     try {
       await this.appender.append([appendInput(STORE_STREAM, { type, data }, undefined)], SYSTEM, undefined);
     } catch (error) {
-      this.#logger.warn({ error, type }, 'an event about the store could not be recorded');
+      this.#log.noteFailed(error, type);
     }
   }
 

@@ -4,6 +4,7 @@
  */
 
 import type { MessagePort } from 'node:worker_threads';
+import type { Entries } from './entries.js';
 import type { WireError } from './portable/errors.js';
 import type { RecoveryReport } from './recovery-report.js';
 import type { SharedBuffers } from './ring/layout.js';
@@ -50,14 +51,16 @@ export type FromWriter =
   | { readonly kind: 'resumed' }
   /** Nothing will be written any more. */
   | { readonly kind: 'failed'; readonly error: WireError }
-  | { readonly kind: 'closed' }
+  /** Nothing is open any more. */
+  | { readonly kind: 'closed'; readonly clean: boolean }
   | LogLine;
 
 /** A line for the logger. */
 export interface LogLine {
   readonly kind: 'log';
   readonly level: 'error' | 'warn' | 'info';
-  readonly fields: Readonly<Record<string, unknown>>;
+  /** Its fields, and its error if it has one. */
+  readonly fields: { readonly error?: WireError; readonly segment?: number };
   readonly message: string;
 }
 
@@ -96,10 +99,10 @@ export interface CheckpointSnapshot {
   readonly sequence: number;
   /** The sequence of the checkpoint that the changed heads are changes to; 0 where they are all there are. */
   readonly base: number;
-  /** Changed heads, unsorted, 32 bytes each. */
-  readonly heads: Uint8Array;
-  /** All live keys, oldest first, 32 bytes each. */
-  readonly keys: Uint8Array;
+  /** Changed heads, unsorted. */
+  readonly heads: Entries;
+  /** All live keys, oldest first. */
+  readonly keys: Entries;
 }
 
 /** One end of a conversation between threads. */

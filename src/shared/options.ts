@@ -10,23 +10,33 @@ const HOUR_MS = 3_600_000;
 /** Ring space that only system events may use. Unit: bytes. */
 export const SYSTEM_RESERVE_BYTES = 64 * KiB;
 
-/** A pino-like logger: an object of fields, then a message. */
+/**
+ * A pino-like logger: an object of fields, then a message. The lines and their fields are in docs/operations.md; an error
+ * is the field `err`, a KeeperError. Called on the caller's thread; must not throw.
+ */
 export interface Logger {
+  /** Writes are suspended or impossible, or a thread has ended: somebody has to act. */
   error(fields: object, message: string): void;
+  /** Something did not work that the log can do without, or that may get worse. */
   warn(fields: object, message: string): void;
+  /** Opening, closing, recovery, resumption. */
   info(fields: object, message: string): void;
+  /** What happens all the time: rotation. */
   debug(fields: object, message: string): void;
 }
 
 /** How long an idempotency key is remembered: at least until one of the two is reached. */
 export interface IdempotencyOptions {
-  /** Default 1,000,000. */
+  /** 0 (remember none) to 100,000,000; some 50 bytes of memory each. Default 1,000,000. */
   readonly maxKeys?: number;
-  /** Milliseconds. Default 24 hours. */
+  /** Milliseconds, up to 365 days. Default 24 hours. */
   readonly maxAgeMs?: number;
 }
 
-/** What {@link openStore} takes. */
+/**
+ * What openStore takes. An option that is unknown, of the wrong kind or out of range is ERR_INVALID_OPTIONS; nothing is
+ * clamped.
+ */
 export interface StoreOptions {
   /** The store's directory, made if absent. `':memory:'` is a private temporary one, gone on close. */
   readonly dir: string;
@@ -34,32 +44,39 @@ export interface StoreOptions {
   readonly nodeId?: string;
   /** When an append resolves. Default `'synced'`. The writer syncs all the same. */
   readonly durability?: Durability;
-  /** A segment is rotated at this size. Bytes, 64 KiB to 2 GiB. Default 100 MiB. */
+  /**
+   * A segment is rotated before an append that would take it beyond this size; a larger append has a segment of its own.
+   * Bytes, 64 KiB to 2 GiB. Default 100 MiB.
+   */
   readonly segmentBytes?: number;
-  /** A segment is rotated at this age. Milliseconds, from 1,000. Default 24 hours. */
+  /** A segment is rotated with the first append after this age. Milliseconds, 1,000 to 365 days. Default 24 hours. */
   readonly segmentAgeMs?: number;
-  /** The ring between caller and writer. Bytes, at least maxBatchBytes and 64 KiB. Default 16 MiB. */
+  /**
+   * The ring between caller and writer: the most that is accepted and not yet durable. Bytes, from `maxBatchBytes` and 64
+   * KiB to 1 GiB. Default 16 MiB, or as much as that.
+   */
   readonly ringBytes?: number;
   /** The largest event, encoded. Bytes, 1 KiB to 64 MiB. Default 1 MiB. */
   readonly maxEventBytes?: number;
-  /** Events of one call. 1 to 65,535. Default 1,000. */
+  /** The most events of one call. 1 to 65,535. Default 1,000. */
   readonly maxBatchEvents?: number;
-  /** Bytes of one call, encoded. At least maxEventBytes. Default 10 MiB. */
+  /** The largest call, encoded. Bytes, from `maxEventBytes` to 512 MiB. Default 10 MiB. */
   readonly maxBatchBytes?: number;
-  /** Appends that wait for ring space; beyond it ERR_BACKPRESSURE at once. Bytes. Default 64 MiB. */
+  /** Appends that wait for ring space; beyond it ERR_BACKPRESSURE at once. Bytes, 0 to 16 GiB. Default 64 MiB. */
   readonly maxPendingBytes?: number;
   /** How data is stored. `'json'`: what JSON cannot hold is stored as MessagePack. Default `'msgpack'`. */
   readonly dataCodec?: 'msgpack' | 'json';
-  /** Recent records in memory. Bytes; 0 is none. Default 32 MiB. */
+  /** Recent records in memory, taken whole with the first of them. Bytes, 0 (none) to 4 GiB. Default 32 MiB. */
   readonly cacheBytes?: number;
-  /** Index sections in memory. Bytes. Default 64 MiB. */
+  /** Indexes of segments in memory; a segment whose index is larger is scanned. Bytes, 0 to 16 GiB. Default 64 MiB. */
   readonly indexBytes?: number;
+  /** How many idempotency keys are remembered, and for how long. */
   readonly idempotency?: IdempotencyOptions;
   /** Open without the lock and without writing a byte, also beside a live writer. Default false. */
   readonly readOnly?: boolean;
-  /** Silent by default. */
+  /** Who is told what an operator must know. Default: nobody. */
   readonly logger?: Logger;
-  /** Aborts opening only. */
+  /** Aborts opening only, with ERR_ABORTED. */
   readonly signal?: AbortSignal;
 }
 

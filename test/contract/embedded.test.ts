@@ -11,6 +11,11 @@ const event = (data: unknown = null): NewEvent => ({ type: 'Noted', data });
 const TINY = { maxEventBytes: 1024, maxBatchBytes: 1024, ringBytes: 1024 + 64 * 1024, maxPendingBytes: 2048 };
 const big = (data: string): NewEvent => event(data.padEnd(800, '.'));
 
+/** The store compares the wall clock with the monotonic one once a millisecond: until then it does not see a step. */
+async function untilClocksAreCompared(): Promise<void> {
+  for (const began = performance.now(); performance.now() - began < 2; ) await new Promise(setImmediate);
+}
+
 describe('enqueue', () => {
   test('gives the ids at once, and the result when they are durable', async () => {
     const store = await open({ durability: 'accepted' });
@@ -293,9 +298,11 @@ describe('idempotency keys', () => {
     const now = Date.now();
     const clock = vi.spyOn(Date, 'now').mockImplementation(() => now + 30_000);
     try {
+      await untilClocksAreCompared();
       await store.append('s', keyed('b'));
       expect(await store.append('s', keyed('a'))).toMatchObject({ duplicate: true });
       clock.mockImplementation(() => now + 70_000);
+      await untilClocksAreCompared();
       await store.append('s', keyed('c'));
       expect(await store.append('s', keyed('a'))).toMatchObject({ duplicate: false });
       expect(await store.append('s', keyed('b'))).toMatchObject({ duplicate: true });
@@ -322,6 +329,7 @@ describe('timestamps', () => {
     const now = Date.now();
     const clock = vi.spyOn(Date, 'now').mockImplementation(() => now - 86_400_000);
     try {
+      await untilClocksAreCompared();
       await store.append('a', [event(), event()]);
       expect(warn).toHaveBeenCalledOnce();
       store = await reopen(store);
@@ -354,6 +362,14 @@ describe('timestamps', () => {
 });
 
 describe('a store in :memory:', () => {
+  test('tells what it was like when it was closed', async () => {
+    const store = await openStore(':memory:');
+    await store.append('a', event());
+    const before = store.stats();
+    await store.close();
+    expect(store.stats()).toMatchObject({ mode: 'closed', durable: 1, segments: before.segments, bytes: before.bytes });
+  });
+
   test('is gone when it is closed', async () => {
     const store = await openStore(':memory:');
     const { dir } = store.stats();

@@ -4,11 +4,15 @@
  */
 import fs from 'node:fs';
 import { createInterface } from 'node:readline';
+import pino from 'pino';
 import { openStore } from '../../dist/main/index.js';
 import { agentLoad, payloadLoad } from './load.mjs';
 
 const CLOCK = new Int32Array(new SharedArrayBuffer(4));
 let store;
+/** What the logger was told. */
+const lines = [];
+const logger = pino({ level: 'debug', base: null }, { write: (line) => lines.push(JSON.parse(line)) });
 
 function say(message) {
   const text = JSON.stringify(message, (_, value) => (typeof value === 'bigint' ? String(value) : value));
@@ -30,7 +34,7 @@ function plain(error) {
 
 const COMMANDS = {
   async open(options) {
-    store = await openStore(options);
+    store = await openStore({ logger, ...options });
     return store.stats().recovery;
   },
   append: ({ stream, events, options }) => store.append(stream, events, options),
@@ -60,6 +64,7 @@ const COMMANDS = {
   read: async () => (await store.read().toArray()).map((event) => event.toJSON()),
   head: ({ stream } = {}) => store.head(stream),
   stats: () => store.stats(),
+  lines: () => lines,
   verify: () => store.verify({ deep: true }),
   /** Append like several agents at once, telling every acknowledgement. */
   load: (options) => agentLoad(store, options, (ack) => say({ ack })),

@@ -1,38 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { fill, smallDisk, takeInodes } from './disk.js';
 import { cannot, expectWhole, failure, opened, orSkip, Program, segmentsOf, temporaryDir } from './kit.js';
 
 const skip = orSkip(cannot('root', 'mount', 'prlimit'));
 const MiB = 1024 * 1024;
-
-/** A small file system of its own. */
-function smallDisk(options: string): string {
-  const dir = temporaryDir();
-  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'keeperlog-faults', dir]);
-  onTestFinished(() => {
-    execFileSync('umount', ['-l', dir]);
-  });
-  return dir;
-}
-
-/** Take all the space there is, but for some bytes. Returns how to give it back. */
-function fill(disk: string, leave: number): () => void {
-  const file = path.join(disk, 'ballast');
-  const { bavail, bsize } = fs.statfsSync(disk);
-  fs.writeFileSync(file, Buffer.alloc(bavail * bsize - leave));
-  return () => fs.rmSync(file);
-}
-
-/** Take all the names there are, but for some. */
-function takeInodes(disk: string, leave: number): () => void {
-  const dir = path.join(disk, 'names');
-  fs.mkdirSync(dir);
-  const { ffree } = fs.statfsSync(disk) as fs.StatsFs & { ffree: number };
-  for (let i = 0; i < ffree - leave; i++) fs.writeFileSync(path.join(dir, String(i)), '');
-  return () => fs.rmSync(dir, { recursive: true });
-}
 
 async function mode(program: Program, wanted: string): Promise<void> {
   for (;;) {

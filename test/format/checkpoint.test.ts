@@ -3,6 +3,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HeadsFile } from '../../dist/main/append/heads-file.js';
+import type { Entries } from '../../dist/shared/entries.js';
 import {
   addToFilter,
   CHECKPOINT_BLOCK_BYTES,
@@ -21,7 +22,7 @@ import { HEADS_FILE } from '../../dist/shared/format/file-names.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
 import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
 import { flipped, hasher, otherHasher, STORE, viewOf } from '../support/bytes.js';
-import { entriesOf, randomHash } from '../support/entries.js';
+import { randomHash, sharedEntries } from '../support/entries.js';
 import { temporaryDir } from '../support/stores.js';
 
 const SECTIONS = { sequence: 77, heads: 300, keys: 5, fences: Buffer.alloc(24, 3), filter: Buffer.alloc(375, 9) };
@@ -111,7 +112,7 @@ describe('the filter', () => {
 });
 
 describe('a checkpoint’s file', () => {
-  async function write(dir: string, sequence: number, heads: Uint8Array, keys: Uint8Array): Promise<HeadsFile> {
+  async function write(dir: string, sequence: number, heads: Entries, keys: Entries): Promise<HeadsFile> {
     fs.mkdirSync(dir, { recursive: true });
     await writeCheckpoint(nodeStorage, dir, { storeId: STORE, sequence, base: sequence - 1, heads, keys });
     commitCheckpoint(nodeStorage, dir);
@@ -124,8 +125,8 @@ describe('a checkpoint’s file', () => {
     await fc.assert(
       fc.asyncProperty(heads, heads, heads, async (first, second, absent) => {
         const dir = temporaryDir();
-        (await write(dir, 1, entriesOf(first), new Uint8Array(0))).close();
-        const file = await write(dir, 2, entriesOf(second), new Uint8Array(0));
+        (await write(dir, 1, sharedEntries(first), sharedEntries([]))).close();
+        const file = await write(dir, 2, sharedEntries(second), sharedEntries([]));
         const expected = new Map([...first, ...second].map((entry) => [entry.hash.join(), entry]));
         expect(file.header).toMatchObject({ sequence: 2, heads: expected.size, keys: 0 });
         for (const { hash, a, b } of expected.values()) {
@@ -142,7 +143,7 @@ describe('a checkpoint’s file', () => {
     const key = fc.record({ hash: randomHash, a: fc.maxSafeNat(), b: fc.maxSafeNat() });
     await fc.assert(
       fc.asyncProperty(fc.array(key, { maxLength: 400 }), async (keys) => {
-        const file = await write(temporaryDir(), 1, new Uint8Array(0), entriesOf(keys));
+        const file = await write(temporaryDir(), 1, sharedEntries([]), sharedEntries(keys));
         const found: unknown[] = [];
         file.forEachKey((hash, a, b) => void found.push({ hash, a, b }));
         expect(found).toEqual(keys);
@@ -154,8 +155,10 @@ describe('a checkpoint’s file', () => {
 
   test('is not there where header or sections do not verify', async () => {
     const dir = temporaryDir();
-    const heads = entriesOf(Array.from({ length: 300 }, (_, i) => ({ hash: Uint32Array.of(i, i, i, i), a: 1, b: 1 })));
-    (await write(dir, 1, heads, new Uint8Array(0))).close();
+    const heads = sharedEntries(
+      Array.from({ length: 300 }, (_, i) => ({ hash: Uint32Array.of(i, i, i, i), a: 1, b: 1 })),
+    );
+    (await write(dir, 1, heads, sharedEntries([]))).close();
     const file = path.join(dir, HEADS_FILE);
     const bytes = fs.readFileSync(file);
     for (const at of [0, 30, 85, bytes.length - 1, bytes.length - 380]) {

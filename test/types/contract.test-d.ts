@@ -110,4 +110,11 @@ describe('an error', () => {
     }
     if (isKeeperError(error, 'ERR_LOCKED')) expectTypeOf(error.pid).toEqualTypeOf<number>();
   });
+
+  test('is narrowed by a look at its code as well', () => {
+    const error: unknown = undefined;
+    if (!isKeeperError(error)) return;
+    if (error.code === 'ERR_CONFLICT') expectTypeOf(error.actual).toEqualTypeOf<number | 'none'>();
+    if (error.code === 'ERR_LOCKED') expectTypeOf(error.pid).toEqualTypeOf<number>();
+  });
 });

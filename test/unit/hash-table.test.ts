@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HashTable } from '../../dist/main/append/hash-table.js';
-import { entriesOf, randomHash } from '../support/entries.js';
+import { bytesOfEntries, entriesOf, randomHash } from '../support/entries.js';
 
 type Step =
   | { readonly kind: 'put'; readonly hash: Uint32Array; readonly a: number; readonly b: number }
@@ -51,14 +51,14 @@ describe('the hash table', () => {
           expect([table.first(entry), table.second(entry)]).toEqual([a, b]);
         }
         const bytes = entriesOf(expected.map(({ hash, a, b }) => ({ hash: Uint32Array.from(hash), a, b })));
-        expect(table.toBytes()).toEqual(bytes);
+        expect(bytesOfEntries(table.entries())).toEqual(bytes);
       }),
       { numRuns: 300 },
     );
   });
 
-  test('goes on being right as it grows and its ring turns', () => {
-    const table = new HashTable();
+  test.each([0, 2 ** 30 - 9000])('goes on being right as it grows and its oldest go, from number %i on', (first) => {
+    const table = new HashTable(first);
     const hashOf = (i: number): Uint32Array => Uint32Array.of(i, i * 7, i % 64, i ^ 5);
     let oldest = 0;
     for (let i = 0; i < 20_000; i++) {
@@ -70,6 +70,13 @@ describe('the hash table', () => {
     }
     expect(table.count).toBe(20_000 - oldest);
     expect(table.first(table.oldest)).toBe(oldest);
+    expect(table.bytes).toBeLessThan(1_000_000);
+    const left: number[] = [];
+    table.forEach((_, a) => void left.push(a));
+    expect(left).toEqual(Array.from({ length: 20_000 - oldest }, (_, i) => oldest + i));
+    expect(bytesOfEntries(table.entries())).toEqual(
+      entriesOf(left.map((i) => ({ hash: hashOf(i), a: i, b: i * 2 ** 22 }))),
+    );
     for (let i = 0; i < 20_000; i += 61) {
       const entry = table.find(hashOf(i));
       if (i < oldest) expect(entry).toBe(-1);

@@ -183,7 +183,7 @@ export class Appender {
   }
 
   /**
-   * Give up everything that is not durable, and all who wait. The ring is empty then.
+   * Give up everything that is not durable, and all who wait. The ring is empty then. Returns how many calls that were.
    * @param why makes the error of each call
    */
   rollBack(why: (outcome: 'not-appended') => KeeperError): number {
@@ -198,20 +198,21 @@ export class Appender {
     ring.reclaim(ring.head.position);
     this.#parts.tail.skipTo(ring.head);
     for (const call of given.reverse()) this.#results.finish(call, why('not-appended'));
-    this.#waiters.failAll(() => why('not-appended'));
+    const waiting = this.#waiters.failAll(() => why('not-appended'));
     this.#work.rest();
-    return given.length;
+    return given.length + waiting;
   }
 
-  /** Nothing will be written any more: fail everything that is pending or waiting. */
-  failAll(why: (outcome: 'unknown' | 'not-appended') => KeeperError): void {
+  /** Nothing will be written any more: fail everything that is pending or waiting. Returns how many calls that were. */
+  failAll(why: (outcome: 'unknown' | 'not-appended') => KeeperError): number {
     this.settle();
     const { pending } = this.#parts;
     const failed: Call[] = [];
     for (let call = pending.takeNewest(); call !== undefined; call = pending.takeNewest()) failed.push(call);
     for (const call of failed.reverse()) this.#results.finish(call, why('unknown'));
-    this.#waiters.failAll(() => why('not-appended'));
+    const waiting = this.#waiters.failAll(() => why('not-appended'));
     this.#work.rest();
+    return failed.length + waiting;
   }
 
   #accept(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {

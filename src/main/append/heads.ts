@@ -3,6 +3,7 @@
  * objects by name; heads that changed since the checkpoint, by hash, off the heap; the checkpoint on the disk. What is
  * in none of them has no events.
  */
+import type { Entries } from '../../shared/entries.js';
 import type { NameHash, NameHasher } from '../../shared/format/name-hash.js';
 import { encodeStream } from '../../shared/names.js';
 import { KeeperError } from '../../shared/portable/errors.js';
@@ -15,8 +16,11 @@ const HOT_HEADS = 16_384;
 const HEAD_BYTES = 320;
 /** Changed heads for which memory is meant; a checkpoint makes room. */
 export const HEADS_BUDGET_BYTES = 64 * 1024 * 1024;
-/** A checkpoint is due when so many heads have changed. */
-const CHECKPOINT_HEADS = 500_000;
+/**
+ * A checkpoint is due when so many heads have changed: an eighth of those that it holds already and that are written again
+ * with it, between these bounds.
+ */
+const CHECKPOINT_HEADS = { least: 125_000, most: 500_000 } as const;
 
 /** A stream's head. -1 and 0 where it has no events. */
 export interface Head {
@@ -40,6 +44,8 @@ export class Heads {
   #changed = new HashTable();
   /** Changes that a checkpoint under way has taken. */
   #frozen: HashTable | undefined;
+  /** An empty table, whose memory the next changes take: a large one would be garbage for long. */
+  #spare = new HashTable();
   #file: HeadsFile | undefined;
 
   constructor(hasher: NameHasher, file: HeadsFile | undefined) {
@@ -50,12 +56,14 @@ export class Heads {
   /** Memory in use, about. Unit: bytes. */
   get bytes(): number {
     const hot = (this.#young.size + this.#old.size) * HEAD_BYTES;
-    return hot + this.#changed.bytes + (this.#frozen?.bytes ?? 0) + (this.#file?.bytes ?? 0);
+    return hot + this.#changed.bytes + this.#spare.bytes + (this.#frozen?.bytes ?? 0) + (this.#file?.bytes ?? 0);
   }
 
   /** Whether so much has changed that a checkpoint is due. */
   get wantsCheckpoint(): boolean {
-    return this.#changed.count >= CHECKPOINT_HEADS;
+    const eighth = (this.#file?.header.heads ?? 0) / 8;
+    const { least, most } = CHECKPOINT_HEADS;
+    return this.#changed.count >= Math.min(most, Math.max(least, eighth));
   }
 
   /**
@@ -90,17 +98,20 @@ export class Heads {
   }
 
   /** All changes since the last checkpoint, for the next one; taken until it is in force or has failed. */
-  freeze(): Uint8Array {
+  freeze(): Entries {
     for (const heads of [this.#held, this.#old, this.#young]) for (const head of heads.values()) this.#store(head);
     this.#frozen = this.#changed;
-    this.#changed = new HashTable();
-    return this.#frozen.toBytes();
+    this.#changed = this.#spare;
+    this.#spare = new HashTable();
+    return this.#frozen.entries();
   }
 
   /** The checkpoint with the frozen changes is in force. */
   adopt(file: HeadsFile | undefined): void {
     this.#file?.close();
     this.#file = file;
+    this.#frozen?.clear();
+    this.#spare = this.#frozen ?? this.#spare;
     this.#frozen = undefined;
   }
 

@@ -1,4 +1,5 @@
 /** Idempotency keys: where the events with recent keys stand. Keys are forgotten oldest first. */
+import type { Entries } from '../../shared/entries.js';
 import type { NameHash, NameHasher } from '../../shared/format/name-hash.js';
 import { HashTable } from './hash-table.js';
 
@@ -53,8 +54,9 @@ export class Keys {
     if (entry !== -1 && this.#table.first(entry) === sequence) this.#table.removeNewest();
   }
 
-  toBytes(): Uint8Array {
-    return this.#table.toBytes();
+  /** All keys, oldest first, in the table's own memory: keys that are only added and forgotten do not change them. */
+  entries(): Entries {
+    return this.#table.entries();
   }
 
   #isOld(nowMs: number): boolean {

@@ -57,8 +57,8 @@ export class Waiters {
     }
   }
 
-  /** Nobody waits any longer: fail who did, the oldest first. */
-  failAll(why: () => KeeperError): void {
+  /** Nobody waits any longer: fail who did, the oldest first. Returns how many did. */
+  failAll(why: () => KeeperError): number {
     const calls = this.#calls.slice(this.#first);
     this.#calls = [];
     this.#first = 0;
@@ -68,6 +68,7 @@ export class Waiters {
       call.reject(error);
       call.end(error);
     }
+    return calls.length;
   }
 
   /** Memory and heads that were held for a call. */

@@ -39,6 +39,10 @@ class Numbers {
     return this.#values[place]!;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   get values(): Uint32Array {
     return this.#values.subarray(0, this.#count);
   }
@@ -87,14 +91,14 @@ export class RawIndex {
     }
   }
 
-  /** Where a record begins in the segment's file. Unit: bytes. */
-  offsetOf(sequence: number): number {
-    return this.#offsets.at(sequence - this.#segment.firstSequence);
+  /** Where a record begins in the segment's file, by its place in the segment. Unit: bytes. */
+  offsetAt(ordinal: number): number {
+    return this.#offsets.at(ordinal);
   }
 
   /** Where the next record begins, or the last one ends. Unit: bytes. */
-  endOf(sequence: number): number {
-    return sequence + 1 < this.#next ? this.offsetOf(sequence + 1) : this.#end;
+  endAt(ordinal: number): number {
+    return ordinal + 1 < this.#offsets.count ? this.#offsets.at(ordinal + 1) : this.#end;
   }
 
   /** Whether the candidates of the selectors are what matches them, and no more: each names a single field. */
@@ -102,19 +106,29 @@ export class RawIndex {
     return selectors.every((selector) => Object.keys(selector).length === 1 && (selector.tags?.length ?? 1) === 1);
   }
 
-  /** The sequences of a range that may match any of the selectors, ascending: each by its rarest field. */
-  candidates(selectors: readonly ParsedSelector[], low: number, high: number): number[] {
-    const { firstSequence } = this.#segment;
-    const lists = selectors.flatMap((selector) => this.#rarest(selector));
-    const found: number[] = [];
-    for (const list of lists) {
-      for (const ordinal of list) {
-        const sequence = firstSequence + ordinal;
-        if (sequence >= low && sequence <= high) found.push(sequence);
-      }
+  /**
+   * The records of a range that may match any of the selectors, by their places in the segment, ascending: each by its
+   * rarest field. Holds until more is taken in.
+   */
+  candidates(selectors: readonly ParsedSelector[], low: number, high: number): Uint32Array {
+    const lists = selectors
+      .flatMap((selector) => this.#rarest(selector))
+      .map((list) => list.subarray(this.#placeIn(list, low), this.#placeIn(list, high + 1)));
+    if (lists.length === 1) return lists[0]!;
+    return Uint32Array.from(new Set(lists.flatMap((list) => [...list]))).sort();
+  }
+
+  /** How many of a list's records come before a sequence. */
+  #placeIn(list: Uint32Array, sequence: number): number {
+    const ordinal = sequence - this.#segment.firstSequence;
+    let low = 0;
+    let high = list.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (list[middle]! < ordinal) low = middle + 1;
+      else high = middle;
     }
-    // A single list is in order and has nothing twice.
-    return lists.length <= 1 ? found : [...new Set(found)].sort((a, b) => a - b);
+    return low;
   }
 
   /** The streams with records here. */

@@ -58,6 +58,7 @@ export class Reader {
 
   async head(stream?: string): Promise<Head | undefined> {
     this.#check();
+    if (stream !== undefined) checkStream(stream);
     const durable = this.#records.durable();
     if (durable === 0) return undefined;
     if (stream === undefined) {
@@ -78,7 +79,7 @@ export class Reader {
 
   readStream(stream: string, options: ReadStreamOptions = {}): PulledRows<Event> {
     this.#check();
-    if (typeof stream !== 'string' || stream === '') throw invalidQuery('stream', 'must be the name of a stream');
+    checkStream(stream);
     checkReadOptions(options, STREAM_OPTIONS);
     for (const name of ['fromRevision', 'toRevision'] as const) {
       const revision = options[name];
@@ -157,4 +158,9 @@ export class Reader {
 
 function idOf(records: Records, sequence: number, timestampNs: bigint): string {
   return formatEventId(timestampNs, sequence, records.nodeId);
+}
+
+function checkStream(stream: unknown): void {
+  if (typeof stream !== 'string' || stream === '') throw invalidQuery('stream', 'must be the name of a stream');
+  if (stream.includes('*')) throw invalidQuery('stream', 'must be the name of a single stream: read() takes patterns');
 }

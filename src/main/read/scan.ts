@@ -79,7 +79,6 @@ async function* searchSegment(query: Search, segment: Segment, low: number, high
     const index = await indexes.get(segment, high, checkAbort);
     if (index !== undefined) {
       const candidates = await narrowed(query, segment, index, index.candidates(selectors, low, high));
-      if (range.direction === 'backwards') candidates.reverse();
       const left = index.isExact(selectors) ? [] : selectors;
       yield* readCandidates({ ...query, selectors: left }, segment, index, candidates, checkAbort);
       return;
@@ -93,16 +92,16 @@ async function narrowed(
   { records, revisions }: Search,
   segment: Segment,
   index: RawIndex,
-  candidates: number[],
-): Promise<number[]> {
+  candidates: Uint32Array,
+): Promise<Uint32Array> {
   const first = candidates[0];
   if (first === undefined || revisions === undefined) return candidates;
   const { lowest, highest } = revisions;
-  const offset = index.offsetOf(first);
-  const memory = await records.loadSpan(segment, offset, index.endOf(first));
-  segment.blocks.check(memory, 0, first, records.seed, offset);
+  const offset = index.offsetAt(first);
+  const memory = await records.loadSpan(segment, offset, index.endAt(first));
+  segment.blocks.check(memory, 0, segment.firstSequence + first, records.seed, offset);
   const revision = recordRevision(memory.view, 0);
-  return candidates.slice(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
+  return candidates.subarray(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
 }
 
 /** Whether a record is looked for. */
@@ -118,16 +117,17 @@ async function* readCandidates(
   query: Search,
   segment: Segment,
   index: RawIndex,
-  candidates: readonly number[],
+  candidates: Uint32Array,
   checkAbort: () => void,
 ): AsyncGenerator<Event[]> {
-  const { records } = query;
+  const { records, range } = query;
+  const spans = spansOf(index, candidates, range.direction);
   let batch = new EventBatch();
-  for await (const [{ sequences, offset }, memory] of loadAhead(records, segment, spansOf(index, candidates))) {
+  for await (const [{ ordinals, offset }, memory] of loadAhead(records, segment, spans)) {
     checkAbort();
-    for (const sequence of sequences) {
-      const at = index.offsetOf(sequence) - offset;
-      segment.blocks.check(memory, at, sequence, records.seed, offset);
+    for (const ordinal of ordinals) {
+      const at = index.offsetAt(ordinal) - offset;
+      segment.blocks.check(memory, at, segment.firstSequence + ordinal, records.seed, offset);
       if (isWanted(query, memory, at)) batch.add(memory, at, records.nodeId);
       else batch.skip();
       if (!batch.full) continue;

@@ -16,35 +16,51 @@ import { type Channel, channel } from 'node:diagnostics_channel';
 import { isKeeperError, type KeeperError } from '../../shared/portable/errors.js';
 import type { RecoveryReport } from '../../shared/recovery-report.js';
 
+/** On `keeperlog:append`: an append was accepted. */
 export interface AppendMessage {
+  /** The store's directory. */
   readonly dir: string;
-  /** The streams appended to, and how many events they got together. */
+  /** The streams appended to, in the order of the call. */
   readonly streams: readonly string[];
+  /** How many events they got together. */
   readonly events: number;
+  /** Sequence of the first of them. */
   readonly firstSequence: number;
+  /** Sequence of the last of them. */
   readonly lastSequence: number;
 }
 
+/** On `keeperlog:commit`: events became durable. */
 export interface CommitMessage {
+  /** The store's directory. */
   readonly dir: string;
-  /** The last durable sequence, and how many events became durable together. */
+  /** The last durable sequence. */
   readonly durable: number;
+  /** How many events became durable together. */
   readonly events: number;
 }
 
+/** On `keeperlog:rotate`: the log went on in a new segment. */
 export interface RotateMessage {
+  /** The store's directory. */
   readonly dir: string;
   /** Number of the segment that is written now. */
   readonly segment: number;
 }
 
+/** On `keeperlog:recover`: a store was opened that its last writer had not closed, or that had a torn tail. */
 export interface RecoverMessage {
+  /** The store's directory. */
   readonly dir: string;
+  /** What recovery found and did. */
   readonly recovery: RecoveryReport;
 }
 
+/** On `keeperlog:refuse`: an append was refused, at once or when its turn came; nothing of it was appended. */
 export interface RefuseMessage {
+  /** The store's directory. */
   readonly dir: string;
+  /** Why; its `outcome` is `'not-appended'`. */
   readonly error: KeeperError;
 }
 

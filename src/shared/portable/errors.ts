@@ -1,31 +1,7 @@
 /** The errors of the contract: one class, literal codes, the fields a caller needs to act. */
+import type { ErrorFields } from './error-fields.js';
 
-interface ErrorFields {
-  ERR_INVALID_OPTIONS: { path: string };
-  ERR_INVALID_EVENT: { path: string };
-  ERR_INVALID_QUERY: { path: string };
-  ERR_EVENT_TOO_LARGE: { bytes: number; limit: number };
-  ERR_BATCH_TOO_LARGE: { bytes: number; limit: number };
-  ERR_CONFLICT: { stream: string; expected: number | 'none' | 'exists'; actual: number | 'none' };
-  ERR_CONDITION_FAILED: { sequence: number };
-  ERR_IDEMPOTENCY_REUSED: { key: string };
-  ERR_BACKPRESSURE: { retryAfterMs: number; mode: string };
-  ERR_DEGRADED: { retryAfterMs: number; mode: string };
-  ERR_RATE_LIMITED: { retryAfterMs: number; mode: string };
-  ERR_LOCKED: { pid: number; host: string; since: string };
-  ERR_CORRUPT: { file: string; offset: number; firstSequence: number; lastSequence: number };
-  ERR_STORAGE: { errno: string; syscall: string };
-  ERR_PRUNED: { floor: number };
-  ERR_UNSUPPORTED_FORMAT: { found: string; supported: string };
-  ERR_NOT_FOUND: object;
-  ERR_CLOSED: object;
-  ERR_TIMEOUT: object;
-  ERR_ABORTED: object;
-  ERR_UNAUTHENTICATED: { permission: string };
-  ERR_FORBIDDEN: { permission: string };
-}
-
-/** Every code that a {@link KeeperError} can carry. */
+/** Every code that a {@link KeeperError} can carry. {@link ErrorFields} says when each is raised. */
 export type ErrorCode = keyof ErrorFields;
 
 /** What became of an append that failed. `'unknown'`: it may be found in the log later. */
@@ -34,7 +10,12 @@ export type Outcome = 'not-appended' | 'unknown';
 type Extras = { hint?: string; outcome?: Outcome; retryable?: boolean; cause?: unknown };
 
 /** An error with a given code and that code's fields. */
-export type KeeperErrorOf<C extends ErrorCode> = KeeperError & { readonly code: C } & Readonly<ErrorFields[C]>;
+export type KeeperErrorOf<C extends ErrorCode> = C extends ErrorCode
+  ? KeeperError & {
+      /** The literal code. */
+      readonly code: C;
+    } & Readonly<ErrorFields[C]>
+  : never;
 
 /** Errors whose call, unchanged, may succeed later. */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -52,14 +33,16 @@ const BRAND = Symbol.for('keeperlog.error');
 
 /** Every error that Keeperlog raises. Recognise it by `code`, with {@link isKeeperError}. */
 export class KeeperError extends Error {
+  /** What it is. The fields that come with each code are in {@link ErrorFields}. */
   readonly code: ErrorCode;
   /** Whether the same call, unchanged, may succeed later. */
   readonly retryable: boolean;
-  /** What to do now. */
+  /** What to do now, in English; empty where there is nothing to say. */
   readonly hint: string;
-  /** On appends: what became of the events. */
+  /** On appends: what became of the events. Absent on every other call. */
   readonly outcome?: Outcome;
 
+  /** @internal */
   constructor(code: ErrorCode, message: string, fields: Extras & Record<string, unknown> = {}) {
     const { cause, hint, retryable, ...own } = fields;
     super(message, cause === undefined ? undefined : { cause });
@@ -71,7 +54,10 @@ export class KeeperError extends Error {
     for (const [name, value] of Object.entries(own)) if (value !== undefined) Reflect.set(this, name, value);
   }
 
-  /** The same failure with what became of the append. Each waiting call gets an error of its own. */
+  /**
+   * The same failure with what became of the append. Each waiting call gets an error of its own.
+   * @internal
+   */
   withOutcome(outcome: Outcome): KeeperError {
     const copy = fromWire(toWire(this));
     Reflect.set(copy, 'outcome', outcome);
@@ -80,21 +66,31 @@ export class KeeperError extends Error {
   }
 }
 
-/** Whether an error is Keeperlog's, with this code if one is given. Holds across copies of the package. */
+/**
+ * Whether an error is Keeperlog's, with this code if one is given. Narrows the error to that code's fields. Holds across
+ * copies of the package, not across threads: see {@link fromWire}.
+ */
 export function isKeeperError<C extends ErrorCode = ErrorCode>(error: unknown, code?: C): error is KeeperErrorOf<C> {
   if (!(error instanceof Error) || Reflect.get(error, BRAND) !== true) return false;
   return code === undefined || (error as KeeperError).code === code;
 }
 
 /** A KeeperError as plain data, for a thread or a wire. */
-export type WireError = { code: ErrorCode; message: string; hint: string; retryable: boolean } & Record<
-  string,
-  unknown
->;
+export type WireError = {
+  /** As {@link KeeperError.code}. */
+  code: ErrorCode;
+  /** For people. */
+  message: string;
+  /** As {@link KeeperError.hint}. */
+  hint: string;
+  /** As {@link KeeperError.retryable}. */
+  retryable: boolean;
+} & Record<string, unknown>;
 
 /**
- * An error as plain data.
- * @param options.remote leave out what belongs to this machine: file, pid and host
+ * An error as plain data: `code`, `message`, `hint`, `retryable`, `outcome` where there is one, and the code's own fields.
+ * Stack and cause are left out.
+ * @param options.remote leave out what belongs to this machine: file, pid and host. Default false
  */
 export function toWire(error: KeeperError, options: { remote?: boolean } = {}): WireError {
   const { code, message, hint, retryable } = error;
@@ -106,7 +102,7 @@ export function toWire(error: KeeperError, options: { remote?: boolean } = {}): 
   return wire;
 }
 
-/** The error that {@link toWire} described. */
+/** The error that {@link toWire} described, with a stack of its own. */
 export function fromWire(wire: WireError): KeeperError {
   const { code, message, ...fields } = wire;
   return new KeeperError(code, message, fields);

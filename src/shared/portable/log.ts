@@ -2,10 +2,14 @@
 import type { AnyEvents, NewEvent, RecordedEvent, TypeOf } from './events.js';
 import type { SelectedTypes, Selectors } from './selector.js';
 
-/** When an append resolves: after fdatasync, after write(2), or once it has its place in the order. */
+/**
+ * When an append resolves: `'synced'` after fdatasync, `'written'` after write(2), `'accepted'` once it has its place in the
+ * order. Whatever is waited for, the writer syncs all the same, and only durable events are read. What was not synced may
+ * be lost in a crash; `'written'` survives that of the process, not that of the machine.
+ */
 export type Durability = 'synced' | 'written' | 'accepted';
 
-/** What a stream must look like: its last revision, or whether it has events. */
+/** What a stream must look like: its last revision, `'none'` (no events), `'exists'` (at least one), or `'any'`. */
 export type Expect = number | 'any' | 'none' | 'exists';
 
 /** Options of one call. */
@@ -22,14 +26,17 @@ export interface AppendOptions extends CallOptions {
   readonly expect?: Expect;
 }
 
-/** Where appended events came to stand. */
+/** Where appended events came to stand. Provisional until they are synced, if less was waited for. */
 export interface Appended {
+  /** The id of each event, in the order of the call. */
   readonly ids: readonly string[];
+  /** The sequence of the first event; those of a call follow each other without a gap. */
   readonly firstSequence: number;
+  /** The sequence of the last event. */
   readonly lastSequence: number;
-  /** The revision of the last event. */
+  /** The revision of the last event in its stream. */
   readonly revision: number;
-  /** What was waited for. */
+  /** How durable the events are known to be: what was waited for; `'synced'` for a duplicate. */
   readonly durability: Durability;
   /** Whether an earlier call with the same idempotency keys had appended these events. */
   readonly duplicate: boolean;
@@ -37,34 +44,45 @@ export interface Appended {
 
 /** The result of an append to several streams. */
 export interface AppendedMany extends Appended {
-  /** The revision of the last event of each stream. */
+  /** The revision of the last event of each stream, by its name. An object without a prototype. */
   readonly revisions: Readonly<Record<string, number>>;
 }
 
 /** The part of an appendMany that goes to one stream. */
 export interface StreamAppend<M extends object = AnyEvents> {
+  /** 1 to 512 bytes of UTF-8, without `*`, control characters and a leading `$`. A call names a stream once. */
   readonly stream: string;
+  /** One event or several, at least one. */
   readonly events: NewEvent<M> | readonly NewEvent<M>[];
+  /** Fails the whole call with ERR_CONFLICT where it does not hold. Default `'any'`. */
   readonly expect?: Expect;
 }
 
-/** A place in the log: a sequence, an id, a moment, its start or its end. */
+/**
+ * A place in the log: a sequence, the id of a durable event, a moment, `'start'` (the lowest sequence there is) or `'end'`
+ * (the last durable event).
+ */
 export type Bound = number | string | Date;
 
+/** Which way to read: in append order, or against it. */
 export type Direction = 'forwards' | 'backwards';
 
-/** Which part of the log, and which way. */
+/** Which part of the log, and which way. Of `from` and `after` only one may be given. */
 export interface ReadOptions {
-  /** Inclusive. A Date: the first event at or after it. `'start'`, `'end'`, a sequence or an id. */
+  /**
+   * Inclusive. A Date: the first event at or after it; backwards the last one of its millisecond. Default `'start'`, backwards
+   * `'end'`.
+   */
   readonly from?: Bound;
-  /** Inclusive. A Date: its whole millisecond. */
+  /** Inclusive. A Date: its whole millisecond; backwards the first event at or after it. Default `'end'`, backwards `'start'`. */
   readonly to?: Bound;
-  /** Exclusive. */
+  /** Where to begin, exclusive: what `rows.position` was, to go on behind it. A Date: behind its whole millisecond. */
   readonly after?: Bound;
   /** Default `'forwards'`. Backwards begins at `from` (default the end) and goes down to `to`. */
   readonly direction?: Direction;
-  /** At most so many events. Zero is none. */
+  /** At most so many events. Zero is none. Default: all. */
   readonly limit?: number;
+  /** Ends the reading with ERR_ABORTED at the next batch. */
   readonly signal?: AbortSignal;
 }
 
@@ -74,21 +92,27 @@ export interface ReadStreamOptions {
   readonly fromRevision?: number;
   /** Inclusive. Default the last; backwards: 0. */
   readonly toRevision?: number;
+  /** Default `'forwards'`. Backwards begins at `fromRevision` and goes down to `toRevision`. */
   readonly direction?: Direction;
+  /** At most so many events. Zero is none. Default: all. */
   readonly limit?: number;
+  /** Ends the reading with ERR_ABORTED at the next batch. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * What a read returns. Single use: iterate it, or take one of its collectors. It ends at what was durable at the first
- * pull, and reads only as far ahead as one batch.
+ * What a read returns. Single use: iterate it, or take one of its collectors; a second time is ERR_INVALID_QUERY. It ends at
+ * what was durable at the first pull, and reads only as far ahead as one batch. Leaving a loop early ends the reading.
+ *
+ * Nothing is read before the first pull, so it is the pulls that fail: with ERR_NOT_FOUND where a bound names an id that is
+ * not there, ERR_PRUNED, ERR_CORRUPT, ERR_STORAGE, ERR_ABORTED, ERR_CLOSED.
  */
 export interface Rows<T> extends AsyncIterable<T> {
   /** All of them, in memory. */
   toArray(): Promise<T[]>;
   /** The first one; the rest is not read. */
   first(): Promise<T | undefined>;
-  /** In arrays of whatever is at hand. */
+  /** In arrays of whatever is at hand, none of them empty: 256 events or 128 KiB at most, or one larger event. */
   batches(): AsyncIterable<T[]>;
   /**
    * The sequence up to which the log has been looked at: 0 before the first pull, that of the event last handed out,
@@ -99,52 +123,94 @@ export interface Rows<T> extends AsyncIterable<T> {
 
 /** A stream's or the log's last durable event. */
 export interface Head {
+  /** Place of the event in the store. */
   readonly sequence: number;
   /** The event's revision; absent for the log's own head. */
   readonly revision?: number;
+  /** The event's id. */
   readonly id: string;
 }
 
 /** A stream in a listing. */
 export interface StreamInfo {
+  /** Its name. */
   readonly stream: string;
-  /** Of its last event. */
+  /** Of its last durable event; one less than the number of its events. */
   readonly revision: number;
+  /** Place of its first event in the store. */
   readonly firstSequence: number;
+  /** Place of its last durable event in the store. */
   readonly lastSequence: number;
 }
 
+/** Which streams. */
 export interface StreamsOptions {
+  /** Only streams whose name begins with it. Default: all, the system's too. */
   readonly prefix?: string;
+  /** At most so many streams. Zero is none. Default: all. */
   readonly limit?: number;
   /** Only streams whose name sorts after it. */
   readonly after?: string;
+  /** Ends the listing with ERR_ABORTED. */
   readonly signal?: AbortSignal;
 }
 
-/** The log that embedded and remote stores have in common. */
+/**
+ * The log that embedded and remote stores have in common. What a promise is rejected with, or a call throws, is a
+ * KeeperError.
+ */
 export interface EventLog<M extends object = AnyEvents> {
   /**
-   * Append events to a stream, all or none.
+   * Append events to a stream, all or none, also across a crash. Appends that are called one after the other are in that
+   * order in the log, whatever is awaited. The events are encoded before the call returns.
+   * @param stream 1 to 512 bytes of UTF-8, without `*`, control characters and a leading `$`
+   * @param events one or several, 1,000 at most unless the store's options say otherwise
+   * @returns resolves when the events are as durable as was asked: synced unless the store's options or the call's say
+   *   otherwise
    * @throws ERR_INVALID_EVENT, ERR_INVALID_OPTIONS, ERR_EVENT_TOO_LARGE, ERR_BATCH_TOO_LARGE, ERR_CONFLICT,
-   *   ERR_IDEMPOTENCY_REUSED, ERR_BACKPRESSURE, ERR_DEGRADED, ERR_STORAGE, ERR_CLOSED, ERR_ABORTED
+   *   ERR_IDEMPOTENCY_REUSED, ERR_BACKPRESSURE, ERR_DEGRADED, ERR_CORRUPT (a damaged checkpoint or record that had to be
+   *   looked at), ERR_STORAGE, ERR_CLOSED, ERR_ABORTED; each with its `outcome`
    */
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended>;
-  /** Append to several streams, all or none, each stream once. Fails as {@link append} does. */
+  /**
+   * Append to several streams, all or none, in the order of the list.
+   * @param appends each stream once
+   * @throws what {@link append} is rejected with
+   */
   appendMany(appends: readonly StreamAppend<M>[], options?: CallOptions): Promise<AppendedMany>;
-  /** The event with this id (which matches whole) or sequence, or undefined. */
+  /**
+   * The durable event with this id (which matches whole) or sequence, or undefined.
+   * @throws ERR_INVALID_QUERY for what is neither, ERR_CORRUPT, ERR_STORAGE, ERR_CLOSED
+   */
   get(idOrSequence: string | number): Promise<RecordedEvent<M> | undefined>;
-  /** Events of the whole log in append order. */
+  /**
+   * Events of the whole log in append order.
+   * @param selector which ones; absent or `{}`: every event, the system's too
+   * @throws at once ERR_INVALID_QUERY, ERR_CLOSED; later what {@link Rows} fail with
+   */
   read<const S extends Selectors<M> = object>(
     selector?: S,
     options?: ReadOptions,
   ): Rows<RecordedEvent<M, SelectedTypes<M, S> & TypeOf<M>>>;
-  /** Events of one stream in the order of their revisions. */
+  /**
+   * Events of one stream in the order of their revisions; none where there is no such stream.
+   * @throws at once ERR_INVALID_QUERY, ERR_CLOSED; later what {@link Rows} fail with
+   */
   readStream(stream: string, options?: ReadStreamOptions): Rows<RecordedEvent<M>>;
-  /** The last durable event of the log or of one stream; undefined where there is none. */
+  /**
+   * The last durable event of the log or of one stream; undefined where there is none.
+   * @throws ERR_CORRUPT, ERR_STORAGE, ERR_CLOSED
+   */
   head(stream?: string): Promise<Head | undefined>;
-  /** The streams, sorted by name (as JavaScript compares strings). */
+  /**
+   * The streams, sorted by name (as JavaScript compares strings, by UTF-16 code units). Each 10,000 of them cost a pass over
+   * the log or its index.
+   * @throws at once ERR_INVALID_QUERY, ERR_CLOSED; later what {@link Rows} fail with
+   */
   streams(options?: StreamsOptions): Rows<StreamInfo>;
-  /** Wait for what is pending, sync, release everything. May be called again. */
+  /**
+   * Accept nothing more, wait for what is pending, sync, mark the end as clean, release everything. May be called again, and
+   * then resolves with the first.
+   */
   close(): Promise<void>;
 }

@@ -12,14 +12,20 @@ export type TypePattern<M extends object> = TypeOf<M> | `${string}*${string}`;
 /**
  * Which events. Every field is one value or a list: a list means any of, but `tags` means all of. All fields that are
  * given must hold. `*` in `streams` and `types` stands for any characters, except that it never matches a leading `$`.
- * `{}` is every event, the system's too.
+ * `{}` is every event, the system's too. An empty list, an empty string or an unknown field is ERR_INVALID_QUERY.
  */
 export interface Selector<M extends object = AnyEvents> {
+  /** Names of streams, or patterns with `*`. */
   readonly streams?: OneOrMany<string>;
+  /** Event types, or patterns with `*`. */
   readonly types?: OneOrMany<TypePattern<M>>;
+  /** Tags that an event must all have. */
   readonly tags?: OneOrMany<string>;
+  /** `metadata.agent`. */
   readonly agent?: OneOrMany<string>;
+  /** `metadata.correlationId`. */
   readonly correlationId?: OneOrMany<string>;
+  /** `metadata.session`. */
   readonly session?: OneOrMany<string>;
 }
 

@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
+import { bytesOf, type Entries, type EntryAt, readerOf } from '../../shared/entries.js';
 import {
   addToFilter,
   blocksOf,
@@ -23,11 +24,8 @@ import { HEADS_FILE, TEMPORARY } from '../../shared/format/file-names.js';
 import type { CheckpointSnapshot } from '../../shared/messages.js';
 import { type FileHandle, type Storage, writeFully } from '../../shared/storage.js';
 
-/** Entries somewhere in memory, and a view on it. */
-interface Entries {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-}
+/** Heads are dealt into so many buckets by the upper bits of their hashes before they are sorted. */
+const BUCKETS = 2 ** 16;
 
 /** Write the file of a snapshot and make its content durable. It is not in force yet. */
 export async function writeCheckpoint(storage: Storage, dir: string, snapshot: CheckpointSnapshot): Promise<void> {
@@ -35,21 +33,24 @@ export async function writeCheckpoint(storage: Storage, dir: string, snapshot: C
   const before = openOldHeads(storage, path.join(dir, HEADS_FILE), snapshot.base, hasher);
   const handle = storage.openWrite(path.join(dir, HEADS_FILE + TEMPORARY), 'create');
   try {
-    const changed = entriesOf(snapshot.heads);
-    const atMost = before.count + snapshot.heads.length / ENTRY_BYTES;
+    const atMost = before.count + snapshot.heads.count;
     const filter = Buffer.alloc(filterBytesFor(atMost));
     const fences = Buffer.alloc(blocksOf(atMost) * FENCE_BYTES);
     const blocks = new BlockWriter(storage, handle, hasher);
     let heads = 0;
-    for (const { entries, at } of merge(before.entries(), sortedByHash(changed))) {
+    for (const { entries, at } of merge(before.entries(), sortedByHash(snapshot.heads))) {
       if (heads % ENTRIES_PER_BLOCK === 0) fences.set(entries.bytes.subarray(at, at + FENCE_BYTES), fenceAt(heads));
       addToFilter(filter, Uint32Array.of(entries.view.getUint32(at, true), entries.view.getUint32(at + 4, true)));
       blocks.add(entries.bytes, at);
       heads++;
     }
     blocks.endSection();
-    const keys = snapshot.keys.length / ENTRY_BYTES;
-    for (let i = 0; i < keys; i++) blocks.add(snapshot.keys, i * ENTRY_BYTES);
+    const keys = snapshot.keys.count;
+    const keyAt = readerOf(snapshot.keys);
+    for (let i = 0; i < keys; i++) {
+      const { entries, at } = keyAt(i);
+      blocks.add(entries.bytes, at);
+    }
     blocks.endSection();
     const sections = { fences: fences.subarray(0, blocksOf(heads) * FENCE_BYTES), filter };
     const parts = [sections.fences, filter].filter((part) => part.length > 0);
@@ -109,11 +110,6 @@ class BlockWriter {
   }
 }
 
-interface EntryAt {
-  readonly entries: Entries;
-  readonly at: number;
-}
-
 interface OldHeads {
   readonly count: number;
   entries(): Generator<EntryAt>;
@@ -144,7 +140,7 @@ function openOldHeads(storage: Storage, file: string, base: number, hasher: Plac
   return {
     count,
     *entries() {
-      const entries = entriesOf(block);
+      const entries = bytesOf(block);
       for (let number = 1; number <= blocksOf(count); number++) {
         storage.read(handle, block, number * CHECKPOINT_BLOCK_BYTES);
         const inBlock = verifyBlock(block, number, hasher);
@@ -176,21 +172,35 @@ function* merge(before: Generator<EntryAt>, changed: Generator<EntryAt>): Genera
   for (; next.done !== true; next = changed.next()) yield next.value;
 }
 
-/** Entries in the order of their hashes: dealt into buckets by their upper bits, each sorted by itself. */
-function* sortedByHash(entries: Entries): Generator<EntryAt> {
-  const buckets: number[][] = [];
-  for (let at = 0; at < entries.bytes.length; at += ENTRY_BYTES) {
-    const bucket = entries.view.getUint16(at + 6, true);
-    buckets[bucket] ??= [];
-    buckets[bucket].push(at);
+/**
+ * Entries in the order of their hashes. A counting sort deals their numbers into buckets, which then are a handful each; so
+ * nothing is made for an entry but its number.
+ */
+function* sortedByHash(heads: Entries): Generator<EntryAt> {
+  const headAt = readerOf(heads);
+  const bucketOf = ({ entries, at }: EntryAt): number => entries.view.getUint16(at + 6, true);
+  const ends = new Uint32Array(BUCKETS + 1);
+  for (let i = 0; i < heads.count; i++) ends[bucketOf(headAt(i)) + 1]!++;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) ends[bucket + 1]! += ends[bucket]!;
+  const order = new Uint32Array(heads.count);
+  // From here on ends[bucket] is where the next entry of the bucket goes: in the end, where the bucket ends.
+  for (let i = 0; i < heads.count; i++) order[ends[bucketOf(headAt(i))]!++] = i;
+  for (let bucket = 0, from = 0; bucket < BUCKETS; from = ends[bucket++]!) {
+    sortByInsertion(order.subarray(from, ends[bucket]!), headAt);
   }
-  for (const bucket of buckets) {
-    if (bucket === undefined) continue;
-    bucket.sort((a, b) => compareHashes(entries.view, a, entries.view, b));
-    for (const at of bucket) yield { entries, at };
-  }
+  for (const i of order) yield headAt(i);
 }
 
-function entriesOf(bytes: Uint8Array): Entries {
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+function sortByInsertion(order: Uint32Array, headAt: (index: number) => EntryAt): void {
+  for (let i = 1; i < order.length; i++) {
+    const moved = order[i]!;
+    const { entries, at } = headAt(moved);
+    let to = i;
+    for (; to > 0; to--) {
+      const before = headAt(order[to - 1]!);
+      if (compareHashes(before.entries.view, before.at, entries.view, at) <= 0) break;
+      order[to] = order[to - 1]!;
+    }
+    order[to] = moved;
+  }
 }

@@ -50,6 +50,7 @@ export class Writer {
   #controlSeen = 0;
   /** In suspension: whether the caller has given up what was not durable. */
   #rolledBack = false;
+  /** When to try again after a rotation without space, in milliseconds since 1970; 0 where there was none. */
   #nextRotationMs = 0;
 
   /** @param onBegun tells the background thread that a segment has its first durable frame */
@@ -176,12 +177,16 @@ export class Writer {
     } catch (error) {
       const failure = asKeeperError(error);
       if (!isOutOfSpace(failure)) throw failure;
-      // The old segment stays valid, and grows meanwhile.
+      // The old segment stays valid, and grows meanwhile. Told once, however often it is tried again.
+      if (this.#nextRotationMs === 0) {
+        const fields = { error: toWire(failure), segment: log.number };
+        this.#signals.log('warn', fields, 'no space for the next segment: the old one goes on growing');
+      }
       this.#nextRotationMs = now + ROTATION_RETRY_MS;
-      this.#signals.log('warn', { error: toWire(failure), segment: log.number }, 'no space for the next segment');
       return;
     }
     log.close();
+    this.#nextRotationMs = 0;
   }
 
   #failWrite(error: KeeperError): void {
@@ -241,17 +246,19 @@ export class Writer {
       if (group === undefined) break;
       this.#commit(group);
     }
+    let clean = false;
     try {
       if (this.#signals.mode === MODE.running) {
         this.#markDurable(true);
         this.#watermark.sync();
+        clean = true;
       }
     } catch (error) {
       this.#fail(asKeeperError(error));
     }
     this.#watermark.close();
     this.#log.close();
-    this.#signals.setMode(MODE.closed, { kind: 'closed' });
+    this.#signals.setMode(MODE.closed, { kind: 'closed', clean });
   }
 
   #markDurable(clean: boolean): void {

@@ -1,0 +1,33 @@
+/** File systems of their own, and how they become full. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { onTestFinished } from 'vitest';
+import { temporaryDir } from './kit.js';
+
+/** A small file system of its own. */
+export function smallDisk(options: string): string {
+  const dir = temporaryDir();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'keeperlog-faults', dir]);
+  onTestFinished(() => {
+    execFileSync('umount', ['-l', dir]);
+  });
+  return dir;
+}
+
+/** Take all the space there is, but for some bytes. Returns how to give it back. */
+export function fill(disk: string, leave: number): () => void {
+  const file = path.join(disk, 'ballast');
+  const { bavail, bsize } = fs.statfsSync(disk);
+  fs.writeFileSync(file, Buffer.alloc(bavail * bsize - leave));
+  return () => fs.rmSync(file);
+}
+
+/** Take all the names there are, but for some. */
+export function takeInodes(disk: string, leave: number): () => void {
+  const dir = path.join(disk, 'names');
+  fs.mkdirSync(dir);
+  const { ffree } = fs.statfsSync(disk) as fs.StatsFs & { ffree: number };
+  for (let i = 0; i < ffree - leave; i++) fs.writeFileSync(path.join(dir, String(i)), '');
+  return () => fs.rmSync(dir, { recursive: true });
+}
