@@ -35,8 +35,12 @@ export interface Runtime {
   start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine;
 }
 
-/** What the threads make is garbage at once: a place of this size is enough for it, and resident memory grows no further. */
-const YOUNG = { maxYoungGenerationSizeMb: 12 } as const;
+/**
+ * What the threads make is garbage at once: places of these sizes are enough for it, and resident memory grows no further.
+ * The writer's is larger, for each collection delays a commit.
+ */
+const WRITER_LIMITS = { maxYoungGenerationSizeMb: 12 } as const;
+const BACKGROUND_LIMITS = { maxYoungGenerationSizeMb: 3 } as const;
 
 /** Worker threads over this machine's file system. */
 export const threadRuntime: Runtime = {
@@ -51,7 +55,7 @@ export const threadRuntime: Runtime = {
     const writer = new Worker(new URL('../workers/writer/thread.js', import.meta.url), {
       name: 'keeperlog writer',
       execArgv,
-      resourceLimits: YOUNG,
+      resourceLimits: WRITER_LIMITS,
       workerData: writerData,
       transferList: [control.port2, segments.port1],
     });
@@ -59,7 +63,7 @@ export const threadRuntime: Runtime = {
     const background = new Worker(new URL('../workers/background/thread.js', import.meta.url), {
       name: 'keeperlog background',
       execArgv,
-      resourceLimits: YOUNG,
+      resourceLimits: BACKGROUND_LIMITS,
       workerData: backgroundData,
       transferList: [segments.port2],
     });

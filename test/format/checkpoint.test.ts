@@ -21,6 +21,7 @@ import {
 import { HEADS_FILE } from '../../dist/shared/format/file-names.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
 import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
+import { Workspace } from '../../dist/workers/background/workspace.js';
 import { flipped, hasher, otherHasher, STORE, viewOf } from '../support/bytes.js';
 import { randomHash, sharedEntries } from '../support/entries.js';
 import { temporaryDir } from '../support/stores.js';
@@ -111,10 +112,13 @@ describe('the filter', () => {
   });
 });
 
-describe('a checkpoint’s file', () => {
+describe('a checkpoint’s file', async () => {
+  // One for all: what an earlier checkpoint left in it must not be in a later one.
+  const workspace = await Workspace.create(STORE);
+
   async function write(dir: string, sequence: number, heads: Entries, keys: Entries): Promise<HeadsFile> {
     fs.mkdirSync(dir, { recursive: true });
-    await writeCheckpoint(nodeStorage, dir, { storeId: STORE, sequence, base: sequence - 1, heads, keys });
+    writeCheckpoint(nodeStorage, dir, workspace, { storeId: STORE, sequence, base: sequence - 1, heads, keys });
     commitCheckpoint(nodeStorage, dir);
     return HeadsFile.open(nodeStorage, dir, hasher)!;
   }

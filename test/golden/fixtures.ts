@@ -15,6 +15,7 @@ import {
 } from '../../dist/shared/format/watermark.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
 import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
+import { Workspace } from '../../dist/workers/background/workspace.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
 import { sharedEntries } from '../support/entries.js';
 import { frameOf, recordOf } from '../support/records.js';
@@ -120,6 +121,7 @@ export async function goldenFiles(): Promise<Map<string, Buffer>> {
 }
 
 async function checkpoint(): Promise<Buffer> {
+  const workspace = await Workspace.create(STORE);
   const dir = makeDir();
   const snapshot = {
     storeId: STORE,
@@ -128,7 +130,7 @@ async function checkpoint(): Promise<Buffer> {
     heads: sharedEntries(HEADS, 2047),
     keys: sharedEntries(KEYS),
   };
-  await writeCheckpoint(nodeStorage, dir, snapshot);
+  writeCheckpoint(nodeStorage, dir, workspace, snapshot);
   commitCheckpoint(nodeStorage, dir);
   const bytes = fs.readFileSync(path.join(dir, HEADS_FILE));
   removeDir(dir);

@@ -11,7 +11,7 @@ import { HashTable } from './hash-table.js';
 import type { HeadsFile } from './heads-file.js';
 
 /** Heads kept as objects, in each of two generations. */
-const HOT_HEADS = 16_384;
+const HOT_HEADS = 8_192;
 /** A head as an object, with its name, about. Unit: bytes. */
 const HEAD_BYTES = 320;
 /** Changed heads for which memory is meant; a checkpoint makes room. */

@@ -119,7 +119,7 @@ function checkExpect({ head, expect }: Part): void {
     stream: head.stream,
     expected: expect,
     actual,
-    hint: 'Await flush(), for reads show what is durable; read the stream again, decide again, and append with its revision.',
+    hint: 'Read the stream again (after flush(): reads show what is durable), decide again, and append with its revision.',
   });
 }
 

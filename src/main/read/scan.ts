@@ -122,7 +122,7 @@ async function* readCandidates(
 ): AsyncGenerator<Event[]> {
   const { records, range } = query;
   const spans = spansOf(index, candidates, range.direction);
-  let batch = new EventBatch();
+  let batch = new EventBatch(query.limit);
   for await (const [{ ordinals, offset }, memory] of loadAhead(records, segment, spans)) {
     checkAbort();
     for (const ordinal of ordinals) {
@@ -133,7 +133,7 @@ async function* readCandidates(
       if (!batch.full) continue;
       yield batch.events;
       checkAbort();
-      batch = new EventBatch();
+      batch = new EventBatch(query.limit);
     }
   }
   yield batch.events;
@@ -167,7 +167,7 @@ async function* readThrough(
   checkAbort: () => void,
 ): AsyncGenerator<Event[]> {
   const { records, durable } = query;
-  let batch = new EventBatch();
+  let batch = new EventBatch(query.limit);
   let run: Run | undefined;
   for (const sequence of sequences) {
     if (run === undefined || sequence < run.firstSequence || sequence > run.lastSequence) {
@@ -182,7 +182,7 @@ async function* readThrough(
     if (run.fileOffset === -1) run = undefined;
     yield batch.events;
     checkAbort();
-    batch = new EventBatch();
+    batch = new EventBatch(query.limit);
   }
   yield batch.events;
 }
@@ -190,8 +190,14 @@ async function* readThrough(
 /** Events until there are enough of them, or enough was looked at, to give the thread back. */
 class EventBatch {
   readonly events: Event[] = [];
+  readonly #most: number;
   #bytes = 0;
   #looks = 0;
+
+  /** @param limit events that are wanted at most */
+  constructor(limit: number) {
+    this.#most = Math.min(limit, BATCH_EVENTS);
+  }
 
   add(memory: Memory, at: number, nodeId: string): void {
     this.events.push(storedEvent(memory, at, nodeId));
@@ -204,7 +210,7 @@ class EventBatch {
   }
 
   get full(): boolean {
-    return this.events.length >= BATCH_EVENTS || this.#bytes >= BATCH_BYTES || this.#looks >= BATCH_LOOKS;
+    return this.events.length >= this.#most || this.#bytes >= BATCH_BYTES || this.#looks >= BATCH_LOOKS;
   }
 }
 

@@ -18,7 +18,17 @@ export class RingConsumer {
     this.#capacity = state.ring.length;
   }
 
-  /** The end of what was taken. */
+  /** Where what was taken ends: bytes since opening. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The same: bytes from the ring's start. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Both. */
   get place(): RingPlace {
     return { position: this.#position, offset: this.#offset };
   }

@@ -5,12 +5,14 @@ import type { SharedState } from '../../shared/ring/layout.js';
 import { type Storage, storageError } from '../../shared/storage.js';
 import { commitCheckpoint, writeCheckpoint } from './checkpoint-writer.js';
 import { makeNextSegment } from './next-segment.js';
+import { Workspace } from './workspace.js';
 
 export class Background {
   readonly #storage: Storage;
   readonly #dir: string;
   readonly #state: SharedState;
   readonly #post: (message: FromBackground) => void;
+  #workspace: Workspace | undefined;
 
   constructor(storage: Storage, dir: string, state: SharedState, post: (message: FromBackground) => void) {
     this.#storage = storage;
@@ -34,7 +36,8 @@ export class Background {
     switch (message.kind) {
       case 'write-checkpoint':
         await this.#try(async () => {
-          await writeCheckpoint(this.#storage, this.#dir, message.snapshot);
+          this.#workspace ??= await Workspace.create(message.snapshot.storeId);
+          writeCheckpoint(this.#storage, this.#dir, this.#workspace, message.snapshot);
           this.#post({ kind: 'checkpoint-written' });
         });
         return true;

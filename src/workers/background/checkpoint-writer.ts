@@ -19,26 +19,32 @@ import {
   sealBlock,
   verifyBlock,
 } from '../../shared/format/checkpoint.js';
-import { PlaceHasher } from '../../shared/format/checksum.js';
+import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { HEADS_FILE, TEMPORARY } from '../../shared/format/file-names.js';
 import type { CheckpointSnapshot } from '../../shared/messages.js';
 import { type FileHandle, type Storage, writeFully } from '../../shared/storage.js';
+import type { Workspace } from './workspace.js';
 
 /** Heads are dealt into so many buckets by the upper bits of their hashes before they are sorted. */
 const BUCKETS = 2 ** 16;
 
 /** Write the file of a snapshot and make its content durable. It is not in force yet. */
-export async function writeCheckpoint(storage: Storage, dir: string, snapshot: CheckpointSnapshot): Promise<void> {
-  const hasher = await PlaceHasher.create(snapshot.storeId);
+export function writeCheckpoint(
+  storage: Storage,
+  dir: string,
+  workspace: Workspace,
+  snapshot: CheckpointSnapshot,
+): void {
+  const { hasher } = workspace;
   const before = openOldHeads(storage, path.join(dir, HEADS_FILE), snapshot.base, hasher);
   const handle = storage.openWrite(path.join(dir, HEADS_FILE + TEMPORARY), 'create');
   try {
     const atMost = before.count + snapshot.heads.count;
-    const filter = Buffer.alloc(filterBytesFor(atMost));
-    const fences = Buffer.alloc(blocksOf(atMost) * FENCE_BYTES);
+    const filter = workspace.filter(filterBytesFor(atMost));
+    const fences = workspace.fences(blocksOf(atMost) * FENCE_BYTES);
     const blocks = new BlockWriter(storage, handle, hasher);
     let heads = 0;
-    for (const { entries, at } of merge(before.entries(), sortedByHash(snapshot.heads))) {
+    for (const { entries, at } of merge(before.entries(), sortedByHash(snapshot.heads, workspace))) {
       if (heads % ENTRIES_PER_BLOCK === 0) fences.set(entries.bytes.subarray(at, at + FENCE_BYTES), fenceAt(heads));
       addToFilter(filter, Uint32Array.of(entries.view.getUint32(at, true), entries.view.getUint32(at + 4, true)));
       blocks.add(entries.bytes, at);
@@ -176,13 +182,13 @@ function* merge(before: Generator<EntryAt>, changed: Generator<EntryAt>): Genera
  * Entries in the order of their hashes. A counting sort deals their numbers into buckets, which then are a handful each; so
  * nothing is made for an entry but its number.
  */
-function* sortedByHash(heads: Entries): Generator<EntryAt> {
+function* sortedByHash(heads: Entries, workspace: Workspace): Generator<EntryAt> {
   const headAt = readerOf(heads);
   const bucketOf = ({ entries, at }: EntryAt): number => entries.view.getUint16(at + 6, true);
-  const ends = new Uint32Array(BUCKETS + 1);
+  const ends = workspace.ends(BUCKETS + 1);
   for (let i = 0; i < heads.count; i++) ends[bucketOf(headAt(i)) + 1]!++;
   for (let bucket = 0; bucket < BUCKETS; bucket++) ends[bucket + 1]! += ends[bucket]!;
-  const order = new Uint32Array(heads.count);
+  const order = workspace.order(heads.count);
   // From here on ends[bucket] is where the next entry of the bucket goes: in the end, where the bucket ends.
   for (let i = 0; i < heads.count; i++) order[ends[bucketOf(headAt(i))]!++] = i;
   for (let bucket = 0, from = 0; bucket < BUCKETS; from = ends[bucket++]!) {

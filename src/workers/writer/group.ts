@@ -35,9 +35,12 @@ export function takeGroup(consumer: RingConsumer, seed: number): Group | undefin
   const ranges: Range[] = [];
   let bytes = 0;
   let count = 0;
-  let last = -1;
-  // The end of the last whole append that fits.
-  let whole: { bytes: number; count: number; last: number; end: RingPlace } | undefined;
+  // The end of the last whole append that fits. In numbers of its own: an object for each record would be garbage at once.
+  let wholeBytes = 0;
+  let wholeCount = 0;
+  let lastAt = -1;
+  let endPosition = 0;
+  let endOffset = 0;
   for (let at = consumer.peek(head); at !== -1; at = consumer.peek(head)) {
     sealRecord(ring, view, at, seed);
     const isLast = (recordFlags(view, at) & FLAG.last) !== 0;
@@ -47,26 +50,30 @@ export function takeGroup(consumer: RingConsumer, seed: number): Group | undefin
     else ranges.push({ start: at, end: at + length });
     bytes += length;
     count++;
-    last = at;
-    if (bytes > FRAME_SOFT_LIMIT_BYTES && whole !== undefined) break;
+    if (bytes > FRAME_SOFT_LIMIT_BYTES && wholeCount > 0) break;
     if (!isLast) continue;
-    whole = { bytes, count, last, end: consumer.place };
+    wholeBytes = bytes;
+    wholeCount = count;
+    lastAt = at;
+    endPosition = consumer.position;
+    endOffset = consumer.offset;
     if (bytes >= FRAME_SOFT_LIMIT_BYTES) break;
   }
-  if (whole === undefined) {
+  if (wholeCount === 0) {
     consumer.moveTo(start);
     return undefined;
   }
-  consumer.moveTo(whole.end);
-  const lastSequence = recordSequence(view, whole.last);
+  const end = { position: endPosition, offset: endOffset };
+  consumer.moveTo(end);
+  const lastSequence = recordSequence(view, lastAt);
   return {
-    parts: cut(ranges, whole.bytes).map((range) => ring.subarray(range.start, range.end)),
-    bytes: whole.bytes,
-    count: whole.count,
-    firstSequence: lastSequence - whole.count + 1,
+    parts: cut(ranges, wholeBytes).map((range) => ring.subarray(range.start, range.end)),
+    bytes: wholeBytes,
+    count: wholeCount,
+    firstSequence: lastSequence - wholeCount + 1,
     lastSequence,
-    lastTimestampNs: recordTimestampNs(view, whole.last),
-    end: whole.end,
+    lastTimestampNs: recordTimestampNs(view, lastAt),
+    end,
   };
 }
 
