@@ -24,7 +24,7 @@ const textOf = (page: string): string => page.replaceAll(/^```console\n.*?^```$/
 
 describe('the first five minutes', () => {
   test('can be run again, and go as the page says', async () => {
-    const script = path.join(ROOT, 'examples/transcript.mjs');
+    const script = path.join(ROOT, 'docs/first-five-minutes.mjs');
     const again = new Running(spawn(process.execPath, [script], { cwd: emptyDir(), stdio: 'pipe' }));
     const { code, stdout, stderr } = await again.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -2,7 +2,7 @@
  * The first five minutes with the command line, as a page: every command below is really run, in an empty directory, and
  * what it prints is put under it.
  *
- *   node examples/transcript.mjs > docs/first-five-minutes.md
+ *   node docs/first-five-minutes.mjs > docs/first-five-minutes.md
  *
  * Exits with 1 if a command does not end with the exit code that the page says it ends with.
  */
