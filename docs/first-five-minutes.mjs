@@ -2,8 +2,9 @@
  * The first five minutes with the command line, as a page: every command below is really run, in an empty directory, and
  * what it prints is put under it.
  *
- *   node docs/first-five-minutes.mjs > docs/first-five-minutes.md
+ *   node docs/first-five-minutes.mjs README.md > docs/first-five-minutes.md
  *
+ * The README shows some of the same steps.
  * Exits with 1 if a command does not end with the exit code that the page says it ends with.
  */
 import { spawnSync } from 'node:child_process';
@@ -28,7 +29,7 @@ Times, ids and rates are of that run. \`keeperlog\` is \`npx keeperlog\` where t
 
 The store is a directory, \`./data\` unless \`--dir\` names another one; the first append makes it. When the command returns, the
 event is on the disk.`,
-  step(`keeperlog append orders/1 OrderPlaced '{"total":12}' --tag order:1`),
+  short(`keeperlog append orders/1 OrderPlaced '{"total":12}' --tag order:1`),
   step(`keeperlog append orders/1 OrderPaid '{"by":"card"}' --tag order:1 --json`),
   '`get` prints one event whole, by its id or by its sequence: its place in the store, counted from 1.',
   step('keeperlog get 2'),
@@ -36,17 +37,17 @@ event is on the disk.`,
   `## Many events
 
 A file of JSON lines goes in by \`ingest\`. An event may name the line that caused it.`,
-  step(`cat > orders.jsonl <<'END'
+  short(`cat > orders.jsonl <<'END'
 {"stream":"orders/2","type":"OrderPlaced","data":{"total":30},"tags":["order:2"]}
 {"stream":"orders/2","type":"OrderPaid","data":{"by":"invoice"},"tags":["order:2"],"cause":0}
 {"stream":"orders/3","type":"OrderPlaced","data":{"total":7},"tags":["order:3"]}
 END`),
-  step('keeperlog ingest orders.jsonl'),
+  short('keeperlog ingest orders.jsonl'),
   'A second run goes on behind the last line that was committed: here nothing is left.',
   step('keeperlog ingest orders.jsonl'),
 
   '## Looking',
-  step("keeperlog read --stream 'orders/*'"),
+  short("keeperlog read --stream 'orders/*'"),
   step('keeperlog read --type OrderPlaced --backwards --limit 1 --json'),
   '`tail` prints the newest events, with `-f` also those that come. What begins with `$` is written by Keeperlog itself.',
   step('keeperlog tail -n 2'),
@@ -58,7 +59,7 @@ END`),
 count from 0, so \`orders/1\` is at 1.`,
   step(`keeperlog append orders/1 OrderSent '{"carrier":"post"}' --expect 1`),
   'Whoever comes second with the same expectation is refused, and told where the stream is now.',
-  step('keeperlog append orders/1 OrderCancelled --expect 1', 3),
+  short('keeperlog append orders/1 OrderCancelled --expect 1', 3),
   'An append with a key is done once, however often it is tried: the second one answers with the first one’s id.',
   step(`keeperlog append orders/1 OrderDelivered --key delivery-1
 keeperlog append orders/1 OrderDelivered --key delivery-1`),
@@ -66,22 +67,22 @@ keeperlog append orders/1 OrderDelivered --key delivery-1`),
   `## kill -9
 
 Twenty thousand visits are on their way into the store when the process is killed, once five hundred of them can be read.`,
-  step(`seq 20000 | sed 's/.*/{"stream":"visits","type":"PageSeen","data":{"visit":&}}/' > visits.jsonl`),
-  step(
+  short(`seq 20000 | sed 's/.*/{"stream":"visits","type":"PageSeen","data":{"visit":&}}/' > visits.jsonl`),
+  short(
     `keeperlog ingest visits.jsonl --rate 2000 &
 keeperlog tail -f -n 500 --stream visits | head -n 500 | tail -n 1
 kill -9 $!; wait $!`,
     137,
   ),
   'Run again, it goes on behind what is durable. Nothing is missing, nothing is there twice.',
-  step('keeperlog ingest visits.jsonl'),
-  step('keeperlog read --stream visits | wc -l'),
+  short('keeperlog ingest visits.jsonl'),
+  short('keeperlog read --stream visits | wc -l'),
   step('keeperlog stats --top 3'),
 
   `## Is everything all right?
 
 \`verify\` reads the whole log back and checks it. \`doctor\` looks at the machine as well, and says what to change.`,
-  step('keeperlog verify --deep'),
+  short('keeperlog verify --deep'),
   step('keeperlog doctor'),
 
   `## And on
@@ -92,7 +93,12 @@ Every \`--help\` opens with examples that run. \`keeperlog completion\` makes a 
 
 /** @param exitCode of the last line */
 function step(command, exitCode = 0) {
-  return { command, exitCode };
+  return { command, exitCode, inReadme: false };
+}
+
+/** A step that the README shows too. */
+function short(command, exitCode = 0) {
+  return { command, exitCode, inReadme: true };
 }
 
 const place = fs.mkdtempSync(path.join(os.tmpdir(), 'keeperlog-transcript-'));
@@ -106,8 +112,24 @@ try {
   const env = { ...process.env, NO_COLOR: '1', PATH: `${bin}:${process.env.PATH}` };
   const parts = PAGE.map((part) => (typeof part === 'string' ? part : transcribe(part, work, env)));
   console.log(parts.join('\n\n'));
+  const readme = process.argv[2];
+  if (readme !== undefined)
+    showIn(
+      readme,
+      parts.filter((_, i) => PAGE[i].inReadme === true),
+    );
 } finally {
   fs.rmSync(place, { recursive: true, force: true });
+}
+
+/** Put the steps between the two marks of the README. */
+function showIn(file, steps) {
+  const [begin, end] = ['<!-- transcript -->', '<!-- /transcript -->'];
+  const text = fs.readFileSync(file, 'utf8');
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end);
+  if (from === -1 || to < from) throw new Error(`${file} has no place for the transcript`);
+  fs.writeFileSync(file, `${text.slice(0, from + begin.length)}\n\n${steps.join('\n\n')}\n\n${text.slice(to)}`);
 }
 
 function transcribe({ command, exitCode }, cwd, env) {

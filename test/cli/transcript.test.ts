@@ -40,6 +40,13 @@ describe('the first five minutes', () => {
     expect(PAGE).toContain('$ keeperlog read --stream visits | wc -l\n20000\n');
     expect(PAGE).toMatch(/visits\.jsonl: [\d,]+ events added, resumed at line \d+, now at line 20000\n/);
   });
+  test('are the same in the README, as far as it shows them', () => {
+    const readme = fs.readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+    const [, shown = ''] = /<!-- transcript -->\n(.*)<!-- \/transcript -->/s.exec(readme) ?? [];
+    const blocks = shown.match(/^```console\n.*?^```$/gms) ?? [];
+    expect(blocks.length).toBeGreaterThan(7);
+    for (const block of blocks) expect(PAGE).toContain(block);
+  });
   test('have no terminal codes and no path of the machine that made them', () => {
     expect(PAGE).not.toMatch(/\u001b|\/tmp\//);
   });
