@@ -125,17 +125,19 @@ describe('Node', () => {
 
   test.skipIf(process.platform !== 'linux')('is not woken by any thread of an idle store', async () => {
     // What a sleeping thread does not do can only be watched for a while: the watermark is synced 100 ms after the append.
+    // A timer of a second would wake it three times; V8's own threads may wake once for work of theirs.
     const program = run(
       `const fs = await import('node:fs');
        const { setTimeout: delay } = await import('node:timers/promises');
        const store = await openStore(args[0]);
        await store.append('a', { type: 't' });
        await delay(1000);
-       const wakes = () => fs.readdirSync('/proc/self/task').filter((task) => task !== String(process.pid)).map((task) =>
-         /^voluntary_ctxt_switches:.*$/m.exec(fs.readFileSync('/proc/self/task/' + task + '/status', 'utf8'))[0]);
+       const wakes = () => new Map(fs.readdirSync('/proc/self/task').filter((task) => task !== String(process.pid)).map((task) =>
+         [task, Number(/^voluntary_ctxt_switches:\\s*(.*)$/m.exec(fs.readFileSync('/proc/self/task/' + task + '/status', 'utf8'))[1])]));
        const before = wakes();
-       await delay(1500);
-       console.log(before.length > 2, JSON.stringify(wakes()) === JSON.stringify(before));`,
+       await delay(3500);
+       const most = Math.max(...[...wakes()].map(([task, count]) => count - (before.get(task) ?? count)));
+       console.log(before.size > 2, most <= 2 || most);`,
       temporaryDir(),
     );
     expect(await program.ended).toMatchObject({ code: 0, output: 'true true\n' });

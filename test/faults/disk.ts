@@ -27,7 +27,13 @@ export function fill(disk: string, leave: number): () => void {
 export function takeInodes(disk: string, leave: number): () => void {
   const dir = path.join(disk, 'names');
   fs.mkdirSync(dir);
-  const { ffree } = fs.statfsSync(disk) as fs.StatsFs & { ffree: number };
-  for (let i = 0; i < ffree - leave; i++) fs.writeFileSync(path.join(dir, String(i)), '');
+  // Not counted before: the store may be making files at the same time.
+  let taken = 0;
+  try {
+    for (;;) fs.writeFileSync(path.join(dir, `${taken++}`), '');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
+  for (let i = 0; i < leave; i++) fs.rmSync(path.join(dir, `${i}`));
   return () => fs.rmSync(dir, { recursive: true });
 }
