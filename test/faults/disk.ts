@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import { temporaryDir } from './kit.js';
+import { Program, temporaryDir } from './kit.js';
 
 /** A small file system of its own. */
 export function smallDisk(options: string): string {
@@ -36,4 +36,15 @@ export function takeInodes(disk: string, leave: number): () => void {
   }
   for (let i = 0; i < leave; i++) fs.rmSync(path.join(dir, `${i}`));
   return () => fs.rmSync(dir, { recursive: true });
+}
+
+/** A store of small segments on a disk that has no name left for another one. */
+export async function storeWithoutNames(event: object): Promise<{ dir: string; program: Program; giveBack(): void }> {
+  // Room for what a fast machine appends until the writer looks again.
+  const disk = smallDisk('size=2g,nr_inodes=200');
+  const dir = path.join(disk, 'store');
+  const program = new Program();
+  await program.call('open', { dir, segmentBytes: 65_536 });
+  await program.call('append', { stream: 'a', events: event });
+  return { dir, program, giveBack: takeInodes(disk, 0) };
 }

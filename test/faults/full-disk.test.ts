@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { fill, smallDisk, takeInodes } from './disk.js';
+import { fill, smallDisk, storeWithoutNames, takeInodes } from './disk.js';
 import { cannot, expectWhole, failure, opened, orSkip, Program, segmentsOf, temporaryDir } from './kit.js';
 
 const skip = orSkip(cannot('root', 'mount', 'prlimit'));
@@ -57,13 +57,7 @@ describe.skipIf(skip)('a full disk', () => {
   });
 
   it('goes on in the old segment where there is no name for a new one', async () => {
-    // Room for what a fast machine appends until the writer looks again.
-    const disk = smallDisk('size=2g,nr_inodes=200');
-    const dir = path.join(disk, 'store');
-    const program = new Program();
-    await program.call('open', { dir, segmentBytes: 65_536 });
-    await program.call('append', { stream: 'a', events: event });
-    const giveBack = takeInodes(disk, 0);
+    const { dir, program, giveBack } = await storeWithoutNames(event);
     const { ids, error } = await program.call('appendUntilError', { stream: 'b', event, atMost: 100 });
     expect(error).toBeUndefined();
     expect(segmentsOf(dir).length).toBeLessThan(4);

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { fill, smallDisk, takeInodes } from './disk.js';
+import { fill, smallDisk, storeWithoutNames } from './disk.js';
 import { cannot, opened, orSkip, Program, segmentPath, segmentsOf, temporaryDir } from './kit.js';
 
 const event = { type: 'work.done', data: { pad: 'x'.repeat(10_000) } };
@@ -169,12 +169,7 @@ describe.skipIf(noMount)('the log, where the disk is full,', () => {
   });
 
   it('says once that there is no space for a next segment, however often it is tried', async () => {
-    const disk = smallDisk('size=2g,nr_inodes=200');
-    const dir = path.join(disk, 'store');
-    const program = new Program();
-    await program.call('open', { dir, segmentBytes: 65_536 });
-    await program.call('append', { stream: 'a', events: event });
-    const giveBack = takeInodes(disk, 0);
+    const { dir, program, giveBack } = await storeWithoutNames(event);
     for (const until = Date.now() + 2500; Date.now() < until; ) {
       await program.call('appendUntilError', { stream: 'b', event, atMost: 10 });
     }

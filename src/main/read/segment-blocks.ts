@@ -105,20 +105,18 @@ export class SegmentBlocks {
     const marks = sequence < this.#endSequence ? this.#blocks[this.#indexOf(sequence)]?.marks : undefined;
     if (marks !== undefined) {
       const range = marks.around(sequence);
-      const { bytes, view } = memoryOf(yield { offset: range.offset, length: range.end - range.offset });
+      const memory = memoryOf(yield { offset: range.offset, length: range.end - range.offset });
+      const { bytes, view } = memory;
       let at = 0;
       for (let skipped = range.sequence; skipped < sequence && at + 4 <= bytes.length; skipped++) {
         at += recordLength(view, at);
         // No record is as long as the magic of a frame would say.
         if (at + 4 <= bytes.length && view.getUint32(at, true) === FRAME_MAGIC) at += FRAME_HEADER_BYTES;
       }
-      if (verifyRecord(bytes, view, at, bytes.length, seed) && recordSequence(view, at) === sequence) {
-        return memoryOf(bytes.subarray(at, at + recordLength(view, at)));
-      }
+      if (isRecord(memory, at, sequence, seed)) return recordAt(memory, at);
     }
-    const { memory, at } = yield* this.load(sequence, lastSequence);
-    const start = at(sequence);
-    return memoryOf(memory.bytes.subarray(start, start + recordLength(memory.view, start)));
+    const run = yield* this.load(sequence, lastSequence);
+    return recordAt(run.memory, run.at(sequence));
   }
 
   /** Bytes of the file, none of them verified. */
@@ -132,9 +130,7 @@ export class SegmentBlocks {
    * @throws ERR_CORRUPT
    */
   check(memory: Memory, at: number, sequence: number, seed: number, fileOffset: number): void {
-    const { bytes, view } = memory;
-    if (verifyRecord(bytes, view, at, bytes.length, seed) && recordSequence(view, at) === sequence) return;
-    throw this.#gap(fileOffset + at, sequence, sequence);
+    if (!isRecord(memory, at, sequence, seed)) throw this.#gap(fileOffset + at, sequence, sequence);
   }
 
   /**
@@ -281,4 +277,13 @@ export class SegmentBlocks {
       lastSequence,
     });
   }
+}
+
+/** Whether the record of a sequence begins there and verifies. */
+function isRecord({ bytes, view }: Memory, at: number, sequence: number, seed: number): boolean {
+  return verifyRecord(bytes, view, at, bytes.length, seed) && recordSequence(view, at) === sequence;
+}
+
+function recordAt({ bytes, view }: Memory, at: number): Memory {
+  return memoryOf(bytes.subarray(at, at + recordLength(view, at)));
 }
