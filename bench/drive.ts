@@ -1,6 +1,7 @@
 /** Driving a target: appenders that each await their own acknowledgement, or a fixed rate whoever keeps up. */
 import { createHistogram } from 'node:perf_hooks';
 import type { BenchEvent } from './events.js';
+import { median } from './report.js';
 import type { Appends, Target } from './target.js';
 
 /** What a run measured. Latencies in milliseconds, rate in events a second. */
@@ -33,6 +34,12 @@ class Latencies {
       max: this.#count === 0 ? 0 : this.#histogram.max / NS_PER_MS,
     };
   }
+}
+
+/** The median of each figure of several runs. */
+export function medians(runs: readonly Figures[]): Figures {
+  const of = (key: keyof Figures): number => median(runs.map((one) => one[key]));
+  return { rate: of('rate'), p50: of('p50'), p99: of('p99'), p999: of('p999'), max: of('max') };
 }
 
 /** So many appenders, each with one append in flight, for so long. */

@@ -30,15 +30,16 @@ const BLOCK_BYTES = 64 * 1024;
 
 const { values: args } = parseArgs({ options: { time: { type: 'string', default: '300' } } });
 const options = { time: Number(args.time), warmupTime: Number(args.time) / 3 };
+const benches: Bench[] = [];
 
 const hashers = {
   'XXH3 hash-wasm': await createXXHash3(),
   'SHA-256 hash-wasm': await createSHA256(),
   'BLAKE3 hash-wasm': await createBLAKE3(),
 };
-const checksums = new Bench(options);
 for (const bytes of [256, 64 * 1024]) {
   const data = Buffer.alloc(bytes, 7);
+  const checksums = beside(`CRC-32 node:zlib, ${bytes} B`, () => void crc32(data));
   for (const [name, hasher] of Object.entries(hashers)) {
     checksums.add(`${name}, ${bytes} B`, () => {
       hasher.init();
@@ -46,11 +47,9 @@ for (const bytes of [256, 64 * 1024]) {
       hasher.digest('binary');
     });
   }
-  checksums.add(`CRC-32 node:zlib, ${bytes} B`, () => void crc32(data));
   checksums.add(`SHA-256 node:crypto, ${bytes} B`, () => void createHash('sha256').update(data).digest());
 }
 
-const codecs = new Bench(options);
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 const encoder = new Encoder({ useBigInt64: true, ignoreUndefined: true });
@@ -64,27 +63,27 @@ for (const [name, events] of [
   const values = events.map(({ data }) => data);
   const packed = values.map((value) => Buffer.from(packr.pack(value)));
   const texts = values.map((value) => JSON.stringify(value));
-  codecs.add(`msgpackr pack, ${name}`, () => void packr.pack(next(values), REUSE_AND_RESET));
-  codecs.add(`@msgpack/msgpack encode, ${name}`, () => void encoder.encodeSharedRef(next(values)));
-  codecs.add(`JSON.stringify, ${name}`, () => void JSON.stringify(next(values)));
-  codecs.add(`msgpackr unpack, ${name}`, () => void unpackr.unpack(next(packed)));
-  codecs.add(`@msgpack/msgpack decode, ${name}`, () => void decoder.decode(next(packed)));
-  codecs.add(`JSON.parse, ${name}`, () => void JSON.parse(next(texts)));
+  const encoding = beside(`JSON.stringify, ${name}`, () => void JSON.stringify(next(values)));
+  encoding.add(`msgpackr pack, ${name}`, () => void packr.pack(next(values), REUSE_AND_RESET));
+  encoding.add(`@msgpack/msgpack encode, ${name}`, () => void encoder.encodeSharedRef(next(values)));
+  const decoding = beside(`JSON.parse, ${name}`, () => void JSON.parse(next(texts)));
+  decoding.add(`msgpackr unpack, ${name}`, () => void unpackr.unpack(next(packed)));
+  decoding.add(`@msgpack/msgpack decode, ${name}`, () => void decoder.decode(next(packed)));
 }
 
-const compression = new Bench(options);
 for (const [name, events] of [
   ['small events', small()],
   ['webhooks', webhooks()],
 ] as const) {
   const block = recordsOf(events, BLOCK_BYTES);
   const packed = compressFrameSync(block);
+  const copy = Buffer.alloc(BLOCK_BYTES);
+  const compression = beside(`copy 64 KiB of ${name}`, () => void copy.set(block));
   const share = `${((packed.length / block.length) * 100).toFixed(0)} %`;
   compression.add(`LZ4 compress, 64 KiB of ${name} (to ${share})`, () => void compressFrameSync(block));
   compression.add(`LZ4 decompress, 64 KiB of ${name}`, () => void decompressFrameSync(packed));
 }
 
-const steps = new Bench(options);
 for (const [name, events] of [
   ['small event', small()],
   ['webhook', webhooks()],
@@ -96,8 +95,6 @@ for (const [name, events] of [
   const memory = memoryOf(Buffer.alloc(2 ** 20));
   const write = (event: unknown): number =>
     encoder.write(event, 0, memory, 0, memory.bytes.length, stream, FLAG.first | FLAG.last);
-  steps.add(`check and encode, ${name}`, () => void write(nextEvent()));
-
   const seed = recordSeed(Buffer.alloc(16, 1));
   const records = events.map((event) => {
     const length = write(event);
@@ -107,6 +104,9 @@ for (const [name, events] of [
   });
   const nextRecord = (): (typeof records)[number] => records[turn++ % records.length]!;
   const ring = ringOf(2 ** 22);
+  const copy = Buffer.alloc(2 ** 20);
+  const steps = beside(`copy a record, ${name}`, () => void copy.set(nextRecord().bytes));
+  steps.add(`check and encode, ${name}`, () => void write(nextEvent()));
   steps.add(`through the ring, ${name}`, () => {
     const { bytes } = nextRecord();
     ring.producer.addCopy(bytes, 0, bytes.length, false);
@@ -130,7 +130,8 @@ for (const [name, events] of [
 const bad = { type: 'ToolCalled', data: { a: { b: [1, 2, Symbol('no value')] } } };
 const refusing = new EventEncoder({ dataCodec: 'msgpack', maxEventBytes: 2 ** 20 });
 const scratch = memoryOf(Buffer.alloc(4096));
-steps.add('refuse a bad event', () => {
+const others = beside('do nothing', () => {});
+others.add('refuse a bad event', () => {
   try {
     refusing.write(bad, 0, scratch, 0, 4096, Buffer.from('s'), 0);
   } catch {
@@ -146,23 +147,38 @@ for (const [name, one] of [
   ['nobody', silent],
   ['one', heard],
 ] as const) {
-  steps.add(`tell a diagnostics channel that ${name} listens to`, () => {
+  others.add(`tell a diagnostics channel that ${name} listens to`, () => {
     if (one.hasSubscribers) one.publish({ dir: 'data', streams: ['agent-17'], events: 1 });
   });
 }
-steps.add('do nothing', () => {});
 
-const lines = head('Functions', 'Medians of single calls; the clock itself takes some 0.03 us of each.');
-for (const bench of [checksums, codecs, compression, steps]) {
+const lines = head(
+  'Functions',
+  'Microseconds of single calls; the clock itself takes some 0.03 of each. What comes first in a table is its floor: what the',
+  'platform brings, or a copy of the same bytes. A ratio is that of the medians.',
+);
+for (const bench of benches) {
   await bench.run();
-  lines.push(...tableHead(['function', 'median, us']));
-  for (const { name, result } of bench.tasks) {
+  lines.push(...tableHead(['function', 'median', 'fastest', 'p99', 'ratio']));
+  const measured = bench.tasks.map(({ name, result }) => {
     if (result === undefined || !('latency' in result)) throw new Error(`${name} was not measured`);
-    lines.push(tableRow([name, (result.latency.p50 * 1000).toFixed(2)]));
+    return { name, latency: result.latency };
+  });
+  const floor = measured[0]!.latency.p50;
+  for (const { name, latency } of measured) {
+    const us = [latency.p50, latency.min, latency.p99].map((ms) => (ms * 1000).toFixed(2));
+    lines.push(tableRow([name, ...us, (latency.p50 / floor).toFixed(2)]));
   }
 }
 if (messages === 0) throw new Error('nothing was heard on the channel');
 process.stdout.write(`${lines.join('\n')}\n`);
+
+/** A bench of its own, whose other functions are held against this one. */
+function beside(name: string, floor: () => void): Bench {
+  const bench = new Bench(options).add(name, floor);
+  benches.push(bench);
+  return bench;
+}
 
 /** So many bytes of records of these events. */
 function recordsOf(events: readonly BenchEvent[], bytes: number): Buffer {

@@ -15,14 +15,16 @@ import { parseArgs } from 'node:util';
 import { openStore, type Store } from 'keeperlog';
 import { openLoop } from './drive.js';
 import { small } from './events.js';
-import { head, median, tableHead, tableRow, whole } from './report.js';
+import { openFloor } from './floor.js';
+import { type Beside, comparedHead, comparedRow, digits, head, median, whole } from './report.js';
+import { openEngine, type Target } from './target.js';
 
 const MiB = 1024 * 1024;
 const APPENDERS = 1024;
 /** So many events an append, and so many streams where they are few: an append names each stream once. */
 const BATCH = 64;
 
-/** What a child process measures: resident memory in bytes, times in milliseconds. */
+/** What a child process measures: resident memory in MiB, times in milliseconds. */
 interface Sizes {
   readonly events: number;
   readonly keys: number;
@@ -31,13 +33,15 @@ interface Sizes {
 type Measure = (dir: string, sizes: Sizes) => Promise<number[]>;
 
 const MEASURES = {
+  /** Resident memory of a process that has loaded the engine, and no store. */
+  nothing: () => Promise.resolve([residentMiB()]),
   /** Resident memory at a fifth of the events, and at the end. */
   run: async (dir, { events }) => {
     const store = await openStore(dir);
     const resident: number[] = [];
     for (const until of [events / 5, events]) {
       await fullSpeed(store, until);
-      resident.push(process.memoryUsage.rss());
+      resident.push(residentMiB());
     }
     await store.close();
     return resident;
@@ -49,23 +53,9 @@ const MEASURES = {
   /** The same of a few streams, each with an idempotency key. */
   keys: (dir, { keys }) => residentAfter(dir, keys, (n) => ({ stream: `agent/${n % BATCH}`, key: `request-${n}` })),
   /** How late the event loop is, p50, p99 and max, with 50,000 events/s; the first second is not counted. */
-  delay: async (dir, { seconds }) => {
-    const store = await openStore(dir);
-    const target = {
-      append: (stream: string, event: object) => store.append(stream, event as { type: string }),
-      appendBatch: () => Promise.reject(new Error('not driven')),
-      appendSync: () => {},
-      close: () => store.close(),
-    };
-    await openLoop(target, small(), 50_000, 1);
-    const histogram = monitorEventLoopDelay({ resolution: 1 });
-    histogram.enable();
-    await openLoop(target, small(), 50_000, seconds);
-    histogram.disable();
-    await store.close();
-    // The histogram counts from the timer's own interval.
-    return [50, 99, 100].map((percentile) => histogram.percentile(percentile) / 1e6);
-  },
+  delay: async (dir, { seconds }) => delays(await openEngine({ dir }, small()), seconds),
+  /** The same with the bare floor in the engine's place. */
+  bareDelay: async (dir, { seconds }) => delays(await openFloor(path.join(dir, 'floor'), 'msgpack'), seconds),
   /** The processor's time, and that of a process without a store, while nothing happens. */
   idle: async (dir, { seconds }) => {
     const idle = async (): Promise<number> => {
@@ -89,6 +79,21 @@ if (process.argv[2] === 'child') {
   process.send!(await MEASURES[name as keyof typeof MEASURES](dir!, JSON.parse(sizes!) as Sizes));
 } else {
   await report();
+}
+
+async function delays(target: Target, seconds: number): Promise<number[]> {
+  await openLoop(target, small(), 50_000, 1);
+  // The histogram counts from the timer's own interval.
+  const histogram = monitorEventLoopDelay({ resolution: 1 });
+  histogram.enable();
+  await openLoop(target, small(), 50_000, seconds);
+  histogram.disable();
+  await target.close();
+  return [50, 99, 100].map((percentile) => histogram.percentile(percentile) / 1e6);
+}
+
+function residentMiB(): number {
+  return process.memoryUsage.rss() / MiB;
 }
 
 /** Appenders that each await their own, until the store has so many events. */
@@ -117,7 +122,7 @@ async function residentAfter(
   global.gc!();
   await delay(100);
   global.gc!();
-  const resident = process.memoryUsage.rss();
+  const resident = residentMiB();
   await store.close();
   return [resident];
 }
@@ -133,41 +138,50 @@ async function report(): Promise<void> {
     },
   });
   const sizes = { events: Number(values.events), keys: Number(values.keys), seconds: Number(values.seconds) };
-  const measure = async (name: keyof typeof MEASURES): Promise<number[]> => {
+  const measure = async (name: keyof typeof MEASURES): Promise<number[][]> => {
     const runs: number[][] = [];
     for (let run = 0; run < Number(values.runs); run++) runs.push(await inChild(name, sizes, values.dir));
-    return runs[0]!.map((_, i) => median(runs.map((figures) => figures[i]!)));
+    return runs[0]!.map((_, i) => runs.map((figures) => figures[i]!));
   };
-  const mib = (bytes: number): string => `${(bytes / MiB).toFixed(1)} MiB`;
-  const lines = head('Memory bench', `Medians of ${values.runs} runs, each in a process of its own.`);
-  lines.push(...tableHead(['what', 'measured', 'to reach']));
-  const row = (...cells: string[]): void => {
-    lines.push(tableRow(cells));
+  const lines = head(
+    'Memory bench',
+    `Medians of ${values.runs} runs, each in a process of its own. Beside a figure: of memory, what the process had without that; of`,
+    'delays, the bare floor under the same load; of processor time, the same process without a store.',
+  );
+  const row = (name: string, runs: readonly number[], beside: Beside): void => {
+    lines.push(comparedRow(name, runs, beside));
     process.stderr.write(`${lines.at(-1)}\n`);
   };
 
-  const [fifth, end] = await measure('run');
-  row(`resident after ${whole(sizes.events / 5)} events at full speed, ${APPENDERS} appenders`, mib(fifth!), '');
-  const growth = `${mib(end!)} (${((end! / fifth! - 1) * 100).toFixed(1)} %)`;
-  row(`resident after ${whole(sizes.events)}`, growth, 'grows by no more than 5 %');
-  const [few] = await measure('few');
-  const [streams] = await measure('streams');
-  const [keys] = await measure('keys');
-  row(`resident after ${whole(sizes.keys)} events of ${BATCH} streams`, mib(few!), '');
-  row(`${whole(sizes.keys)} streams add`, mib(streams! - few!), 'no more than 64 MiB');
-  row(`${whole(sizes.keys)} keys add`, mib(keys! - few!), 'no more than 64 MiB');
-  const [p50, p99, max] = await measure('delay');
-  row(
-    'delay of the event loop at 50,000 events/s',
-    `p50 ${p50!.toFixed(2)}, p99 ${p99!.toFixed(2)}, max ${max!.toFixed(2)} ms`,
-    'p99 <= 5 ms',
-  );
-  const [beside, without] = await measure('idle');
-  row(
-    `processor time in ${sizes.seconds} s of doing nothing`,
-    `${beside!.toFixed(1)} ms; without a store ${without!.toFixed(1)} ms`,
-    'no more than without',
-  );
+  lines.push(...comparedHead('resident memory, MiB', 'beside', 'to reach'));
+  const mib = { format: digits(1), wanted: '' };
+  const [without] = (await measure('nothing')) as [number[]];
+  const [fifth, end] = (await measure('run')) as [number[], number[]];
+  const fullSpeed = `events at full speed, ${whole(APPENDERS)} appenders`;
+  row(`after ${whole(sizes.events / 5)} ${fullSpeed}`, fifth, { ...mib, floor: median(without) });
+  row(`after ${whole(sizes.events)}`, end, { ...mib, floor: median(fifth), wanted: 'ratio <= 1.05' });
+  const [few] = (await measure('few')) as [number[]];
+  row(`after ${whole(sizes.keys)} events of ${BATCH} streams`, few, { ...mib, floor: median(without) });
+  for (const name of ['streams', 'keys'] as const) {
+    const [with_] = (await measure(name)) as [number[]];
+    const added = with_.map((resident) => resident - median(few));
+    row(`${whole(sizes.keys)} ${name} add`, added, { ...mib, floor: median(few), wanted: '<= 64 MiB' });
+  }
+
+  lines.push(...comparedHead('delay of the event loop at 50,000 events/s, ms', 'beside', 'to reach'));
+  const delays = await measure('delay');
+  const bare = await measure('bareDelay');
+  for (const [i, [name, wanted]] of [
+    ['p50', ''],
+    ['p99', '<= 5 ms'],
+    ['max', ''],
+  ].entries()) {
+    row(name!, delays[i]!, { format: digits(2), floor: median(bare[i]!), wanted: wanted! });
+  }
+
+  lines.push(...comparedHead(`processor time in ${sizes.seconds} s of doing nothing, ms`, 'beside', 'to reach'));
+  const [idle, idleWithout] = (await measure('idle')) as [number[], number[]];
+  row('an open store', idle, { format: digits(1), floor: median(idleWithout), wanted: 'ratio about 1' });
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 

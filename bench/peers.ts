@@ -10,9 +10,9 @@ import path from 'node:path';
 import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { closedLoop, type Figures, openLoop } from './drive.js';
+import { closedLoop, type Figures, medians, openLoop } from './drive.js';
 import { type BenchEvent, small, webhooks } from './events.js';
-import { head, median, tableHead, tableRow, whole } from './report.js';
+import { digits, head, median, spread, tableHead, tableRow, whole } from './report.js';
 import { betterSqlite3 } from './stores/better-sqlite3.js';
 import { classicLevel } from './stores/classic-level.js';
 import { keeperlog } from './stores/keeperlog.js';
@@ -113,7 +113,8 @@ for (const [name, make] of MAKERS) {
 const lines = head(
   'Peer bench',
   `Medians of ${runs} runs, in turn; every append is acknowledged after the sync, and every store can be read by stream.`,
-  'Appends: events/s, with p50 / p99 in ms; in the open loop the latencies alone, from the moment at which each was due.',
+  'Each with its lowest and highest run. Appends: events/s, with p50 / p99 in ms; in the open loop the latencies alone, from',
+  'the moment at which each was due, and the spread of p99.',
   '',
   ...peers.map(({ name, how }) => `- ${name}: ${how}.`),
   ...[...missing.values()].map((why) => `- ${why}.`),
@@ -127,7 +128,7 @@ try {
     for (let run = 0; run < runs; run++) {
       for (const peer of peers) measured.get(peer.name)!.push(await appends(peer, workload));
     }
-    tell(writeRow(workload, new Map([...measured].map(([name, figures]) => [name, medianOf(figures)]))));
+    tell(writeRow(workload, measured));
   }
   const reads = READS.filter(({ name }) => name.includes(values.only));
   if (reads.length > 0) lines.push(...tableHead(['reads', ...columns]));
@@ -182,9 +183,9 @@ function appends(peer: Peer, workload: Workload): Promise<Figures> {
 }
 
 /** Every read of every peer, each over one store of its own; runs in turn, the first of which is not counted. */
-async function measureReads(reads: typeof READS): Promise<{ name: string; rates: Map<string, Measured> }[]> {
+async function measureReads(reads: typeof READS): Promise<{ name: string; rates: Map<string, Measured[]> }[]> {
   const count = Number(values.events);
-  const results = reads.map(({ name }) => ({ name, rates: new Map<string, Measured>() }));
+  const results = reads.map(({ name }) => ({ name, rates: new Map<string, Measured[]>() }));
   for (const peer of reads.length === 0 ? [] : peers) {
     await using(async (dir) => {
       await opened(peer, dir, (store) => fill(store, count));
@@ -193,8 +194,7 @@ async function measureReads(reads: typeof READS): Promise<{ name: string; rates:
           await run(store, count);
           const measured: Measured[] = [];
           for (let turn = 0; turn < runs; turn++) measured.push(await run(store, count));
-          measured.sort((a, b) => a.rate - b.rate);
-          results[i]!.rates.set(peer.name, measured[runs >> 1]!);
+          results[i]!.rates.set(peer.name, measured);
         }
       });
     });
@@ -231,27 +231,34 @@ async function gets(store: PeerStore, count: number): Promise<Measured> {
   return { rate: (GETS / (performance.now() - began)) * 1000, p50: histogram.percentile(50) / 1000 };
 }
 
-function medianOf(figures: readonly Figures[]): Figures {
-  const of = (key: keyof Figures): number => median(figures.map((one) => one[key]));
-  return { rate: of('rate'), p50: of('p50'), p99: of('p99'), p999: of('p999'), max: of('max') };
-}
-
-function writeRow({ name, open }: Workload, figures: ReadonlyMap<string, Figures>): string {
+function writeRow({ name, open }: Workload, measured: ReadonlyMap<string, readonly Figures[]>): string {
+  const figures = new Map([...measured].map(([peer, all]) => [peer, medians(all)]));
   const latencies = ({ p50, p99 }: Figures): string => `${p50.toFixed(2)} / ${p99.toFixed(2)}`;
-  const cell = (one: Figures): string => {
-    if (!open) return `${whole(one.rate)}<br>${latencies(one)}`;
-    return one.rate < KEPT_UP * OPEN_RATE ? `saturated at ${whole(one.rate)}` : latencies(one);
+  const cell = (peer: string, one: Figures): string => {
+    const all = measured.get(peer)!;
+    if (!open) return `${whole(one.rate)}<br>${spread(all.map(({ rate }) => rate))}<br>${latencies(one)}`;
+    if (one.rate < KEPT_UP * OPEN_RATE) return `saturated at ${whole(one.rate)}`;
+    return `${latencies(one)}<br>${spread(
+      all.map(({ p99 }) => p99),
+      digits(2),
+    )}`;
   };
   const kept = new Map([...figures].filter(([, { rate }]) => !open || rate >= KEPT_UP * OPEN_RATE));
   const key = open ? 'p99' : 'rate';
   const ratio = ratioToBest(new Map([...kept].map(([peer, one]) => [peer, one[key]])), open ? Math.min : Math.max);
-  return row(name, new Map([...figures].map(([peer, one]) => [peer, cell(one)])), open ? `p99 ${ratio}` : ratio);
+  return row(name, new Map([...figures].map(([peer, one]) => [peer, cell(peer, one)])), open ? `p99 ${ratio}` : ratio);
 }
 
-function readRow(name: string, rates: ReadonlyMap<string, Measured>): string {
-  const cell = ({ rate, p50 }: Measured): string => whole(rate) + (p50 === undefined ? '' : ` (${p50.toFixed(1)})`);
-  const ratio = ratioToBest(new Map([...rates].map(([peer, { rate }]) => [peer, rate])), Math.max);
-  return row(name, new Map([...rates].map(([peer, one]) => [peer, cell(one)])), ratio);
+function readRow(name: string, measured: ReadonlyMap<string, readonly Measured[]>): string {
+  const rates = new Map([...measured].map(([peer, all]) => [peer, all.map(({ rate }) => rate)]));
+  const single = (peer: string): string => {
+    const times = measured.get(peer)!.flatMap(({ p50 }) => p50 ?? []);
+    return times.length === 0 ? '' : ` (${median(times).toFixed(1)})`;
+  };
+  const cell = (peer: string, all: readonly number[]): string =>
+    `${whole(median(all))}${single(peer)}<br>${spread(all)}`;
+  const ratio = ratioToBest(new Map([...rates].map(([peer, all]) => [peer, median(all)])), Math.max);
+  return row(name, new Map([...rates].map(([peer, all]) => [peer, cell(peer, all)])), ratio);
 }
 
 function row(name: string, cells: ReadonlyMap<string, string>, ratio: string): string {

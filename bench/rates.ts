@@ -1,6 +1,7 @@
 /**
  * Latency against load: an open loop at rates from 1,000 events/s until the machine does not keep up, small events, each an
- * append of its own, acknowledged after the sync. Latency counts from the moment at which an event was due.
+ * append of its own, acknowledged after the sync; engine and floor in turn. Latency counts from the moment at which an event
+ * was due.
  *
  *     node build/bench/rates.js [--seconds N] [--runs N] [--figures DIR] [--dir DIR]
  */
@@ -8,13 +9,16 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { draw } from './curves.js';
-import { type Figures, openLoop } from './drive.js';
+import { type Figures, medians, openLoop } from './drive.js';
 import { small } from './events.js';
-import { head, median, tableHead, tableRow, whole } from './report.js';
-import { openEngine } from './target.js';
+import { openFloor } from './floor.js';
+import { digits, head, spread, tableHead, tableRow, whole } from './report.js';
+import { openEngine, type Target } from './target.js';
 
 const RATES = [1000, 3000, 10_000, 30_000, 50_000, 100_000, 150_000, 200_000, 300_000];
 const KEYS = ['p50', 'p99', 'p999', 'max'] as const;
+/** Less than this part of a rate is not that rate. */
+const KEPT_UP = 0.98;
 
 const { values } = parseArgs({
   options: {
@@ -25,21 +29,44 @@ const { values } = parseArgs({
   },
 });
 const seconds = Number(values.seconds);
-const lines = head('Latency against load', `Medians of ${values.runs} runs of ${seconds} s each; milliseconds.`);
-lines.push(...tableHead(['events/s', 'p50', 'p99', 'p99.9', 'max']));
-const rows: [rate: number, figures: Figures][] = [];
+const ms = digits(2);
+const lines = head(
+  'Latency against load',
+  `Medians of ${values.runs} runs of ${seconds} s each, engine and floor in turn; milliseconds (engine / floor).`,
+);
+const columns = ['events/s', 'p50', 'p99', 'lowest to highest p99', 'p99.9', 'max', 'ratio of p50', 'ratio of p99'];
+lines.push(...tableHead(columns));
+const rows: [rate: number, engine: Figures, floor: Figures][] = [];
 for (const rate of RATES) {
-  const runs: Figures[] = [];
-  for (let run = 0; run < Number(values.runs); run++) runs.push(await measured(rate));
-  const of = (key: keyof Figures): number => median(runs.map((figures) => figures[key]));
-  const figures = { rate: of('rate'), p50: of('p50'), p99: of('p99'), p999: of('p999'), max: of('max') };
-  // What is not done in time was not this rate.
-  if (figures.rate < rate * 0.98) {
-    lines.push('', `At ${whole(rate)} events/s it does not keep up: ${whole(figures.rate)} events/s.`);
+  const engineRuns: Figures[] = [];
+  const floorRuns: Figures[] = [];
+  for (let run = 0; run < Number(values.runs); run++) {
+    floorRuns.push(await measured(rate, (dir) => openFloor(path.join(dir, 'floor'), 'msgpack')));
+    engineRuns.push(await measured(rate, (dir) => openEngine({ dir: path.join(dir, 'engine') }, small())));
+  }
+  const [engine, floor] = [medians(engineRuns), medians(floorRuns)];
+  if (engine.rate < rate * KEPT_UP) {
+    const beside = floor.rate < rate * KEPT_UP ? 'nor does the floor' : 'the floor does';
+    lines.push('', `At ${whole(rate)} events/s it does not keep up: ${whole(engine.rate)} events/s; ${beside}.`);
     break;
   }
-  rows.push([rate, figures]);
-  lines.push(tableRow([whole(rate), ...KEYS.map((key) => figures[key].toFixed(2))]));
+  rows.push([rate, engine, floor]);
+  const pair = (key: (typeof KEYS)[number]): string => `${ms(engine[key])} / ${ms(floor[key])}`;
+  lines.push(
+    tableRow([
+      whole(rate),
+      pair('p50'),
+      pair('p99'),
+      spread(
+        engineRuns.map(({ p99 }) => p99),
+        ms,
+      ),
+      pair('p999'),
+      pair('max'),
+      ms(engine.p50 / floor.p50),
+      ms(engine.p99 / floor.p99),
+    ]),
+  );
   process.stderr.write(`${lines.at(-1)}\n`);
 }
 process.stdout.write(`${lines.join('\n')}\n`);
@@ -49,18 +76,24 @@ if (values.figures !== undefined) {
     title: 'Latency of a durable append against load',
     x: 'events/s',
     y: 'milliseconds',
-    curves: KEYS.map((key) => ({ name: key, points: rows.map(([rate, figures]) => [rate, figures[key]]) })),
+    curves: [
+      ...KEYS.map((key) => ({ name: key, points: rows.map(([rate, engine]) => [rate, engine[key]] as const) })),
+      { name: 'p99 of the floor', points: rows.map(([rate, , floor]) => [rate, floor.p99] as const) },
+    ],
   });
 }
 
-async function measured(rate: number): Promise<Figures> {
+async function measured(rate: number, open: (dir: string) => Promise<Target>): Promise<Figures> {
   const dir = fs.mkdtempSync(path.join(path.resolve(values.dir), 'bench-rates-'));
-  const target = await openEngine({ dir }, small());
   try {
-    await openLoop(target, small(), rate, 1);
-    return await openLoop(target, small(), rate, seconds);
+    const target = await open(dir);
+    try {
+      await openLoop(target, small(), rate, Math.min(1, seconds));
+      return await openLoop(target, small(), rate, seconds);
+    } finally {
+      await target.close();
+    }
   } finally {
-    await target.close();
     fs.rmSync(dir, { recursive: true, force: true });
   }
 }

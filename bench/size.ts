@@ -1,6 +1,6 @@
 /**
  * Cost against size: what appending, opening and reading take in a store of ten thousand events, of ten million, and in
- * between. Medians of several runs, each with a store of its own.
+ * between, beside what the machine gives. Medians of several runs, each with a store of its own.
  *
  *     node build/bench/size.js [--most N] [--runs N] [--figures DIR] [--dir DIR]
  */
@@ -8,9 +8,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStore, type Store } from 'keeperlog';
+import { PayloadWriter } from '#dist/shared/format/payload.js';
+import { memoryOf } from '#dist/shared/format/record.js';
+import { barePreads, bareScan, bareThreads } from './bare.js';
 import { draw } from './curves.js';
-import { small } from './events.js';
-import { head, median, tableHead, tableRow, whole } from './report.js';
+import { type BenchEvent, small } from './events.js';
+import { openFloor } from './floor.js';
+import { comparedHead, comparedRow, digits, head, median, whole } from './report.js';
+import type { Appends } from './target.js';
 
 const SIZES = [10_000, 100_000, 1_000_000, 10_000_000];
 const STREAMS = 10;
@@ -20,6 +25,16 @@ const IN_FLIGHT = 4;
 const GETS = 2000;
 const TAILS = 200;
 const TAIL_EVENTS = 20;
+/** What the engine reads for one record. */
+const PIECE_BYTES = 8 * 1024;
+/** Of a small event, in MessagePack. */
+const PAYLOAD_BYTES = new PayloadWriter('msgpack').write(
+  small()[0]!.data,
+  'data',
+  memoryOf(Buffer.alloc(1024)),
+  0,
+  1024,
+);
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +45,7 @@ const { values } = parseArgs({
   },
 });
 
-/** Of one store. Rates in events/s, times in milliseconds. */
+/** Of one store. Rates in events/s, times in the units of the tables. */
 interface Costs {
   readonly append: number;
   readonly bytes: number;
@@ -41,63 +56,68 @@ interface Costs {
   readonly tail: number;
 }
 
+interface Table {
+  readonly key: keyof Costs;
+  readonly what: string;
+  readonly floor: string;
+  readonly format?: (value: number) => string;
+}
+
+const TABLES: readonly Table[] = [
+  { key: 'append', what: 'append, events/s', floor: 'bare ring and disk' },
+  { key: 'bytes', what: 'bytes an event', floor: 'its payload' },
+  { key: 'open', what: 'open after a clean end, ms', floor: 'two bare threads', format: digits(0) },
+  { key: 'scan', what: 'scan, undecoded, events/s', floor: 'bare read and CRC-32' },
+  { key: 'get', what: 'get by id, p50, us', floor: 'bare read of 8 KiB', format: digits(1) },
+  {
+    key: 'firstTail',
+    what: `first read of a stream's last ${TAIL_EVENTS}, ms`,
+    floor: 'bare read and CRC-32',
+    format: digits(0),
+  },
+  { key: 'tail', what: 'the next ones, p50, us', floor: 'bare reads of each event', format: digits(0) },
+];
+
+const sizes = SIZES.filter((size) => size <= Number(values.most));
+const runs = new Map<number, { costs: Costs; floors: Costs }[]>();
+for (const size of sizes) {
+  const ofSize: { costs: Costs; floors: Costs }[] = [];
+  for (let run = 0; run < Number(values.runs); run++) {
+    ofSize.push(await measured(size));
+    process.stderr.write(`${whole(size)}: ${JSON.stringify(ofSize.at(-1))}\n`);
+  }
+  runs.set(size, ofSize);
+}
 const lines = head(
   'Cost against size',
   `Medians of ${values.runs} runs; small events of ${STREAMS} streams in batches of ${BATCH}, files in the page cache.`,
 );
-lines.push(
-  ...tableHead([
-    'events',
-    'append, events/s',
-    'bytes an event',
-    'open, ms',
-    'scan, events/s',
-    'get by id, us',
-    `first read of a stream's last ${TAIL_EVENTS}, ms`,
-    'the next ones, us',
-  ]),
-);
-const rows: [size: number, costs: Costs][] = [];
-for (const size of SIZES.filter((size) => size <= Number(values.most))) {
-  const runs: Costs[] = [];
-  for (let run = 0; run < Number(values.runs); run++) runs.push(await measured(size));
-  const of = (key: keyof Costs): number => median(runs.map((costs) => costs[key]));
-  const costs: Costs = {
-    append: of('append'),
-    bytes: of('bytes'),
-    open: of('open'),
-    scan: of('scan'),
-    get: of('get'),
-    firstTail: of('firstTail'),
-    tail: of('tail'),
-  };
-  rows.push([size, costs]);
-  lines.push(
-    tableRow([
-      whole(size),
-      whole(costs.append),
-      whole(costs.bytes),
-      costs.open.toFixed(0),
-      whole(costs.scan),
-      (costs.get * 1000).toFixed(1),
-      costs.firstTail.toFixed(0),
-      (costs.tail * 1000).toFixed(0),
-    ]),
-  );
-  process.stderr.write(`${lines.at(-1)}\n`);
+for (const { key, what, floor, format } of TABLES) {
+  lines.push('', `**${what}**`, ...comparedHead('events', floor));
+  for (const [size, ofSize] of runs) {
+    const bare = ofSize.map(({ floors }) => floors[key]);
+    const figures = ofSize.map(({ costs }) => costs[key]);
+    lines.push(comparedRow(whole(size), figures, { floor: median(bare), ...(format !== undefined && { format }) }));
+  }
 }
 process.stdout.write(`${lines.join('\n')}\n`);
 if (values.figures !== undefined) drawAll(values.figures);
 
-async function measured(size: number): Promise<Costs> {
+async function measured(size: number): Promise<{ costs: Costs; floors: Costs }> {
   const dir = fs.mkdtempSync(path.join(path.resolve(values.dir), 'bench-size-'));
   try {
-    let store = await openStore(dir);
-    const append = await filled(store, size);
-    const bytes = store.stats().bytes / size;
+    const floor = await openFloor(path.join(dir, 'floor'), 'msgpack');
+    const bareAppend = await filled(floor, size);
+    await floor.close();
+    const at = path.join(dir, 'store');
+    let store = await openStore(at);
+    const append = await filled({ appendBatch: (stream, events) => store.append(stream, events) }, size);
+    const { bytes } = store.stats();
     await store.close();
-    const [open, opened] = await timed(() => openStore(dir));
+    const threads = await bareThreads();
+    const [open, opened] = await timed(() => openStore(at));
     store = opened;
+    const bareScanMs = bareScan(at, bytes);
     const [scanMs, seen] = await timed(() => scanned(store));
     if (seen < size) throw new Error(`${seen} of ${size} events were read`);
     const get = await gets(store, size);
@@ -105,23 +125,35 @@ async function measured(size: number): Promise<Costs> {
       store.readStream(`agent-${stream}`, { direction: 'backwards', limit: TAIL_EVENTS }).toArray();
     const [firstTail] = await timed(() => last(0));
     const tails: number[] = [];
-    for (let i = 0; i < TAILS; i++) tails.push((await timed(() => last(i % STREAMS)))[0]);
+    for (let i = 0; i < TAILS; i++) tails.push((await timed(() => last(i % STREAMS)))[0] * 1000);
     await store.close();
-    return { append, bytes, open, scan: (seen / scanMs) * 1000, get, firstTail, tail: median(tails) };
+    const pread = median(barePreads(at, GETS, PIECE_BYTES));
+    return {
+      costs: { append, bytes: bytes / size, open, scan: (seen / scanMs) * 1000, get, firstTail, tail: median(tails) },
+      floors: {
+        append: bareAppend,
+        bytes: PAYLOAD_BYTES,
+        open: threads,
+        scan: (size / bareScanMs) * 1000,
+        get: pread,
+        firstTail: bareScanMs,
+        tail: pread * TAIL_EVENTS,
+      },
+    };
   } finally {
     fs.rmSync(dir, { recursive: true, force: true });
   }
 }
 
-/** Fill a store; returns how many events a second it took. */
-async function filled(store: Store, size: number): Promise<number> {
-  const batch = Array.from({ length: BATCH }, () => small()[0]!);
+/** Append so many events; returns how many a second. */
+async function filled(target: Pick<Appends, 'appendBatch'>, size: number): Promise<number> {
+  const batch: BenchEvent[] = Array.from({ length: BATCH }, () => small()[0]!);
   let next = 0;
   const appender = async (): Promise<void> => {
     while (next < size) {
       const stream = `agent-${(next / BATCH) % STREAMS}`;
       next += BATCH;
-      await store.append(stream, batch);
+      await target.appendBatch(stream, batch);
     }
   };
   const [ms] = await timed(() => Promise.all(Array.from({ length: IN_FLIGHT }, appender)));
@@ -134,12 +166,12 @@ async function scanned(store: Store): Promise<number> {
   return seen;
 }
 
-/** The median of gets by id, from all over the log. Unit: milliseconds. */
+/** The median of gets by id, from all over the log. Unit: microseconds. */
 async function gets(store: Store, size: number): Promise<number> {
   const ids: string[] = [];
   for (let i = 0; i < GETS; i++) ids.push((await store.get(1 + ((i * 7919) % size)))!.id);
   const times: number[] = [];
-  for (const id of ids) times.push((await timed(() => store.get(id)))[0]);
+  for (const id of ids) times.push((await timed(() => store.get(id)))[0] * 1000);
   return median(times);
 }
 
@@ -150,7 +182,8 @@ async function timed<T>(run: () => Promise<T>): Promise<[ms: number, result: T]>
 }
 
 function drawAll(dir: string): void {
-  const points = (of: (costs: Costs) => number): [number, number][] => rows.map(([size, costs]) => [size, of(costs)]);
+  const points = (of: (costs: Costs, floors: Costs) => number): [number, number][] =>
+    [...runs].map(([size, ofSize]) => [size, median(ofSize.map(({ costs, floors }) => of(costs, floors)))]);
   draw(dir, {
     file: 'rates-by-size.svg',
     title: 'Rates against the size of the log',
@@ -158,7 +191,9 @@ function drawAll(dir: string): void {
     y: 'events/s',
     curves: [
       { name: 'append, batches of 100', points: points(({ append }) => append) },
+      { name: 'floor of append', points: points((_, { append }) => append) },
       { name: 'scan, undecoded', points: points(({ scan }) => scan) },
+      { name: 'floor of scan', points: points((_, { scan }) => scan) },
     ],
   });
   draw(dir, {
@@ -168,9 +203,9 @@ function drawAll(dir: string): void {
     y: 'milliseconds',
     curves: [
       { name: 'open after a clean end', points: points(({ open }) => open) },
-      { name: 'get by id, p50', points: points(({ get }) => get) },
+      { name: 'get by id, p50', points: points(({ get }) => get / 1000) },
       { name: "a stream's last 20, first", points: points(({ firstTail }) => firstTail) },
-      { name: "a stream's last 20, later", points: points(({ tail }) => tail) },
+      { name: "a stream's last 20, later", points: points(({ tail }) => tail / 1000) },
     ],
   });
 }

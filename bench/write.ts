@@ -6,10 +6,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { blocking, closedLoop, type Figures, openLoop } from './drive.js';
+import { blocking, closedLoop, type Figures, medians, openLoop } from './drive.js';
 import { type BenchEvent, small, webhooks } from './events.js';
 import { openFloor } from './floor.js';
-import { head, median, tableHead, tableRow, whole } from './report.js';
+import { head, spread, tableHead, tableRow, whole } from './report.js';
 import { openEngine, type Target } from './target.js';
 
 interface Workload {
@@ -145,23 +145,16 @@ async function measure(workload: Workload, open: () => Promise<Target>): Promise
   }
 }
 
-/** The median of each figure. */
-function medians(figures: readonly Figures[]): Figures {
-  const of = (key: keyof Figures): number => median(figures.map((one) => one[key]));
-  return { rate: of('rate'), p50: of('p50'), p99: of('p99'), p999: of('p999'), max: of('max') };
-}
-
 function row({ name, wanted }: Workload, engineRuns: readonly Figures[], floorRuns: readonly Figures[]): string {
   const engine = medians(engineRuns);
   const floor = medians(floorRuns);
-  const rates = engineRuns.map(({ rate }) => rate);
   const pair = (key: keyof Figures): string => `${engine[key].toFixed(2)} / ${floor[key].toFixed(2)}`;
   return tableRow([
     name,
     whole(engine.rate),
     whole(floor.rate),
     (engine.rate / floor.rate).toFixed(2),
-    `${whole(Math.min(...rates))} to ${whole(Math.max(...rates))}`,
+    spread(engineRuns.map(({ rate }) => rate)),
     pair('p50'),
     pair('p99'),
     pair('p999'),

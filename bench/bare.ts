@@ -1,0 +1,77 @@
+/** What the machine gives where the engine reads and opens: the same bytes, without an engine. */
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { crc32 } from 'node:zlib';
+
+/** As the engine reads: so much at once. Unit: bytes. */
+const PIECE_BYTES = 256 * 1024;
+/** An open store has a writer and a background thread. */
+const THREADS = 2;
+
+/**
+ * The first bytes of a store's segments, read in order, and their CRC-32 taken.
+ *
+ * @param bytes how many of them are log; what is preallocated behind it is not read
+ * @returns milliseconds
+ */
+export function bareScan(dir: string, bytes: number): number {
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  const began = performance.now();
+  let left = bytes;
+  for (const name of segmentsOf(dir)) {
+    const file = fs.openSync(path.join(dir, name), 'r');
+    try {
+      for (let at = 0; left > 0; ) {
+        const read = fs.readSync(file, piece, 0, Math.min(PIECE_BYTES, left), at);
+        if (read === 0) break;
+        crc32(piece.subarray(0, read));
+        at += read;
+        left -= read;
+      }
+    } finally {
+      fs.closeSync(file);
+    }
+  }
+  if (left > 0) throw new Error(`${dir} has ${left} bytes less than it should`);
+  return performance.now() - began;
+}
+
+/** So many single reads, one at a time, of so many bytes from all over a store's first segment. Microseconds of each. */
+export function barePreads(dir: string, reads: number, bytes: number): number[] {
+  const file = fs.openSync(path.join(dir, segmentsOf(dir)[0]!), 'r');
+  try {
+    const places = fs.fstatSync(file).size - bytes;
+    const into = Buffer.allocUnsafe(bytes);
+    const times: number[] = [];
+    for (let i = 0; i < reads; i++) {
+      const began = performance.now();
+      fs.readSync(file, into, 0, bytes, (i * 7919 * bytes) % places);
+      times.push((performance.now() - began) * 1000);
+    }
+    return times;
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+/** So many threads as an open store has, started together, until each has said that it runs. Milliseconds. */
+export async function bareThreads(): Promise<number> {
+  const began = performance.now();
+  const threads = Array.from(
+    { length: THREADS },
+    () => new Worker("require('node:worker_threads').parentPort.postMessage(0)", { eval: true }),
+  );
+  await Promise.all(threads.map((thread) => once(thread, 'message')));
+  const took = performance.now() - began;
+  await Promise.all(threads.map((thread) => thread.terminate()));
+  return took;
+}
+
+function segmentsOf(dir: string): string[] {
+  return fs
+    .readdirSync(dir)
+    .filter((name) => name.startsWith('segment-') && name.endsWith('.log'))
+    .sort();
+}
