@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { checkAll, statesOf, TIMEOUT_MS } from './explore.js';
+import { TIMEOUT_MS } from '../support/effort.js';
+import { checkAll, statesOf } from './explore.js';
 import { record, SCENARIOS } from './scenarios.js';
 import type { Disk } from './session.js';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkAll, TIMEOUT_MS } from './explore.js';
+import { TIMEOUT_MS } from '../support/effort.js';
+import { checkAll } from './explore.js';
 import type { Step } from './image.js';
 import { intercept } from './intercept.js';
 import { record, SCENARIOS } from './scenarios.js';

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { effort, SEED, tally } from '../support/effort.js';
 import { type Ack, expectWhole, opened, Program, temporaryDir } from './kit.js';
 import { random, realPayloads } from './load.mjs';
 
-const ROUNDS = Number(process.env.KILL_ROUNDS ?? 12);
-const SEED = Number(process.env.KILL_SEED ?? 1);
+const ROUNDS = effort(12, 500);
 /** A store goes through so many kills before it is read back as a whole. */
 const KILLS_PER_STORE = 4;
 
@@ -34,6 +34,7 @@ describe('kill -9 of a program that appends', () => {
       const store = await opened({ dir, segmentBytes: 65536 });
       const events = await expectWhole(store, acks);
       expect(events.length).toBeGreaterThan(0);
+      tally('processes', 'kill -9 at a random moment', KILLS_PER_STORE);
     });
   }
 
