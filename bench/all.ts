@@ -1,6 +1,6 @@
 /**
  * Every bench, one after the other, each in a process of its own. What they print goes to files, and what they draw
- * beside it.
+ * beside it; docs/performance.md quotes it.
  *
  *     node build/bench/all.js [--short] [--only NAME] [--results DIR] [--figures DIR]
  *
@@ -13,6 +13,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { quote } from './quote.js';
 
 interface BenchRun {
   readonly name: string;
@@ -51,7 +52,10 @@ try {
     const text = await printed(name, args);
     const file = path.join(results, `${new Date().toISOString().slice(0, 10)}-${name}.md`);
     fs.writeFileSync(file, text);
-    if (!values.short) process.stderr.write(`${file}\n`);
+    if (!values.short) {
+      quote(name, text);
+      process.stderr.write(`${file}\n`);
+    }
     process.stdout.write(`${text}\n`);
   }
 } finally {

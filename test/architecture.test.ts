@@ -22,12 +22,13 @@ const ROOMS: readonly { readonly name: string; readonly files: RegExp; readonly 
   { name: 'telemetry', files: /^main\/telemetry\//, may: ['shared', 'portable'] },
   { name: 'append', files: /^main\/append\//, may: ['telemetry', 'shared', 'portable'] },
   { name: 'read', files: /^main\/read\//, may: ['shared', 'portable'] },
+  { name: 'repair', files: /^main\/repair\//, may: ['shared', 'portable'] },
   { name: 'live', files: /^main\/live\//, may: ['shared', 'portable'] },
   { name: 'health', files: /^main\/health\//, may: ['shared', 'portable'] },
   {
     name: 'store',
     files: /^main\/[^/]+\.ts$/,
-    may: ['append', 'read', 'live', 'health', 'telemetry', 'shared', 'portable'],
+    may: ['append', 'read', 'repair', 'live', 'health', 'telemetry', 'shared', 'portable'],
   },
 ];
 

@@ -37,11 +37,14 @@ export type {
   ReadOptions,
   ReadStreamOptions,
   Rows,
+  SequenceRange,
   StreamAppend,
   StreamInfo,
   StreamsOptions,
 } from '../shared/portable/log.js';
 export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
+export { repairStore } from './repair.js';
+export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';
 export { openStore } from './store.js';
 export type {
   AppendSyncOptions,

@@ -111,7 +111,7 @@ async function makeStore(
     refresh: () => store?.appender.durable ?? opened.lastSequence,
     newestSegment: () => Atomics.load(ring.state.words, WORD.segment),
   };
-  const records = new Records(catalog, tail, horizon, recordSeed(storeId), nodeId);
+  const records = new Records(catalog, tail, horizon, recordSeed(storeId), manifest);
   const noKeys = (): Keys => new Keys(nameHasher, settings.maxKeys, settings.maxKeyAgeMs);
   const { file, keys } = loadCheckpoint(storage, dir, hasher, opened.lastSequence, noKeys);
   const heads = new Heads(nameHasher, file);

@@ -52,7 +52,7 @@ export async function replay(
   lastSequence: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for (let next = after + 1; next <= lastSequence; ) {
+  for (let next = records.holes.skip(after + 1); next <= lastSequence; next = records.holes.skip(next)) {
     if (signal?.aborted === true) throw aborted(signal, 'opening the store');
     const run = await records.catalog.load(next, lastSequence);
     for (const end = Math.min(run.lastSequence, lastSequence); next <= end; next++) {

@@ -1,7 +1,8 @@
 /** What an embedded store has beyond the portable log. */
 import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
-import type { Appended, AppendOptions, CallOptions, EventLog } from '../shared/portable/log.js';
+import type { Appended, AppendOptions, CallOptions, EventLog, SequenceRange } from '../shared/portable/log.js';
 import type { RecoveryReport } from '../shared/recovery-report.js';
+import type { RepairOptions, RepairReport } from './repair-types.js';
 
 /** Events that are accepted but not awaited. */
 export interface Enqueued {
@@ -62,6 +63,8 @@ export interface VerifyReport {
   readonly events: number;
   /** Bytes looked at. */
   readonly bytes: number;
+  /** What a repair has given up, and so is no problem any more. */
+  readonly holes: readonly SequenceRange[];
   /** What does not verify, in the order of the log. Behind a place where no frame goes on, the segment is not looked at. */
   readonly problems: readonly Problem[];
 }
@@ -84,6 +87,8 @@ export interface StoreStats {
   readonly durable: number;
   /** Segment files in use. */
   readonly segments: number;
+  /** Ranges of the log that a repair has given up. */
+  readonly holes: readonly SequenceRange[];
   /** Bytes of the log: older segments whole, the newest up to its last durable frame. */
   readonly bytes: number;
   /** Appends that are accepted and not yet durable. */
@@ -147,6 +152,12 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    * @throws ERR_ABORTED, ERR_CLOSED
    */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /**
+   * Repair the log, as {@link repairStore} does, of a store that is open with `readOnly`: what is read afterwards is the
+   * repaired log.
+   * @throws what that throws; ERR_INVALID_OPTIONS of a store that is open for writing; ERR_CLOSED
+   */
+  repair(options?: RepairOptions): Promise<RepairReport>;
   /** Figures as of now. Looks up the sizes of the segment files, and so may throw ERR_STORAGE. */
   stats(): StoreStats;
 }

@@ -1,8 +1,4 @@
 /** Opening and closing a store, and the members that a user calls. */
-import fs from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
-import { MANIFEST_FILE } from '../shared/format/file-names.js';
 import { type Logger, parseOptions, type Settings, type StoreOptions } from '../shared/options.js';
 import { aborted, KeeperError } from '../shared/portable/errors.js';
 import type { AnyEvents, NewEvent, RecordedEvent } from '../shared/portable/events.js';
@@ -20,13 +16,15 @@ import type {
   StreamsOptions,
 } from '../shared/portable/log.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
-import { makeDirDurable } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
 import { type CallFlags, notAppended } from './append/call.js';
 import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, ENQUEUE_OPTIONS } from './append-inputs.js';
+import { takeDirectory } from './directory.js';
 import { openWritingStore } from './opening.js';
 import { Reader } from './read/reader.js';
 import { openReadOnlyStore, type ReadOnlyStore } from './read-only-store.js';
+import { repairStoreOn } from './repair.js';
+import type { RepairOptions, RepairReport } from './repair-types.js';
 import { type Runtime, threadRuntime } from './runtime.js';
 import { collectStats } from './stats.js';
 import { closedError } from './store-errors.js';
@@ -69,8 +67,10 @@ export async function openStoreOn<M extends object = AnyEvents>(
   const { logger = SILENT, signal } = typeof options === 'string' ? {} : options;
   if (signal?.aborted === true) throw aborted(signal, 'opening the store');
   if (settings.readOnly) {
-    const readOnly = await openReadOnlyStore(settings, new OperatorLog(logger, settings.dir), runtime.storage);
-    return new EmbeddedStore<M>(settings, { kind: 'read-only', store: readOnly }, async () => {});
+    const openReadOnly = () => openReadOnlyStore(settings, new OperatorLog(logger, settings.dir), runtime.storage);
+    const repair = (given: RepairOptions) => repairStoreOn({ ...given, dir: settings.dir }, runtime);
+    const mode: Mode = { kind: 'read-only', store: await openReadOnly(), openAgain: openReadOnly, repair };
+    return new EmbeddedStore<M>(settings, mode, async () => {});
   }
   const directory = await takeDirectory(settings.dir, runtime);
   const placed: Settings = { ...settings, dir: directory.dir };
@@ -105,26 +105,14 @@ export interface OwnAppend {
   readonly events: readonly NewEvent[];
 }
 
-interface Directory {
-  readonly dir: string;
-  release(): Promise<void>;
-}
-
-/** Have the directory to oneself, until it is released. */
-async function takeDirectory(dir: string, runtime: Runtime): Promise<Directory> {
-  if (dir === ':memory:') {
-    const temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'keeperlog-'));
-    return { dir: temporary, release: () => fs.rm(temporary, { recursive: true, force: true }) };
-  }
-  // With a manifest in it, the directory's name is durable already.
-  if (!runtime.storage.exists(path.join(dir, MANIFEST_FILE))) makeDirDurable(runtime.storage, dir);
-  const lock = runtime.lock(dir);
-  return { dir, release: async () => lock.release() };
-}
-
 type Mode =
   | { readonly kind: 'writing'; readonly store: WritingStore }
-  | { readonly kind: 'read-only'; readonly store: ReadOnlyStore };
+  | {
+      readonly kind: 'read-only';
+      readonly store: ReadOnlyStore;
+      openAgain(): Promise<ReadOnlyStore>;
+      repair(options: RepairOptions): Promise<RepairReport>;
+    };
 
 /** Reaches into a store, for {@link enqueueOwn} alone: users who hold the store cannot. */
 let appenderOf: (store: EmbeddedStore<any>) => Appender;
@@ -135,8 +123,8 @@ class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   readonly #settings: Settings;
-  readonly #mode: Mode;
-  readonly #reader: Reader;
+  #mode: Mode;
+  #reader: Reader;
   /** Gives the directory back. */
   readonly #release: () => Promise<void>;
   /** What the closed store was like; its directory may be gone. */
@@ -151,9 +139,13 @@ class EmbeddedStore<M extends object> implements Store<M> {
     this.#release = release;
     this.#flagsOfOne = { durability: settings.durability, system: false, many: false };
     this.#flagsOfMany = { durability: settings.durability, system: false, many: true };
+    this.#reader = this.#readerOf(mode);
+  }
+
+  #readerOf({ kind, store }: Mode): Reader {
     const lastOfStream = (stream: string, durable: number): number | undefined =>
-      mode.kind === 'writing' ? mode.store.lastDurableOf(stream, durable) : undefined;
-    this.#reader = new Reader(mode.store.records, settings.indexBytes, lastOfStream, () => this.#checkOpen());
+      kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined;
+    return new Reader(store.records, this.#settings.indexBytes, lastOfStream, () => this.#checkOpen());
   }
 
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
@@ -228,6 +220,21 @@ class EmbeddedStore<M extends object> implements Store<M> {
     this.#checkOpen();
     const { records } = this.#mode.store;
     return verifyLog({ records, storeId: Buffer.from(this.#storeId, 'hex'), dir: this.#settings.dir, options });
+  }
+
+  async repair(options: RepairOptions = {}): Promise<RepairReport> {
+    this.#checkOpen();
+    const mode = this.#mode;
+    if (mode.kind === 'writing') {
+      const what = 'a store that is open for writing is not repaired: close it, and open it with readOnly';
+      throw new KeeperError('ERR_INVALID_OPTIONS', what, { path: 'readOnly' });
+    }
+    const report = await mode.repair(options);
+    if (!report.repaired || this.#closing !== undefined) return report;
+    this.#mode = { ...mode, store: await mode.openAgain() };
+    mode.store.records.catalog.close();
+    this.#reader = this.#readerOf(this.#mode);
+    return report;
   }
 
   stats(): StoreStats {

@@ -96,6 +96,7 @@ class LogCheck {
       segments: this.#segments,
       events: this.#events,
       bytes: this.#bytes,
+      holes: this.#context.records.holes.missing(1, this.#durable),
       problems: this.#problems,
     };
   }
@@ -131,7 +132,7 @@ class LogCheck {
       this.#checkChain(segment, found.header);
       this.#lastFrame = segment.number === 1 ? NO_FRAME : found.header.previous;
     }
-    if (this.#sequence !== segment.firstSequence - 1) this.#sequence = segment.firstSequence - 1;
+    this.#sequence = records.holes.skip(segment.firstSequence) - 1;
     this.#lastEnd = SEGMENT_HEADER_BYTES;
     this.#bytes += SEGMENT_HEADER_BYTES;
     while (this.#sequence < last) {
@@ -148,10 +149,13 @@ class LogCheck {
   }
 
   #checkChain(segment: Segment, header: SegmentHeader): void {
-    if (segment === this.#context.records.catalog.segments[0]) return;
-    if (header.previousBytes !== this.#lastEnd || !sameChecksum(header.previous, this.#lastFrame)) {
+    const { catalog, holes } = this.#context.records;
+    if (segment === catalog.segments[0]) return;
+    const first = holes.skip(header.firstSequence);
+    const follows = header.previousBytes === this.#lastEnd && sameChecksum(header.previous, this.#lastFrame);
+    if (!follows && !holes.beginsAnew(first)) {
       this.problem('ERR_CORRUPT', 'the segment does not continue the one before it', segment.file, 0);
-    } else if (header.firstSequence !== this.#sequence + 1) {
+    } else if (first !== this.#sequence + 1) {
       this.problem('ERR_CORRUPT', 'sequences are missing before the segment', segment.file, 0);
     }
   }
@@ -187,12 +191,15 @@ class LogCheck {
     const lastSequence = frame.firstSequence + frame.count - 1;
     const report = (message: string): void =>
       this.problem('ERR_CORRUPT', message, segment.file, offset + at, frame.firstSequence, lastSequence);
-    if (!sameChecksum(frame.previous, this.#lastFrame)) report('the frame does not follow the one before it');
+    const { holes } = this.#context.records;
+    if (!sameChecksum(frame.previous, this.#lastFrame) && !holes.beginsAnew(frame.firstSequence)) {
+      report('the frame does not follow the one before it');
+    }
     const whole = at + FRAME_HEADER_BYTES + frame.bodyBytes <= bytes.length;
     if (!whole || !verifyFrameBody(bytes, at, frame, this.#hasher, segment.number)) report('the frame does not verify');
     else this.#records(bytes, at + FRAME_HEADER_BYTES, frame, report);
     this.#lastFrame = frame.checksum;
-    this.#sequence = lastSequence;
+    this.#sequence = holes.skip(lastSequence + 1) - 1;
   }
 
   #records(bytes: Buffer, start: number, frame: FrameHeader, report: (message: string) => void): void {
@@ -223,8 +230,8 @@ class LogCheck {
     const sequence = recordSequence(view, at);
     const parts = recordParts(view, at);
     try {
-      decodePayload(recordDataCodec(view, at), bytes.subarray(parts.data, parts.end));
-      if (parts.metadata !== parts.data) decodePayload(PAYLOAD.msgpack, bytes.subarray(parts.metadata, parts.data));
+      decodePayload(recordDataCodec(view, at), bytes, parts.data, parts.end);
+      if (parts.metadata !== parts.data) decodePayload(PAYLOAD.msgpack, bytes, parts.metadata, parts.data);
     } catch (error) {
       report(`the payload of sequence ${sequence} does not decode: ${(error as Error).message}`);
     }
@@ -232,7 +239,11 @@ class LogCheck {
     const revision = recordRevision(view, at);
     const entry = this.#revisions.find(hash);
     const expected = entry === -1 ? 0 : this.#revisions.first(entry) + 1;
-    if (revision !== expected) report(`sequence ${sequence} has revision ${revision} where ${expected} is expected`);
+    const since = entry === -1 ? 0 : this.#revisions.second(entry);
+    const isLost = revision > expected && this.#context.records.holes.isBetween(since, sequence);
+    if (revision !== expected && !isLost) {
+      report(`sequence ${sequence} has revision ${revision} where ${expected} is expected`);
+    }
     if (entry === -1) this.#revisions.add(hash, revision, sequence);
     else this.#revisions.update(entry, revision, sequence);
   }

@@ -15,6 +15,7 @@ import {
 import type { Manifest } from './format/manifest.js';
 import { recordLength, recordTimestampNs } from './format/record.js';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from './format/segment.js';
+import { Holes } from './holes.js';
 import type { FileHandle, Storage } from './storage.js';
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
@@ -67,7 +68,7 @@ export function scanActive(
 ): { active: ActiveSegment; durable: number } {
   const handle = place.storage.openRead(path.join(place.dir, segmentFile(header.number)));
   try {
-    return new ActiveScan(place, handle, header, manifest.epoch, known).run();
+    return new ActiveScan(place, handle, header, manifest, known).run();
   } finally {
     place.storage.close(handle);
   }
@@ -79,6 +80,7 @@ class ActiveScan {
   readonly #handle: FileHandle;
   readonly #header: SegmentHeader;
   readonly #epoch: number;
+  readonly #holes: Holes;
   readonly #fileBytes: number;
   #buffer: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   #start = 0;
@@ -91,15 +93,16 @@ class ActiveScan {
   /** Frames that are not known to be durable, oldest first. */
   #unsure: { offset: number; lastSequence: number }[] = [];
 
-  constructor(place: Place, handle: FileHandle, header: SegmentHeader, epoch: number, known: number) {
+  constructor(place: Place, handle: FileHandle, header: SegmentHeader, manifest: Manifest, known: number) {
     this.#place = place;
     this.#handle = handle;
     this.#header = header;
-    this.#epoch = epoch;
+    this.#epoch = manifest.epoch;
+    this.#holes = new Holes(manifest.holes);
     this.#fileBytes = place.storage.size(handle);
     // A header is written once everything before it is durable.
     this.#durable = Math.max(known, header.firstSequence - 1);
-    this.#sequence = header.firstSequence - 1;
+    this.#sequence = this.#holes.skip(header.firstSequence) - 1;
     this.#timestampNs = header.previousTimestampNs;
     this.#last = header.number === 1 ? NO_FRAME : header.previous;
   }
@@ -134,11 +137,12 @@ class ActiveScan {
     if (!this.#load(this.#offset, FRAME_HEADER_BYTES)) return false;
     const frame = this.#frameAt(this.#offset);
     if (frame === undefined) return false;
-    if (frame.firstSequence !== this.#sequence + 1 || !sameChecksum(frame.previous, this.#last)) return false;
+    if (frame.firstSequence !== this.#sequence + 1) return false;
+    if (!sameChecksum(frame.previous, this.#last) && !this.#holes.beginsAnew(frame.firstSequence)) return false;
     if (!this.#load(this.#offset, FRAME_HEADER_BYTES + frame.bodyBytes)) return false;
     const at = this.#offset - this.#start;
     if (!verifyFrameBody(this.#buffer, at, frame, hasher, number)) return false;
-    this.#sequence = frame.firstSequence + frame.count - 1;
+    this.#sequence = this.#holes.skip(frame.firstSequence + frame.count) - 1;
     this.#timestampNs = this.#lastTimestamp(at + FRAME_HEADER_BYTES, frame.bodyBytes);
     this.#last = frame.checksum;
     this.#unsure.push({ offset: this.#offset, lastSequence: this.#sequence });

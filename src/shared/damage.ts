@@ -1,5 +1,6 @@
 /** The errors of what is on the disk: damage, and formats of other programs. */
 import { LOG_FILES_HINT } from './format/file-names.js';
+import type { Hole } from './holes.js';
 import { KeeperError } from './portable/errors.js';
 
 /** Bytes that were durable and do not verify. */
@@ -16,6 +17,21 @@ export function corrupt(
     lastSequence: range.lastSequence ?? 0,
     hint: LOG_FILES_HINT,
   });
+}
+
+/** A sequence of a hole: what it named was lost, and a repair has said so. */
+export function givenUp(file: string, [firstSequence, lastSequence]: Hole): KeeperError {
+  return new KeeperError(
+    'ERR_CORRUPT',
+    `sequences ${firstSequence} to ${lastSequence} were lost: a repair gave them up`,
+    {
+      file,
+      offset: 0,
+      firstSequence,
+      lastSequence,
+      hint: 'What the repair could not keep is in a file of its own, whose name ends in .damaged.',
+    },
+  );
 }
 
 export function unsupported(file: string, found: string, supported: number): KeeperError {

@@ -214,10 +214,15 @@ function syncNameOf(storage: Storage, dir: string): void {
 
 /** A whole file, which must be small. */
 export function readFile(storage: Storage, file: string): Buffer {
+  return readRange(storage, file, 0, Number.POSITIVE_INFINITY);
+}
+
+/** A part of a file, which must be small; less where the file ends before. */
+export function readRange(storage: Storage, file: string, offset: number, length: number): Buffer {
   const handle = storage.openRead(file);
   try {
-    const bytes = Buffer.alloc(storage.size(handle));
-    return bytes.subarray(0, storage.read(handle, bytes, 0));
+    const bytes = Buffer.alloc(Math.max(0, Math.min(length, storage.size(handle) - offset)));
+    return bytes.subarray(0, storage.read(handle, bytes, offset));
   } finally {
     storage.close(handle);
   }

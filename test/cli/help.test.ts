@@ -15,6 +15,7 @@ const COMMANDS = [
   'info',
   'stats',
   'verify',
+  'repair',
   'export',
   'bench',
   'doctor',

@@ -89,7 +89,7 @@ function outcomeOf(error: KeeperError, command: string): [ExitCode, string] {
     case 'ERR_LOCKED':
       return [EXIT.locked, 'tail -f'];
     case 'ERR_CORRUPT':
-      return [EXIT.corrupt, 'verify --deep'];
+      return [EXIT.corrupt, command === 'verify' ? 'repair --dry-run' : 'verify --deep'];
     case 'ERR_DEGRADED':
     case 'ERR_BACKPRESSURE':
     case 'ERR_RATE_LIMITED':

@@ -1,9 +1,10 @@
 /** `keeperlog info`: what the store is and holds. */
 import type { Command } from 'commander';
 import { parseOptions } from '../../shared/options.js';
+import type { SequenceRange } from '../../shared/portable/log.js';
 import type { StoreStats } from '../index.js';
 import { makeCommand, onRun, withStore } from './command.js';
-import { bytesText, countText, data, table, toJson } from './output.js';
+import { bytesText, countText, data, rangeText, table, toJson } from './output.js';
 
 export function infoCommand(): Command {
   const command = makeCommand('info', 'Tell what the store is, how far it is durable, and what it takes.', [
@@ -25,6 +26,7 @@ export function infoCommand(): Command {
         lastTime: last?.time.toISOString() ?? null,
         segments: stats.segments,
         bytes: stats.bytes,
+        holes: stats.holes,
         // Whether the last writer closed it. Beside a live writer that is still to come.
         clean: stats.recovery.clean,
         budgets: budgetsOf(stats),
@@ -49,6 +51,7 @@ interface Info {
   readonly lastTime: string | null;
   readonly segments: number;
   readonly bytes: number;
+  readonly holes: readonly SequenceRange[];
   readonly clean: boolean;
   readonly budgets: Readonly<Record<string, number>>;
 }
@@ -62,6 +65,7 @@ function infoText(info: Info): string {
     ['durable', `${countText(info.durable)} events`],
     ['last event', info.lastId === null ? 'none' : `${info.lastId} at ${info.lastTime}`],
     ['segments', `${info.segments}, ${bytesText(info.bytes)}`],
+    ...info.holes.map((hole) => ['lost', `${rangeText(hole)}, given up by a repair`] as const),
     ['recovery', info.clean ? 'closed by its last writer' : 'open in a writer, or to be recovered by the next one'],
     ['budgets', budgets.join(', ')],
   ]);

@@ -14,6 +14,7 @@ import { infoCommand } from './info.js';
 import { ingestCommand } from './ingest.js';
 import { endOnClosedPipe, tellFailure } from './output.js';
 import { readCommand } from './read.js';
+import { repairCommand } from './repair.js';
 import { statsCommand } from './stats.js';
 import { streamsCommand } from './streams.js';
 import { tailCommand } from './tail.js';
@@ -39,6 +40,7 @@ const COMMANDS = [
   infoCommand,
   statsCommand,
   verifyCommand,
+  repairCommand,
   exportCommand,
   benchCommand,
   doctorCommand,

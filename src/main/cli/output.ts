@@ -1,5 +1,6 @@
 /** Data to stdout, everything else to stderr. */
 import type { RecordedEvent } from '../../shared/portable/events.js';
+import type { SequenceRange } from '../../shared/portable/log.js';
 import { codeOf, EXIT, type Failure } from './failure.js';
 
 /** Where terminals are narrower, or unknown. Unit: columns. */
@@ -93,6 +94,10 @@ export function bytesText(bytes: number): string {
 
 export function countText(count: number): string {
   return Math.round(count).toLocaleString('en-US');
+}
+
+export function rangeText({ firstSequence, lastSequence }: SequenceRange): string {
+  return firstSequence === lastSequence ? `sequence ${firstSequence}` : `sequences ${firstSequence} to ${lastSequence}`;
 }
 
 /** Lines of a name and a value, one below the other. */

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { VerifyReport } from '../index.js';
 import { interruptible, makeCommand, onRun, withStore } from './command.js';
 import { EXIT, Refusal } from './failure.js';
-import { bytesText, countText, data, printable, toJson } from './output.js';
+import { bytesText, countText, data, printable, rangeText, toJson } from './output.js';
 import { progressLine } from './progress-line.js';
 
 export function verifyCommand(): Command {
@@ -30,14 +30,15 @@ export function verifyCommand(): Command {
     if (report.ok) return;
     const found = `${report.problems.length} problem${report.problems.length === 1 ? '' : 's'}`;
     const what = `the log does not verify: ${found}; keep a copy of the directory before anything else`;
-    throw new Refusal(EXIT.corrupt, what, 'info', { code: 'ERR_CORRUPT' });
+    throw new Refusal(EXIT.corrupt, what, 'repair --dry-run', { code: 'ERR_CORRUPT' });
   });
 }
 
-export function verifyText({ ok, segments, events, bytes, problems }: VerifyReport): string {
+export function verifyText({ ok, segments, events, bytes, holes, problems }: VerifyReport): string {
   const summary = `${ok ? 'ok' : 'NOT OK'}: ${countText(events)} events, ${segments} segments, ${bytesText(bytes)}`;
   const lines = problems.map(({ code, message, file, offset }) =>
     printable(`${code} ${file}${offset === undefined ? '' : ` at ${offset}`}: ${message}`),
   );
-  return [summary, ...lines].join('\n');
+  const given = holes.map((hole) => `a repair gave up ${rangeText(hole)}`);
+  return [summary, ...given, ...lines].join('\n');
 }

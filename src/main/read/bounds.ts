@@ -97,10 +97,15 @@ async function firstAtOrAfter(records: Records, durable: number, timestampNs: bi
   let high = durable + 1;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const loading = records.load(middle, durable);
+    const present = records.holes.skip(middle);
+    if (present >= high) {
+      high = middle;
+      continue;
+    }
+    const loading = records.load(present, durable);
     const run = loading instanceof Promise ? await loading : loading;
-    if (recordTimestampNs(run.memory.view, run.at(middle)) >= timestampNs) high = middle;
-    else low = middle + 1;
+    if (recordTimestampNs(run.memory.view, run.at(present)) >= timestampNs) high = middle;
+    else low = present + 1;
   }
   return low;
 }

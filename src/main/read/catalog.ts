@@ -92,6 +92,11 @@ export class Catalog {
     return this.#segments[low - 1];
   }
 
+  /** The file that a sequence is in, or would be. */
+  fileOf(sequence: number): string {
+    return this.find(sequence)?.file ?? this.#dir;
+  }
+
   /** The last sequence of a segment, if nothing above `durable` is to be read. */
   lastSequenceOf(segment: Segment, durable: number): number {
     const next = this.#segments[this.#segments.indexOf(segment) + 1];

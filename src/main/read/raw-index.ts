@@ -91,6 +91,11 @@ export class RawIndex {
     }
   }
 
+  /** Leave out sequences that are not there. */
+  skipTo(sequence: number): void {
+    for (; this.#next < sequence; this.#next++) this.bytes += this.#offsets.push(this.#end);
+  }
+
   /** Where a record begins in the segment's file, by its place in the segment. Unit: bytes. */
   offsetAt(ordinal: number): number {
     return this.#offsets.at(ordinal);
@@ -218,6 +223,11 @@ export class RawIndexes {
     this.#indexes.set(segment.number, index);
     while (index.nextSequence <= lastSequence) {
       checkAbort();
+      const present = this.#records.holes.skip(index.nextSequence);
+      if (present > index.nextSequence) {
+        index.skipTo(Math.min(present, lastSequence + 1));
+        continue;
+      }
       const run = await this.#records.catalog.load(index.nextSequence, lastSequence);
       // Another query may have gone on meanwhile.
       if (index.nextSequence >= run.firstSequence) index.add(run, lastSequence);

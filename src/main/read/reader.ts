@@ -1,5 +1,6 @@
 /** The reads of the portable interface. */
 import { recordTimestampNs } from '../../shared/format/record.js';
+import type { Hole } from '../../shared/holes.js';
 import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { Head, ReadOptions, ReadStreamOptions, StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
@@ -17,6 +18,8 @@ const STREAM_OPTIONS = ['fromRevision', 'toRevision', 'direction', 'limit', 'sig
 const STREAMS_OPTIONS = ['prefix', 'limit', 'after', 'signal'];
 
 type Event = RecordedEvent<any>;
+
+type OnHole = (hole: Hole) => void;
 
 /** The last durable sequence of a stream, 0 where it has none; undefined where only a search can tell. */
 export type LastOfStream = (stream: string, durable: number) => number | undefined;
@@ -60,10 +63,11 @@ export class Reader {
     this.#check();
     if (stream !== undefined) checkStream(stream);
     const durable = this.#records.durable();
-    if (durable === 0) return undefined;
+    const sequence = this.#records.holes.skipBack(durable);
+    if (sequence < this.#records.floor) return undefined;
     if (stream === undefined) {
-      const memory = await this.#records.loadOne(durable, durable);
-      return { sequence: durable, id: idOf(this.#records, durable, recordTimestampNs(memory.view, 0)) };
+      const memory = await this.#records.loadOne(sequence, durable);
+      return { sequence, id: idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) };
     }
     const last = await this.#findLast(stream, durable);
     if (last === undefined) return undefined;
@@ -74,7 +78,7 @@ export class Reader {
     this.#check();
     const selectors = parseSelectors(selector);
     checkReadOptions(options, READ_OPTIONS);
-    return new PulledRows(() => this.#read(selectors, options));
+    return new PulledRows((onHole) => this.#read(selectors, options, onHole));
   }
 
   readStream(stream: string, options: ReadStreamOptions = {}): PulledRows<Event> {
@@ -86,7 +90,7 @@ export class Reader {
       if (revision === undefined || (Number.isSafeInteger(revision) && revision >= 0)) continue;
       throw invalidQuery(name, 'must be a revision, zero or more');
     }
-    return new PulledRows(() => this.#readStream(stream, options));
+    return new PulledRows((onHole) => this.#readStream(stream, options, onHole));
   }
 
   streams(options: StreamsOptions = {}): PulledRows<StreamInfo> {
@@ -100,14 +104,14 @@ export class Reader {
     return new PulledRows(() => listStreams(this.#records, this.#indexes, options));
   }
 
-  async *#read(selectors: readonly ParsedSelector[], options: ReadOptions): Batches<Event> {
+  async *#read(selectors: readonly ParsedSelector[], options: ReadOptions, onHole: OnHole): Batches<Event> {
     this.#check();
     const records = this.#records;
     const durable = records.durable();
     const range = await resolveRange(records, durable, options);
     const { limit = Number.POSITIVE_INFINITY, signal } = options;
     let position = 0;
-    const batches = search({ records, indexes: this.#indexes, durable, range, selectors, limit, signal });
+    const batches = search({ records, indexes: this.#indexes, durable, range, selectors, limit, signal, onHole });
     for (let next = await batches.next(); ; next = await batches.next()) {
       if (next.done === true) {
         if (range.direction === 'backwards') return range.high;
@@ -120,7 +124,7 @@ export class Reader {
     }
   }
 
-  async *#readStream(stream: string, options: ReadStreamOptions): Batches<Event> {
+  async *#readStream(stream: string, options: ReadStreamOptions, onHole: OnHole): Batches<Event> {
     this.#check();
     const records = this.#records;
     const durable = records.durable();
@@ -136,7 +140,17 @@ export class Reader {
     // Revisions are gapless: with so many of them the search is over.
     const wanted = Math.min(limit, highest - lowest + 1);
     const revisions = fromRevision === undefined && toRevision === undefined ? undefined : { lowest, highest };
-    const query = { records, indexes: this.#indexes, durable, range, selectors, limit: wanted, signal, revisions };
+    const query = {
+      records,
+      indexes: this.#indexes,
+      durable,
+      range,
+      selectors,
+      limit: wanted,
+      signal,
+      revisions,
+      onHole,
+    };
     let left = limit;
     for await (const batch of search(query)) {
       left -= batch.rows.length;

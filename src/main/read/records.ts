@@ -1,5 +1,9 @@
 /** Where readers get records from: the tail cache, or the segments. Knows how far the log is durable. */
+
+import { givenUp } from '../../shared/damage.js';
+import type { Manifest } from '../../shared/format/manifest.js';
 import { type Memory, memoryOf, recordLength } from '../../shared/format/record.js';
+import { Holes } from '../../shared/holes.js';
 import type { Catalog, Segment } from './catalog.js';
 import type { Run } from './run.js';
 import type { TailCache } from './tail-cache.js';
@@ -16,16 +20,18 @@ export class Records {
   readonly catalog: Catalog;
   readonly seed: number;
   readonly nodeId: string;
+  readonly holes: Holes;
   readonly #tail: TailCache;
   readonly #horizon: Horizon;
 
   /** @param seed of the store's record checksums */
-  constructor(catalog: Catalog, tail: TailCache, horizon: Horizon, seed: number, nodeId: string) {
+  constructor(catalog: Catalog, tail: TailCache, horizon: Horizon, seed: number, manifest: Manifest) {
     this.catalog = catalog;
     this.#tail = tail;
     this.#horizon = horizon;
     this.seed = seed;
-    this.nodeId = nodeId;
+    this.nodeId = manifest.nodeId;
+    this.holes = new Holes(manifest.holes);
   }
 
   /** The last durable sequence, every segment up to it being in the catalog. */
@@ -53,8 +59,13 @@ export class Records {
     return this.#tail.load(sequence) ?? this.catalog.loadSync(sequence, durable);
   }
 
-  /** One record, in memory that nobody else changes. */
+  /**
+   * One record, in memory that nobody else changes.
+   * @throws ERR_CORRUPT, also for a sequence that a repair gave up; ERR_STORAGE
+   */
   async loadOne(sequence: number, durable: number): Promise<Memory> {
+    const hole = this.holes.at(sequence);
+    if (hole !== undefined) throw givenUp(this.catalog.fileOf(sequence), hole);
     const run = this.#tail.load(sequence);
     if (run === undefined) return this.catalog.loadRecord(sequence, durable, this.seed);
     const at = run.at(sequence);

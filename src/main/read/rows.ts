@@ -1,6 +1,7 @@
 /** What a read returns: rows that are pulled, batch by batch. */
+import type { Hole } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import type { Rows } from '../../shared/portable/log.js';
+import type { Rows, SequenceRange } from '../../shared/portable/log.js';
 
 /** Some rows, and the position once they are handed out. */
 export interface Batch<T> {
@@ -13,13 +14,18 @@ export interface Batch<T> {
 export type Batches<T> = AsyncGenerator<Batch<T>, number, void>;
 
 export class PulledRows<T> implements Rows<T> {
-  readonly #open: () => Batches<T>;
+  readonly #open: (onHole: (hole: Hole) => void) => Batches<T>;
+  readonly #holes: Hole[] = [];
   #used = false;
   #position = 0;
 
-  /** @param open called at the first pull */
-  constructor(open: () => Batches<T>) {
+  /** @param open called at the first pull; tells of each hole that it passes over */
+  constructor(open: (onHole: (hole: Hole) => void) => Batches<T>) {
     this.#open = open;
+  }
+
+  get holes(): readonly SequenceRange[] {
+    return this.#holes.map(([firstSequence, lastSequence]) => ({ firstSequence, lastSequence }));
   }
 
   get position(): number {
@@ -61,7 +67,7 @@ export class PulledRows<T> implements Rows<T> {
       });
     }
     this.#used = true;
-    const batches = this.#open();
+    const batches = this.#open((hole) => this.#holes.push(hole));
     try {
       for (;;) {
         const next = await batches.next();

@@ -1,5 +1,6 @@
 /** Reading a range of the log in batches: every record that matches, in order, forwards or backwards. */
 import { type Memory, recordLength, recordRevision } from '../../shared/format/record.js';
+import type { Hole } from '../../shared/holes.js';
 import { aborted } from '../../shared/portable/errors.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import { matches, type ParsedSelector } from '../../shared/portable/selector.js';
@@ -30,6 +31,8 @@ export interface Search {
   readonly selectors: readonly ParsedSelector[];
   readonly limit: number;
   readonly signal: AbortSignal | undefined;
+  /** Told of each hole in the range once the read has come to it. */
+  readonly onHole: (hole: Hole) => void;
   /** Where the selector is a single stream: the revisions that are wanted, both inclusive. */
   readonly revisions?: { readonly lowest: number; readonly highest: number } | undefined;
 }
@@ -38,10 +41,9 @@ type Event = RecordedEvent<any>;
 
 /** The matching events of the range, in batches; ends early at the limit. Returns whether the whole range was seen. */
 export async function* search(query: Search): AsyncGenerator<Batch<Event>, boolean, void> {
-  const { range, records, durable } = query;
   let left = query.limit;
   if (left === 0) return false;
-  for (const [segment, low, high] of segmentsOf(records, range, durable)) {
+  for (const [segment, low, high] of segmentsOf(query)) {
     for await (const batch of searchSegment(query, segment, low, high)) {
       const rows = batch.length > left ? batch.slice(0, left) : batch;
       left -= rows.length;
@@ -52,18 +54,22 @@ export async function* search(query: Search): AsyncGenerator<Batch<Event>, boole
   return true;
 }
 
-/** The segments of a range with the part of it that each holds, in the order of reading. */
-function* segmentsOf(
-  records: Records,
-  { low, high, direction }: Range,
-  durable: number,
-): Generator<[Segment, number, number]> {
+/** The segments of a range with the parts of it that each holds, in the order of reading. */
+function* segmentsOf({ records, range, durable, onHole }: Search): Generator<[Segment, number, number]> {
+  const { low, high, direction } = range;
   const forwards = direction === 'forwards';
   for (let next = forwards ? low : high; next >= low && next <= high; ) {
+    const hole = records.holes.at(next);
+    if (hole !== undefined) {
+      onHole([Math.max(low, hole[0]), Math.min(high, hole[1])]);
+      next = forwards ? hole[1] + 1 : hole[0] - 1;
+      continue;
+    }
+    const [from, to] = records.holes.around(next);
     const segment = records.catalog.find(next);
     if (segment === undefined) return;
-    const first = Math.max(low, segment.firstSequence);
-    const last = Math.min(high, records.catalog.lastSequenceOf(segment, durable));
+    const first = Math.max(low, from, segment.firstSequence);
+    const last = Math.min(high, to, records.catalog.lastSequenceOf(segment, durable));
     yield [segment, first, last];
     next = forwards ? last + 1 : first - 1;
   }
@@ -87,7 +93,7 @@ async function* searchSegment(query: Search, segment: Segment, low: number, high
   yield* readThrough(query, sequences(low, high, range.direction), checkAbort);
 }
 
-/** Of the ascending candidates, those whose revisions are wanted: a stream's revisions are gapless. */
+/** Of the ascending candidates, those whose revisions are wanted: a stream's revisions are gapless as appended. */
 async function narrowed(
   { records, revisions }: Search,
   segment: Segment,
@@ -95,7 +101,8 @@ async function narrowed(
   candidates: Uint32Array,
 ): Promise<Uint32Array> {
   const first = candidates[0];
-  if (first === undefined || revisions === undefined) return candidates;
+  // Where events were given up, revisions may be missing too: then each record is looked at.
+  if (first === undefined || revisions === undefined || records.holes.list.length > 0) return candidates;
   const { lowest, highest } = revisions;
   const offset = index.offsetAt(first);
   const memory = await records.loadSpan(segment, offset, index.endAt(first));

@@ -10,7 +10,9 @@ import { decodePayload, PAYLOAD } from '../../shared/format/payload.js';
 import {
   type Memory,
   memoryOf,
+  recordDataBytes,
   recordDataCodec,
+  recordDataStart,
   recordLength,
   recordRevision,
   recordSchemaVersion,
@@ -94,9 +96,9 @@ class StoredEvent {
 
   get data(): unknown {
     if (this.#data === UNREAD) {
-      const { data, end } = this.#header.parts;
-      const codec = recordDataCodec(this.#memory.view, 0);
-      this.#data = decodePayload(codec, this.#memory.bytes.subarray(data, end));
+      const { bytes, view } = this.#memory;
+      const start = recordDataStart(view, 0);
+      this.#data = decodePayload(recordDataCodec(view, 0), bytes, start, start + recordDataBytes(view, 0));
     }
     return this.#data;
   }
@@ -109,10 +111,7 @@ class StoredEvent {
       if (session !== undefined) this.#metadata.session = session;
       if (correlationId !== undefined) this.#metadata.correlationId = correlationId;
       if (parts.metadata !== parts.data) {
-        Object.assign(
-          this.#metadata,
-          decodePayload(PAYLOAD.msgpack, this.#memory.bytes.subarray(parts.metadata, parts.data)),
-        );
+        Object.assign(this.#metadata, decodePayload(PAYLOAD.msgpack, this.#memory.bytes, parts.metadata, parts.data));
       }
     }
     return this.#metadata;

@@ -99,6 +99,8 @@ async function* scanStreams(
 ): AsyncGenerator<StreamRange> {
   for (let next = firstSequence; next <= lastSequence; ) {
     checkAbort();
+    next = records.holes.skip(next);
+    if (next > lastSequence) return;
     const run = await records.catalog.load(next, lastSequence);
     const end = Math.min(run.lastSequence, lastSequence);
     for (; next <= end; next++) {

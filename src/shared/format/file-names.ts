@@ -7,6 +7,7 @@
  *     keeperlog.heads                checkpoint of stream heads and idempotency keys
  *     segment-0000000001.log         the log, in segments numbered from 1
  *     segment-0000000001.3.torn      a torn tail that epoch 3 set aside
+ *     segment-0000000001.log.3.damaged   what a repair has replaced; also of the manifest
  *     *.tmp                          being written, to be renamed; removed when the store is opened
  */
 export const MANIFEST_FILE = 'keeperlog.manifest';
@@ -16,6 +17,7 @@ export const HEADS_FILE = 'keeperlog.heads';
 export const TEMPORARY = '.tmp';
 
 const SEGMENT = /^segment-([0-9]{10})\.log$/;
+const DAMAGED = /^.+\.[0-9]+\.damaged$/;
 const TORN = /^segment-[0-9]{10}\.[0-9]+\.torn$/;
 
 export function segmentFile(number: number): string {
@@ -32,10 +34,19 @@ export function tornFile(segment: number, epoch: number): string {
   return `segment-${String(segment).padStart(10, '0')}.${epoch}.torn`;
 }
 
+/** The name under which a repair keeps a file that it replaces. */
+export function damagedFile(file: string, epoch: number): string {
+  return `${file}.${epoch}.damaged`;
+}
+
+export function isDamagedFile(file: string): boolean {
+  return DAMAGED.test(file);
+}
+
 export function isTornFile(file: string): boolean {
   return TORN.test(file);
 }
 
 /** What to do where the log does not verify. */
 export const LOG_FILES_HINT =
-  'Nothing was changed. Copy the directory, open it with readOnly to read what is intact, and run `keeperlog verify`.';
+  'Nothing was changed. Copy the directory, read what is intact with readOnly, and look at `keeperlog repair --dry-run`.';

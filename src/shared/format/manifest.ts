@@ -4,6 +4,7 @@
  *
  * The members of the JSON object are those of {@link Manifest}. A reader refuses a higher `format`.
  */
+import type { Hole } from '../holes.js';
 import { crc32 } from './checksum.js';
 
 export const MANIFEST_FORMAT = 1;
@@ -27,8 +28,11 @@ export interface Manifest {
   readonly lastSegment: number;
   /** The retention floor: the lowest sequence there is. */
   readonly floor: number;
-  /** Ranges that a repair gave up, inclusive. Their sequences are never used again. */
-  readonly holes: readonly (readonly [number, number])[];
+  /**
+   * What a repair gave up, see {@link Hole}: ascending ranges whose sequences are never used again. Of no sequences where
+   * the frames before and behind do not follow each other, though nothing is missing.
+   */
+  readonly holes: readonly Hole[];
 }
 
 export function encodeManifest(manifest: Manifest): Buffer {

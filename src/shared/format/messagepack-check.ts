@@ -16,20 +16,23 @@ const TIMESTAMP = 0xff; // extension type -1 as a byte
  * @returns whether it holds bytes or timestamps, which only the reference codec decodes as documented
  * @throws Error where it is anything else
  */
-export function checkMessagePack(bytes: Uint8Array): boolean {
-  const scan = new Scan(bytes);
+export function checkMessagePack(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
+  const scan = new Scan(bytes, start, end);
   scan.value(0);
-  if (scan.at !== bytes.length) throw new Error(`MessagePack ends at byte ${scan.at} of ${bytes.length}`);
+  if (scan.at !== end) throw new Error(`MessagePack ends at byte ${scan.at} of ${end}`);
   return scan.rare;
 }
 
 class Scan {
-  at = 0;
+  at: number;
   rare = false;
   readonly #bytes: Uint8Array;
+  readonly #end: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, start: number, end: number) {
     this.#bytes = bytes;
+    this.at = start;
+    this.#end = end;
   }
 
   value(depth: number): void {
@@ -109,8 +112,8 @@ class Scan {
   /** Each member takes a byte at least. */
   #claim(members: number, depth: number): void {
     if (depth >= MAX_DEPTH) throw new Error(`MessagePack is nested deeper than ${MAX_DEPTH} at byte ${this.at}`);
-    if (members > this.#bytes.length - this.at) {
-      throw new Error(`MessagePack claims ${members} members at byte ${this.at} of ${this.#bytes.length}`);
+    if (members > this.#end - this.at) {
+      throw new Error(`MessagePack claims ${members} members at byte ${this.at} of ${this.#end}`);
     }
   }
 
@@ -126,7 +129,7 @@ class Scan {
 
   #skip(length: number): void {
     this.at += length;
-    if (this.at > this.#bytes.length) throw new Error(`MessagePack is cut off at byte ${this.#bytes.length}`);
+    if (this.at > this.#end) throw new Error(`MessagePack is cut off at byte ${this.#end}`);
   }
 
   #byte(): number {

@@ -75,21 +75,28 @@ export class PayloadWriter {
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 const reference = new Decoder({ useBigInt64: true });
 
+/** What is unpacked of some bytes: a part of the same buffer again and again costs less than a buffer for each. */
+const part = { start: 0, end: 0 };
+
 /**
  * The value of a payload, which shares no memory with the bytes. They have been verified before; what they claim of
  * lengths and depth is checked here.
+ * @param start where the payload begins, and ends
  * @throws Error where the bytes are not what the codec says
  */
-export function decodePayload(codec: number, bytes: Buffer): unknown {
+export function decodePayload(codec: number, bytes: Buffer, start = 0, end = bytes.length): unknown {
   switch (codec) {
     case PAYLOAD.none:
       return null;
     case PAYLOAD.msgpack:
-      return checkMessagePack(bytes) ? reference.decode(new Uint8Array(bytes)) : unpackr.unpack(bytes);
+      if (checkMessagePack(bytes, start, end)) return reference.decode(new Uint8Array(bytes.subarray(start, end)));
+      part.start = start;
+      part.end = end;
+      return unpackr.unpack(bytes, part);
     case PAYLOAD.json:
-      return JSON.parse(bytes.toString('utf8'));
+      return JSON.parse(bytes.toString('utf8', start, end));
     case PAYLOAD.bytes:
-      return new Uint8Array(bytes);
+      return new Uint8Array(bytes.subarray(start, end));
     default:
       throw new Error(`no such data codec: ${codec}`);
   }

@@ -172,6 +172,18 @@ export function recordDataCodec(view: DataView, at: number): number {
   return view.getUint8(at + 10);
 }
 
+/** Where a record's data begins; it takes {@link recordDataBytes}. */
+export function recordDataStart(view: DataView, at: number): number {
+  const names = view.getUint16(at + 14, true) + view.getUint16(at + 44, true);
+  const labels = view.getUint16(at + 46, true) + view.getUint16(at + 48, true) + view.getUint16(at + 50, true);
+  const rest = view.getUint16(at + 52, true) + view.getUint16(at + 54, true) + view.getUint32(at + 56, true);
+  return at + RECORD_HEADER_BYTES + names + labels + rest;
+}
+
+export function recordDataBytes(view: DataView, at: number): number {
+  return view.getUint32(at + 60, true);
+}
+
 /** Where a record's parts begin. Bytes from the beginning of the memory; absent parts are empty. */
 export interface RecordParts {
   readonly stream: number;

@@ -119,6 +119,14 @@ export interface Rows<T> extends AsyncIterable<T> {
    * and at the end that of the last durable event, matching or not. Backwards, it is where the reading began.
    */
   readonly position: number;
+  /** What was passed over so far because it is lost: ranges in the log that a repair gave up, whatever was in them. */
+  readonly holes: readonly SequenceRange[];
+}
+
+/** Places in the store, both inclusive. */
+export interface SequenceRange {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
 }
 
 /** A stream's or the log's last durable event. */

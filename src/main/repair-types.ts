@@ -1,0 +1,46 @@
+/** What a user says to a repair, and what it tells. */
+import type { SequenceRange } from '../shared/portable/log.js';
+
+/** How to repair, and who is told. */
+export interface RepairOptions {
+  /** Only look, and report what would be done. Default false. */
+  readonly dryRun?: boolean;
+  /** Ends the repair with ERR_ABORTED; until the old files are replaced nothing is changed. */
+  readonly signal?: AbortSignal;
+  /** Called after each segment that was looked at, on the caller's thread. */
+  readonly onProgress?: (progress: RepairProgress) => void;
+}
+
+/** Which store to repair, and how. */
+export interface RepairStoreOptions extends RepairOptions {
+  /** The store's directory. */
+  readonly dir: string;
+  /** The store's node id, wanted where the manifest is lost, which alone knows it: the third part of any event's id. */
+  readonly nodeId?: string;
+}
+
+/** How far the look at the log is, which takes most of the time. */
+export interface RepairProgress {
+  /** Segments looked at. */
+  readonly segments: number;
+  /** Their bytes. */
+  readonly bytes: number;
+}
+
+/** What a repair found and did. */
+export interface RepairReport {
+  /** Whether there was anything to repair. A torn end is not: the next opening sets it aside. */
+  readonly damaged: boolean;
+  /** Whether it was repaired: false without damage, and for a dry run. */
+  readonly repaired: boolean;
+  /** Segments of the log. */
+  readonly segments: number;
+  /** Files that were written anew, or would be. */
+  readonly rewritten: readonly string[];
+  /** The old files under their new names; empty for a dry run. */
+  readonly kept: readonly string[];
+  /** Events that were taken one by one out of what does not verify as a whole. */
+  readonly salvaged: number;
+  /** Sequences that are given up now, of which nothing is left that verifies. */
+  readonly lost: readonly SequenceRange[];
+}

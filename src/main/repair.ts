@@ -1,0 +1,189 @@
+/**
+ * Repair: what is left of a damaged log is put together again, and what is not left is given up, and said so. Nothing is
+ * thrown away: the files that it replaces stay beside the log. Interrupted and repeated it comes to the same end, as the
+ * manifest, which names what was given up, is replaced last.
+ */
+import path from 'node:path';
+import {
+  damagedFile,
+  HEADS_FILE,
+  MANIFEST_FILE,
+  segmentFile,
+  TEMPORARY,
+  WATERMARK_FILE,
+} from '../shared/format/file-names.js';
+import { NO_FRAME } from '../shared/format/frame.js';
+import { encodeManifest, type Manifest } from '../shared/format/manifest.js';
+import { SEGMENT_HEADER_BYTES } from '../shared/format/segment.js';
+import { encodeWatermark, WATERMARK_FILE_BYTES, watermarkOffset } from '../shared/format/watermark.js';
+import { Holes } from '../shared/holes.js';
+import { invalid, refuseUnknown } from '../shared/options.js';
+import { aborted } from '../shared/portable/errors.js';
+import { replaceFile, type Storage } from '../shared/storage.js';
+import { identify } from './repair/identity.js';
+import { makePlan, type Plan, type SegmentPlan } from './repair/plan.js';
+import { type Before, copyFile, temporaryOf, writeSegment } from './repair/rewrite.js';
+import { type SurveyContext, surveyStore } from './repair/survey.js';
+import type { RepairOptions, RepairReport, RepairStoreOptions } from './repair-types.js';
+import { type Runtime, threadRuntime } from './runtime.js';
+
+/**
+ * Repair a store that is open nowhere. What verifies is kept, down to single events of a damaged group; sequences of which
+ * nothing is left become holes, which reads report and which are never used again. Files that are replaced stay in the
+ * directory, with names that end in `.damaged`. The checkpoint of heads and keys is made anew at the next opening: a
+ * stream whose last events are lost goes on from the last one that is left, and keys of lost events are forgotten.
+ *
+ * A store without damage stays as it is, byte for byte; a torn end is left to the next opening.
+ * @param options the directory, or options with it
+ * @throws ERR_LOCKED where it is open for writing; ERR_NOT_FOUND where there is no store; ERR_INVALID_OPTIONS, also where
+ *   the manifest is lost and `nodeId` is not given; ERR_CORRUPT where nothing says which store this was; ERR_STORAGE;
+ *   ERR_UNSUPPORTED_FORMAT; ERR_ABORTED: the log is as it was then
+ */
+export function repairStore(options: string | RepairStoreOptions): Promise<RepairReport> {
+  return repairStoreOn(options, threadRuntime);
+}
+
+/** The same over another runtime: the seam for tests of crashes. */
+export async function repairStoreOn(options: string | RepairStoreOptions, runtime: Runtime): Promise<RepairReport> {
+  const { dir, nodeId, ...rest } = checked(typeof options === 'string' ? { dir: options } : options);
+  // Before the lock, which would make the directory.
+  await identify(runtime.storage, dir, nodeId);
+  const lock = runtime.lock(dir);
+  try {
+    return await repair(runtime.storage, dir, nodeId, rest);
+  } finally {
+    lock.release();
+  }
+}
+
+const KNOWN = { dir: true, nodeId: true, dryRun: true, signal: true, onProgress: true };
+
+function checked(options: RepairStoreOptions): RepairStoreOptions {
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a directory or an object');
+  refuseUnknown(options, KNOWN, '');
+  const { dir, dryRun, signal } = options;
+  if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
+  if (dryRun !== undefined && typeof dryRun !== 'boolean') throw invalid('dryRun', 'must be a boolean');
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'must be an AbortSignal');
+  return options;
+}
+
+async function repair(
+  storage: Storage,
+  dir: string,
+  nodeId: string | undefined,
+  { dryRun = false, signal, onProgress }: RepairOptions,
+): Promise<RepairReport> {
+  const identity = await identify(storage, dir, nodeId);
+  let [segments, bytes] = [0, 0];
+  const context: SurveyContext = {
+    storage,
+    dir,
+    identity,
+    holes: new Holes(identity.manifest.holes),
+    signal,
+    onSegment: (segmentBytes) => {
+      segments++;
+      bytes += segmentBytes;
+      onProgress?.({ segments, bytes });
+    },
+  };
+  const survey = await surveyStore(context);
+  const plan = await makePlan(context, survey);
+  const rewritten = plan.segments.filter(({ rewrite }) => rewrite);
+  const isNeeded =
+    identity.isNew ||
+    rewritten.length > 0 ||
+    plan.lost.length > 0 ||
+    plan.holes.length > identity.manifest.holes.length;
+  const repaired = isNeeded && !dryRun;
+  const kept = repaired ? await carryOut(context, plan) : [];
+  return {
+    damaged: isNeeded,
+    repaired,
+    segments: plan.segments.length,
+    rewritten: rewritten.map(({ number }) => path.join(dir, segmentFile(number))),
+    kept: kept.map((file) => path.join(dir, file)),
+    salvaged: plan.salvaged,
+    lost: plan.lost.map(([firstSequence, lastSequence]) => ({ firstSequence, lastSequence })),
+  };
+}
+
+/** Returns the names under which the old files are kept. */
+async function carryOut(context: SurveyContext, plan: Plan): Promise<string[]> {
+  const { storage, dir, identity, signal } = context;
+  const rewritten = plan.segments.filter(({ rewrite }) => rewrite);
+  let last: Before;
+  try {
+    last = await writeAll(context, plan);
+    if (signal?.aborted === true) throw aborted(signal, 'the repair');
+  } catch (error) {
+    for (const { number } of rewritten) {
+      const file = temporaryOf(dir, number);
+      if (storage.exists(file)) storage.remove(file);
+    }
+    throw error;
+  }
+  const kept: string[] = [];
+  const keep = (file: string): void => {
+    kept.push(freeName(storage, dir, file, identity.manifest.epoch));
+    copyFile(storage, path.join(dir, file), path.join(dir, kept.at(-1)!));
+  };
+  for (const { number, exists } of rewritten) if (exists) keep(segmentFile(number));
+  if (identity.isNew && storage.exists(path.join(dir, MANIFEST_FILE))) keep(MANIFEST_FILE);
+  // From here on every old file is there twice; a repair that is interrupted finds it under its other name.
+  storage.syncDir(dir);
+  for (const { number } of rewritten) storage.rename(temporaryOf(dir, number), path.join(dir, segmentFile(number)));
+  if (storage.exists(path.join(dir, HEADS_FILE))) storage.remove(path.join(dir, HEADS_FILE));
+  storage.syncDir(dir);
+  writeIdentity(context, plan, last);
+  return kept;
+}
+
+async function writeAll(context: SurveyContext, plan: Plan): Promise<Before> {
+  let before: Before = { endOffset: 0, lastFrame: NO_FRAME, lastTimestampNs: 0n };
+  for (const segment of plan.segments) {
+    if (context.signal?.aborted === true) throw aborted(context.signal, 'the repair');
+    before = segment.rewrite ? await writeSegment(context, segment, before) : endOf(segment, before);
+  }
+  return before;
+}
+
+/** The end of a segment that stays as it is. */
+function endOf({ header, parts }: SegmentPlan, before: Before): Before {
+  const last = parts.at(-1);
+  if (last?.kind === 'frames') {
+    const { end: endOffset, lastFrame, lastTimestampNs } = last.span;
+    return { endOffset, lastFrame, lastTimestampNs };
+  }
+  const lastFrame = header?.previous ?? before.lastFrame;
+  return { endOffset: SEGMENT_HEADER_BYTES, lastFrame, lastTimestampNs: before.lastTimestampNs };
+}
+
+/** A manifest of a new epoch that names what is given up, and a watermark that goes with it. */
+function writeIdentity({ storage, dir, identity }: SurveyContext, plan: Plan, last: Before): void {
+  const lastSegment = plan.segments.at(-1)?.number ?? 0;
+  const manifest: Manifest = {
+    ...identity.manifest,
+    epoch: identity.manifest.epoch + 1,
+    durableUpTo: plan.lastSequence,
+    lastSegment,
+    holes: plan.holes,
+  };
+  replaceFile(storage, dir, MANIFEST_FILE, [encodeManifest(manifest)]);
+  const turn = (identity.watermark?.turn ?? 0) + 1;
+  const file = Buffer.alloc(WATERMARK_FILE_BYTES);
+  const slot = file.subarray(watermarkOffset(turn));
+  const { epoch, durableUpTo: sequence } = manifest;
+  const watermark = { epoch, turn, sequence, segment: lastSegment, endOffset: last.endOffset, clean: false };
+  encodeWatermark(slot, new DataView(file.buffer, file.byteOffset + watermarkOffset(turn)), watermark, identity.hasher);
+  replaceFile(storage, dir, WATERMARK_FILE, [file]);
+}
+
+/** A name for a file that is kept, which no other has. */
+function freeName(storage: Storage, dir: string, file: string, epoch: number): string {
+  for (let number = epoch; ; number++) {
+    const name = damagedFile(file, number);
+    if (!storage.exists(path.join(dir, name)) && !storage.exists(path.join(dir, `${name}${TEMPORARY}`))) return name;
+  }
+}

@@ -1,0 +1,91 @@
+/** `keeperlog repair`, on a store whose disk has rotted. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { openStore, repairStore } from 'keeperlog';
+import { describe, expect, test } from 'vitest';
+import { emptyDir, run } from './keeperlog.js';
+
+/** A store of five events, the third of which does not verify any more. */
+async function rotten(): Promise<{ cwd: string; dir: string }> {
+  const cwd = emptyDir();
+  const dir = path.join(cwd, 'data');
+  const store = await openStore(dir);
+  for (let i = 1; i <= 5; i++) await store.append('a', { type: 'Said', data: `word ${i}` });
+  await store.close();
+  const file = path.join(dir, 'segment-0000000001.log');
+  const bytes = fs.readFileSync(file);
+  bytes[bytes.indexOf('word 3')]! ^= 1;
+  fs.writeFileSync(file, bytes);
+  return { cwd, dir };
+}
+
+describe('keeperlog repair', () => {
+  test('says that there is nothing to do', async () => {
+    const cwd = emptyDir();
+    await run(cwd, 'append', 'a', 'B');
+    expect(await run(cwd, 'repair')).toMatchObject({ code: 0, stdout: 'nothing to repair: 1 segment\n', stderr: '' });
+  });
+
+  test('is what verify leads to: it says first what would be lost, then does it, and the store goes on', async () => {
+    const { cwd, dir } = await rotten();
+    const found = await run(cwd, 'verify');
+    expect(found.code).toBe(5);
+    expect(found.stderr).toContain('try: keeperlog repair --dry-run');
+
+    const planned = await run(cwd, 'repair', '--dry-run');
+    expect(planned.code).toBe(5);
+    expect(planned.stdout).toMatch(/^damaged: 1 segment\nwould be written anew: .*\nwould be given up: sequence 3\n$/);
+    expect(planned.stderr).toContain('try: keeperlog repair\n');
+
+    const done = await run(cwd, 'repair', '--json');
+    expect(done.code).toBe(5);
+    expect(JSON.parse(done.stdout)).toMatchObject({ repaired: true, lost: [{ firstSequence: 3, lastSequence: 3 }] });
+    const [kept] = JSON.parse(done.stdout).kept as [string];
+    expect(fs.existsSync(path.join(cwd, kept))).toBe(true);
+
+    const verified = await run(cwd, 'verify', '--deep');
+    expect(verified).toMatchObject({ code: 0 });
+    expect(verified.stdout).toContain('a repair gave up sequence 3');
+    expect((await run(cwd, 'append', 'a', 'After')).code).toBe(0);
+    expect(
+      (await run(cwd, 'read')).stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => line.split(' ')[0]),
+    ).toEqual(['1', '2', '4', '5', '6']);
+    expect((await run(cwd, 'info')).stdout).toMatch(/^lost +sequence 3, given up by a repair$/m);
+    expect((await run(cwd, 'get', '3')).code).toBe(5);
+    expect(fs.readdirSync(dir).some((name) => name.endsWith('.damaged'))).toBe(true);
+  });
+
+  test('asks for the node id where the manifest is lost', async () => {
+    const { cwd, dir } = await rotten();
+    fs.rmSync(path.join(dir, 'keeperlog.manifest'));
+    const asked = await run(cwd, 'repair');
+    expect(asked.code).toBe(2);
+    expect(asked.stderr).toContain('nodeId must be given');
+    expect((await run(cwd, 'repair', '--node-id', 'b75278d71506')).code).toBe(5);
+    expect((await run(cwd, 'verify')).code).toBe(0);
+  });
+});
+
+describe('a store that is open', () => {
+  test('for writing refuses to be repaired, by itself and by others', async () => {
+    const { dir } = await rotten();
+    await repairStore(dir);
+    await using store = await openStore(dir);
+    await expect(store.repair()).rejects.toMatchObject({ code: 'ERR_INVALID_OPTIONS', path: 'readOnly' });
+    await expect(repairStore(dir)).rejects.toMatchObject({ code: 'ERR_LOCKED' });
+  });
+
+  test('for reading shows the repaired log afterwards', async () => {
+    const { dir } = await rotten();
+    await using store = await openStore({ dir, readOnly: true });
+    await expect(store.read().toArray()).rejects.toMatchObject({ code: 'ERR_CORRUPT', firstSequence: 3 });
+    expect(await store.repair()).toMatchObject({ repaired: true });
+    const rows = store.read();
+    expect((await rows.toArray()).map(({ sequence }) => sequence)).toEqual([1, 2, 4, 5]);
+    expect(rows.holes).toEqual([{ firstSequence: 3, lastSequence: 3 }]);
+    expect(store.stats().holes).toEqual(rows.holes);
+  });
+});
