@@ -26,7 +26,7 @@ async function known(): Promise<Map<string, readonly string[]>> {
     const { stdout: help } = await run('/', name, '--help');
     commands.set(
       name,
-      help.match(/^ +(-\w, )?--[a-z]+/gm)!.map((line) => line.slice(line.indexOf('--'))),
+      help.match(/^ +(-\w, )?--[a-z-]+/gm)!.map((line) => line.slice(line.indexOf('--'))),
     );
   }
   return commands;

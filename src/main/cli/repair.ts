@@ -13,11 +13,11 @@ export function repairCommand(): Command {
     [
       ['keeperlog repair --dry-run', 'what would be kept and what would be lost'],
       ['keeperlog repair', 'do it; the files that it replaces stay beside the log'],
-      ['keeperlog repair --node-id ID', 'where the manifest is lost: the third part of any event id'],
+      ['keeperlog repair --json', 'what was done, as JSON'],
     ],
   )
     .option('--dry-run', 'only look, and report what would be done')
-    .option('--node-id <id>', "the store's node id, where its manifest is lost");
+    .option('--node-id <id>', "the store's node id, where its manifest is lost: the third part of any event id");
   return onRun<{ dryRun?: true; nodeId?: string }>(command, async ({ dir, json, dryRun, nodeId }) => {
     const signal = interruptible('repair');
     const { repairStore } = await import('../index.js');
