@@ -57,8 +57,12 @@ export function storageError(error: unknown, syscall: string, file?: string): Ke
 /** A full disk, and a file that may not grow: space may come back. */
 const OUT_OF_SPACE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
+/** A sync that fails is final whatever it says: what it was about may be lost, and a second one would not tell. */
+const SYNCS: ReadonlySet<unknown> = new Set(['fdatasync', 'fsync']);
+
 export function isOutOfSpace(error: unknown): boolean {
-  return error instanceof KeeperError && OUT_OF_SPACE.has(Reflect.get(error, 'errno'));
+  if (!(error instanceof KeeperError) || SYNCS.has(Reflect.get(error, 'syscall'))) return false;
+  return OUT_OF_SPACE.has(Reflect.get(error, 'errno'));
 }
 
 /** The name of an errno. Node does not name them all: of EDQUOT it tells the number alone. */
@@ -68,6 +72,12 @@ function errnoName(error: unknown): string {
   const number = error instanceof Error ? Reflect.get(error, 'errno') : undefined;
   const found = Object.entries(os.constants.errno).find(([, value]) => value === -Number(number));
   return found?.[0] ?? 'EUNKNOWN';
+}
+
+/** The number of an errno's name, above 0. */
+export function errnoNumber(name: string): number {
+  const numbers: Readonly<Record<string, number>> = os.constants.errno;
+  return numbers[name] ?? os.constants.errno.EIO;
 }
 
 function guard<T>(syscall: string, call: () => T, file?: string): T {

@@ -64,6 +64,28 @@ async function appendSome(store: Store, count: number): Promise<string[]> {
 }
 
 describe('a single failure', () => {
+  for (const errno of ['EIO', 'ENOSPC']) {
+    it(`of the sync of a segment's name (${errno}) is final at the rotation into it: no second sync is asked`, async () => {
+      let failures = 0;
+      const { dir, store, begin } = await storeWith((call) =>
+        call === 'syncDir' && failures++ === 0 ? errno : undefined,
+      );
+      begin(); // the next one is that of segment 2, made ahead
+      const ids: string[] = [];
+      const error = await failure(
+        (async () => {
+          for (;;) ids.push(...(await store.append('a', event)).ids);
+        })(),
+      );
+      expect(error).toMatchObject({ code: 'ERR_STORAGE', errno, syscall: 'fsync' });
+      expect(store.stats().mode).toBe('failed');
+      expect(failures).toBe(1);
+      await store.close();
+      await expectWhole(await opened({ dir, segmentBytes: 65_536 }), [{ call: 'a', ids }]);
+      expect(ids).toHaveLength(3);
+    });
+  }
+
   it('to open the checkpoint that was just made stops nothing', async () => {
     let failures = 0;
     const { dir, store, begin } = await storeWith((call, file) => {

@@ -168,8 +168,10 @@ export class Writer {
     if (log.empty || now < this.#nextRotationMs) return;
     if (log.endAfter(group) <= segmentBytes && now - log.createdMs < segmentAgeMs) return;
     try {
-      const prepared = Atomics.load(this.#state.words, WORD.prepared) === log.number + 1;
-      this.#log = nextLogFile(this.#storage, dir, this.#recovered, log, prepared, segmentBytes, {
+      const prepared = Atomics.load(this.#state.words, WORD.prepared);
+      if (prepared < 0) throw storageError(Object.assign(new Error('made ahead'), { errno: prepared }), 'fsync', dir);
+      const isPrepared = prepared === log.number + 1;
+      this.#log = nextLogFile(this.#storage, dir, this.#recovered, log, isPrepared, segmentBytes, {
         firstSequence: this.#durable + 1,
         previousTimestampNs: this.#timestampNs,
         nowMs: now,
@@ -211,7 +213,7 @@ export class Writer {
     } catch (error) {
       const failure = asKeeperError(error);
       try {
-        if (!isOutOfSpace(failure) || Reflect.get(failure, 'syscall') === 'fdatasync') throw failure;
+        if (!isOutOfSpace(failure)) throw failure;
         this.#log.cutBack();
       } catch (final) {
         this.#fail(asKeeperError(final));
