@@ -86,6 +86,17 @@ describe('a single failure', () => {
     });
   }
 
+  it('for lack of space in the watermark file stops nothing: a full disk ends by itself', async () => {
+    const { dir, store, begin } = await storeWith((call, file) =>
+      call === 'write' && file === 'keeperlog.watermark' ? 'ENOSPC' : undefined,
+    );
+    begin();
+    const ids = await appendSome(store, 8);
+    expect(store.stats().mode).toBe('open');
+    await store.close();
+    await expectWhole(await opened({ dir, segmentBytes: 65_536 }), [{ call: 'a', ids }]);
+  });
+
   it('to open the checkpoint that was just made stops nothing', async () => {
     let failures = 0;
     const { dir, store, begin } = await storeWith((call, file) => {

@@ -153,10 +153,17 @@ export class Writer {
     this.#signals.endsAt(this.#log.number, this.#log.endOffset);
     this.#signals.durable(group.end.position);
     if (begins) this.#onBegun(this.#log.number);
+    this.#markProgress();
+  }
+
+  /** Note in the watermark what is durable. */
+  #markProgress(): void {
     try {
       this.#markDurable(false);
     } catch (error) {
-      this.#fail(asKeeperError(error));
+      const failure = asKeeperError(error);
+      // It only narrows what recovery has to guess. Where a file system writes every block anew, a full disk meets it too.
+      if (!isOutOfSpace(failure)) this.#fail(failure);
     }
   }
 
