@@ -110,4 +110,15 @@ describe('a single failure', () => {
     expect(failures).toBeGreaterThan(0);
     await expectWhole(await opened({ dir, segmentBytes: 65_536 }), [{ call: 'a', ids }]);
   });
+
+  it('to tell the size of a segment does not make closing fail, which has done its work', async () => {
+    const { dir, store, begin } = await storeWith((call, file) =>
+      call === 'openRead' && file.startsWith('segment-') ? 'EMFILE' : undefined,
+    );
+    const ids = await appendSome(store, 8);
+    expect(segmentsOf(dir).length).toBeGreaterThan(2);
+    begin();
+    await store.close();
+    await expectWhole(await opened({ dir, segmentBytes: 65_536 }), [{ call: 'a', ids }]);
+  });
 });
