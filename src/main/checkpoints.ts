@@ -115,7 +115,14 @@ export class Checkpoints {
   }
 
   #adopt(sequence: number): void {
-    const file = this.#parts.openFile();
+    let file: HeadsFile | undefined;
+    try {
+      file = this.#parts.openFile();
+    } catch (error) {
+      this.#parts.onFailure(error);
+      this.#abandon();
+      return;
+    }
     if (file?.header.sequence !== sequence) {
       // It was damaged in between. What it replaced is still open, and stays in use.
       file?.close();

@@ -93,7 +93,11 @@ function lockByKernel(file: string, native: NativeLock): Lock {
   }
   return {
     release() {
-      fs.ftruncateSync(fd);
+      try {
+        fs.ftruncateSync(fd);
+      } catch {
+        // What the file says is for people. The lock itself is the kernel's, and has to go.
+      }
       native.unlock(fd);
       fs.closeSync(fd);
     },

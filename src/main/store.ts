@@ -1,6 +1,6 @@
 /** Opening and closing a store, and the members that a user calls. */
 import { type Logger, parseOptions, type Settings, type StoreOptions } from '../shared/options.js';
-import { aborted, KeeperError } from '../shared/portable/errors.js';
+import { aborted, isKeeperError, KeeperError } from '../shared/portable/errors.js';
 import type { AnyEvents, NewEvent, RecordedEvent } from '../shared/portable/events.js';
 import type {
   Appended,
@@ -254,9 +254,19 @@ class EmbeddedStore<M extends object> implements Store<M> {
     try {
       if (this.#mode.kind === 'writing') await this.#mode.store.close();
       else this.#mode.store.records.catalog.close();
-      this.#last = this.#collectStats();
+      this.#last = this.#statsAtEnd();
     } finally {
       await this.#release();
+    }
+  }
+
+  /** The store is closed, and well: a disk that cannot tell a size any more does not change that. */
+  #statsAtEnd(): StoreStats | undefined {
+    try {
+      return this.#collectStats();
+    } catch (error) {
+      if (isKeeperError(error, 'ERR_STORAGE')) return undefined;
+      throw error;
     }
   }
 

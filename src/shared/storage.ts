@@ -2,7 +2,8 @@
  * The only door to the file system, and the seam at which faults are injected. Synchronous calls are for the threads
  * that may block; the caller's thread reads asynchronously.
  *
- * Every failure is a StorageError that names the call and the errno. Nothing is retried here but EINTR, which Node does.
+ * Every failure is a StorageError that names the call and the errno. Nothing is retried but what a signal has interrupted
+ * (EINTR): Node does that for all calls but reads.
  */
 import fs from 'node:fs';
 import os from 'node:os';
@@ -57,8 +58,12 @@ export function storageError(error: unknown, syscall: string, file?: string): Ke
 /** A full disk, and a file that may not grow: space may come back. */
 const OUT_OF_SPACE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
+/** A sync that fails is final whatever it says: what it was about may be lost, and a second one would not tell. */
+const SYNCS: ReadonlySet<unknown> = new Set(['fdatasync', 'fsync']);
+
 export function isOutOfSpace(error: unknown): boolean {
-  return error instanceof KeeperError && OUT_OF_SPACE.has(Reflect.get(error, 'errno'));
+  if (!(error instanceof KeeperError) || SYNCS.has(Reflect.get(error, 'syscall'))) return false;
+  return OUT_OF_SPACE.has(Reflect.get(error, 'errno'));
 }
 
 /** The name of an errno. Node does not name them all: of EDQUOT it tells the number alone. */
@@ -68,6 +73,12 @@ function errnoName(error: unknown): string {
   const number = error instanceof Error ? Reflect.get(error, 'errno') : undefined;
   const found = Object.entries(os.constants.errno).find(([, value]) => value === -Number(number));
   return found?.[0] ?? 'EUNKNOWN';
+}
+
+/** The number of an errno's name, above 0. */
+export function errnoNumber(name: string): number {
+  const numbers: Readonly<Record<string, number>> = os.constants.errno;
+  return numbers[name] ?? os.constants.errno.EIO;
 }
 
 function guard<T>(syscall: string, call: () => T, file?: string): T {
@@ -107,9 +118,11 @@ export const nodeStorage: Storage = {
       const part = await new Promise<number>((resolve, reject) => {
         fs.read(handle, target, done, target.length - done, offset + done, (error, bytes) => {
           if (error === null) resolve(bytes);
+          else if (error.code === 'EINTR') resolve(INTERRUPTED);
           else reject(storageError(error, 'read'));
         });
       });
+      if (part === INTERRUPTED) continue;
       if (part === 0) break;
       done += part;
     }
@@ -123,27 +136,35 @@ export const nodeStorage: Storage = {
     }),
   truncate: (handle, length) => guard('ftruncate', () => fs.ftruncateSync(handle, length)),
   sync: (handle) => guard('fdatasync', () => fs.fdatasyncSync(handle)),
-  syncDir: (dir) =>
-    guard(
-      'fsync',
-      () => {
-        const handle = fs.openSync(dir, 'r');
-        try {
-          fs.fsyncSync(handle);
-        } finally {
-          fs.closeSync(handle);
-        }
-      },
-      dir,
-    ),
+  syncDir: (dir) => {
+    const handle = guard('open', () => fs.openSync(dir, 'r'), dir);
+    try {
+      guard('fsync', () => fs.fsyncSync(handle), dir);
+    } finally {
+      guard('close', () => fs.closeSync(handle), dir);
+    }
+  },
   rename: (from, to) => guard('rename', () => fs.renameSync(from, to), to),
   remove: (file) => guard('unlink', () => fs.unlinkSync(file), file),
 };
 
+/** No number of bytes: a signal came before any of them. */
+const INTERRUPTED = -1;
+
+function readOnce(handle: number, target: Uint8Array, from: number, offset: number): number {
+  try {
+    return fs.readSync(handle, target, from, target.length - from, offset);
+  } catch (error) {
+    if (error instanceof Error && Reflect.get(error, 'code') === 'EINTR') return INTERRUPTED;
+    throw error;
+  }
+}
+
 function readFully(handle: number, target: Uint8Array, offset: number): number {
   let done = 0;
   while (done < target.length) {
-    const part = fs.readSync(handle, target, done, target.length - done, offset + done);
+    const part = readOnce(handle, target, done, offset + done);
+    if (part === INTERRUPTED) continue;
     if (part === 0) break;
     done += part;
   }

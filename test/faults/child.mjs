@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import pino from 'pino';
 import { openStore } from '../../dist/main/index.js';
 import { agentLoad, payloadLoad } from './load.mjs';
+import { plain, runSteps } from './steps.mjs';
 
 const CLOCK = new Int32Array(new SharedArrayBuffer(4));
 let store;
@@ -27,9 +28,19 @@ function say(message) {
   }
 }
 
-function plain(error) {
-  const { name, code, message, outcome, errno, syscall, mode, retryable } = error;
-  return { name, code, message, outcome, errno, syscall, mode, retryable };
+const hoarded = [];
+
+/** Never resolves. What cannot be had any more is asked for again, as a program with a leak does. */
+function hoard(outside) {
+  return new Promise(() => {
+    setInterval(() => {
+      try {
+        hoarded.push(outside ? Buffer.alloc(2 ** 20, 1) : Array.from({ length: 20_000 }, () => ({})));
+      } catch (error) {
+        say({ told: { failed: 'hoard', message: error.message } });
+      }
+    }, 1);
+  });
 }
 
 const COMMANDS = {
@@ -69,6 +80,10 @@ const COMMANDS = {
   /** Append like several agents at once, telling every acknowledgement. */
   load: (options) => agentLoad(store, options, (ack) => say({ ack })),
   payloads: (options) => payloadLoad(store, options, (ack) => say({ ack })),
+  /** A workload that is the same each time, telling what becomes of every call. */
+  steps: (options) => runSteps(options, (told) => say({ told })),
+  /** Take memory beside the load until there is none: of V8's heap, or outside of it. */
+  hoard: ({ outside }) => hoard(outside),
   async close() {
     await store.close();
   },

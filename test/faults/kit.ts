@@ -8,12 +8,13 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { openStore, type RecordedEvent, type Store } from '../../dist/main/index.js';
+import type { Told } from './oracle.js';
 
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
 const PRELOAD = fileURLToPath(new URL('preload.mjs', import.meta.url));
 
-/** Why faults that need root or a tool cannot be tried here; undefined where they can. */
-export function cannot(...tools: ('root' | 'strace' | 'mount' | 'prlimit')[]): string | undefined {
+/** Why faults that need `'root'` or a tool cannot be tried here; undefined where they can. */
+export function cannot(...tools: readonly string[]): string | undefined {
   for (const tool of tools) {
     if (tool === 'root') {
       if (process.getuid?.() !== 0) return 'it needs root';
@@ -50,6 +51,8 @@ export interface Ack {
   readonly call: string;
   readonly ids: readonly string[];
   readonly key?: string;
+  /** The answer to a repeated call: it has the ids of the first one. */
+  readonly duplicate?: boolean;
 }
 
 /** An error as a program under fault tells it. */
@@ -74,11 +77,14 @@ export interface ProgramOptions {
 /** A program that holds a store, in a process of its own. It is killed at the end of the test at the latest. */
 export class Program {
   readonly acks: Ack[] = [];
+  /** What a run of steps has told. */
+  readonly told: Told[] = [];
   readonly ended: Promise<{ code: number | null; signal: string | null }>;
   readonly #process: ChildProcess;
   readonly #ready: Promise<number>;
   readonly #calls = new Map<number, { resolve: (value: any) => void; reject: (error: Error) => void }>();
   readonly #ackListeners: { count: number; resolve: () => void }[] = [];
+  readonly #toldListeners: { wanted: (told: Told) => boolean; resolve: () => void }[] = [];
   #stderr = '';
   #nextId = 0;
   #hasEnded = false;
@@ -105,7 +111,7 @@ export class Program {
         this.#hasEnded = true;
         const gone = new Error(`the program has ended with ${signal ?? code}: ${this.#stderr}`);
         for (const call of this.#calls.values()) call.reject(gone);
-        for (const { resolve } of this.#ackListeners) resolve();
+        for (const { resolve } of [...this.#ackListeners, ...this.#toldListeners]) resolve();
         resolve({ code, signal });
       });
     });
@@ -141,6 +147,12 @@ export class Program {
     return new Promise((resolve) => this.#ackListeners.push({ count, resolve }));
   }
 
+  /** Resolves when the next such thing is told, or the program has ended. */
+  tells(wanted: (told: Told) => boolean): Promise<void> {
+    if (this.#hasEnded) return Promise.resolve();
+    return new Promise((resolve) => this.#toldListeners.push({ wanted, resolve }));
+  }
+
   /** kill -9. Resolves when it is gone and everything that it said was heard. */
   async kill(): Promise<void> {
     if (!this.#hasEnded) {
@@ -171,6 +183,9 @@ export class Program {
     else if (message.ack !== undefined) {
       this.acks.push(message.ack);
       for (const { count, resolve } of this.#ackListeners) if (this.acks.length >= count) resolve();
+    } else if (message.told !== undefined) {
+      this.told.push(message.told);
+      for (const { wanted, resolve } of this.#toldListeners) if (wanted(message.told)) resolve();
     } else {
       const call = this.#calls.get(message.id);
       this.#calls.delete(message.id);
@@ -211,7 +226,8 @@ export async function opened(options: Parameters<typeof openStore>[0]): Promise<
 
 /**
  * What must hold of a store, whatever has happened to its writer: sequences and revisions without a gap, ids in order,
- * every call whole or not there, every acknowledged event there once, everything verified.
+ * every call whole or not there, no idempotency key twice, every acknowledged event there once and in the order of the
+ * acknowledgements, everything verified.
  */
 export async function expectWhole(store: Store, acks: readonly Ack[]): Promise<RecordedEvent[]> {
   // With what the store records about its own recovery.
@@ -219,6 +235,7 @@ export async function expectWhole(store: Store, acks: readonly Ack[]): Promise<R
   const events = await store.read().toArray();
   const revisions = new Map<string, number>();
   const calls = new Map<string, { ids: string[]; size: number }>();
+  const keys = new Set<string>();
   let lastId = '';
   for (const [index, event] of events.entries()) {
     if (event.sequence !== index + 1) expect(event.sequence).toBe(index + 1);
@@ -227,6 +244,8 @@ export async function expectWhole(store: Store, acks: readonly Ack[]): Promise<R
     if (event.revision !== revision) expect(`${event.stream} ${event.revision}`).toBe(`${event.stream} ${revision}`);
     lastId = event.id;
     revisions.set(event.stream, revision);
+    const { idempotencyKey: key } = event;
+    if (key !== undefined && keys.size === keys.add(key).size) expect.fail(`the key ${key} is there twice`);
     const { call, size } = (event.data ?? {}) as { call?: string; size?: number };
     if (call === undefined || size === undefined) continue;
     const known = calls.get(call) ?? { ids: [], size };
@@ -234,9 +253,16 @@ export async function expectWhole(store: Store, acks: readonly Ack[]): Promise<R
     calls.set(call, known);
   }
   for (const [call, { ids, size }] of calls) if (ids.length !== size) expect.fail(`${call}: ${ids.length} of ${size}`);
-  const there = new Set(events.map(({ id }) => id));
-  for (const { call, ids } of acks) {
-    for (const id of ids) if (!there.has(id)) expect.fail(`${call}: the acknowledged event ${id} is not there`);
+  const there = new Map(events.map(({ id, sequence }) => [id, sequence]));
+  let lastAcknowledged = 0;
+  for (const { call, ids, duplicate } of acks) {
+    for (const id of ids) {
+      const sequence = there.get(id);
+      if (sequence === undefined) expect.fail(`${call}: the acknowledged event ${id} is not there`);
+      if (duplicate === true) continue;
+      if (sequence <= lastAcknowledged) expect.fail(`${call}: ${id} was acknowledged out of order, or twice`);
+      lastAcknowledged = sequence;
+    }
     const found = calls.get(call);
     if (found !== undefined) expect(found.ids).toEqual(ids);
   }

@@ -1,4 +1,7 @@
-/** Loaded into every thread of a program under fault before anything else. FAULT names what goes wrong. */
+/**
+ * Loaded into every thread of a program under fault before anything else. FAULT names what goes wrong; `kill` and `exit` take
+ * parameters: `exit:writer:openSync:3` ends the writer's thread at its third call of fs.openSync.
+ */
 import fs from 'node:fs';
 import { isMainThread, workerData } from 'node:worker_threads';
 
@@ -13,6 +16,21 @@ const FAULTS = {
       return fs.writeSync(fd, part, 0, Math.min(37, part.length), offset);
     };
   },
+  /** Every write to a file takes half of the bytes at most, really. */
+  'half-writes'() {
+    const { writeSync } = fs;
+    fs.writeSync = (fd, bytes, from, length, offset) =>
+      typeof offset === 'number'
+        ? writeSync(fd, bytes, from, Math.ceil(length / 2), offset)
+        : writeSync(fd, bytes, from, length, offset);
+    fs.writevSync = (fd, parts, offset) => {
+      const part = parts.find(({ length }) => length > 0);
+      return fs.writeSync(fd, part, 0, part.length, offset);
+    };
+  },
+  kill: (thread, call, number) =>
+    onCall(isThread(thread), call, Number(number), () => process.kill(process.pid, 'SIGKILL')),
+  exit: (thread, call, number) => onCall(isThread(thread), call, Number(number), () => process.exit()),
   /** The writer's thread ends while it writes its third frame. */
   'writer-exits-writing': () => onCall(isWriter, 'writevSync', 3, () => process.exit()),
   'writer-exits-syncing': () => onCall(isWriter, 'fdatasyncSync', 10, () => process.exit()),
@@ -44,6 +62,10 @@ const FAULTS = {
   'background-exits': () => onCall(isBackground, 'writeSync', 3, () => process.exit()),
 };
 
+function isThread(name) {
+  return name === 'writer' ? isWriter : isBackground;
+}
+
 function onCall(here, call, number, fault) {
   if (!here) return;
   const real = fs[call];
@@ -54,4 +76,5 @@ function onCall(here, call, number, fault) {
   };
 }
 
-FAULTS[process.env.FAULT]?.();
+const [fault, ...parameters] = (process.env.FAULT ?? '').split(':');
+FAULTS[fault]?.(...parameters);

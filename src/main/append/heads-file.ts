@@ -63,20 +63,22 @@ export class HeadsFile {
     const file = path.join(dir, HEADS_FILE);
     if (!storage.exists(file)) return undefined;
     const handle = storage.openRead(file);
-    const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
-    storage.read(handle, block, 0);
-    const header = decodeCheckpointHeader(block, hasher);
-    if (header !== undefined) {
+    let opened: HeadsFile | undefined;
+    try {
+      const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
+      storage.read(handle, block, 0);
+      const header = decodeCheckpointHeader(block, hasher);
+      if (header === undefined) return undefined;
       const fences = Buffer.alloc(header.fenceBytes);
       const filter = Buffer.alloc(header.filterBytes);
       storage.read(handle, fences, sectionsOffset(header));
       storage.read(handle, filter, sectionsOffset(header) + fences.length);
-      if (verifySections(block, fences, filter, hasher)) {
-        return new HeadsFile(storage, file, handle, hasher, header, fences, filter);
-      }
+      if (!verifySections(block, fences, filter, hasher)) return undefined;
+      opened = new HeadsFile(storage, file, handle, hasher, header, fences, filter);
+      return opened;
+    } finally {
+      if (opened === undefined) storage.close(handle);
     }
-    storage.close(handle);
-    return undefined;
   }
 
   /** Memory in use. */

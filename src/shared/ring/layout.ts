@@ -16,7 +16,7 @@
  * | beat | writer | counts its turns |
  * | thread | writer | what the system calls its thread, 0 where it does not tell |
  * | segment, endOffset | writer | where the durable log ends |
- * | prepared | background | number of the newest segment file that was made, its name durable |
+ * | prepared | background | the newest segment file that was made, its name durable; -errno where that sync has failed |
  *
  * Publication is one atomic store after plain writes: records are written, then head is stored, and a load of head that
  * sees the new value sees the records. The same holds for durable and what precedes it.

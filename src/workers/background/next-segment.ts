@@ -4,8 +4,9 @@
  */
 import path from 'node:path';
 import { segmentFile } from '../../shared/format/file-names.js';
+import { isKeeperError } from '../../shared/portable/errors.js';
 import { type SharedState, WORD } from '../../shared/ring/layout.js';
-import type { Storage } from '../../shared/storage.js';
+import { errnoNumber, type Storage } from '../../shared/storage.js';
 
 /**
  * @param begun the segment in use, which has a durable frame: there are never two segments without a header
@@ -15,6 +16,14 @@ export function makeNextSegment(storage: Storage, dir: string, state: SharedStat
   const next = begun + 1;
   if (Atomics.load(state.words, WORD.segment) >= next) return; // told too late
   storage.close(storage.openWrite(path.join(dir, segmentFile(next)), 'ensure'));
-  storage.syncDir(dir);
+  try {
+    storage.syncDir(dir);
+  } catch (error) {
+    // Whoever syncs the name again may be told that all is well. So nobody does: the log does not go on in this file.
+    if (isKeeperError(error, 'ERR_STORAGE') && error.syscall === 'fsync') {
+      Atomics.store(state.words, WORD.prepared, -errnoNumber(error.errno));
+    }
+    throw error;
+  }
   Atomics.store(state.words, WORD.prepared, next);
 }

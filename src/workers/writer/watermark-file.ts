@@ -40,10 +40,11 @@ export class WatermarkFile {
   }
 
   write(watermark: Omit<Watermark, 'turn'>): void {
-    this.#turn++;
-    encodeWatermark(this.#slot, this.#view, { ...watermark, turn: this.#turn }, this.#hasher);
+    const turn = this.#turn + 1;
+    encodeWatermark(this.#slot, this.#view, { ...watermark, turn }, this.#hasher);
     this.#synced = false;
-    writeFully(this.#storage, this.#handle, [this.#slot], watermarkOffset(this.#turn));
+    writeFully(this.#storage, this.#handle, [this.#slot], watermarkOffset(turn));
+    this.#turn = turn;
   }
 
   sync(): void {

@@ -153,10 +153,17 @@ export class Writer {
     this.#signals.endsAt(this.#log.number, this.#log.endOffset);
     this.#signals.durable(group.end.position);
     if (begins) this.#onBegun(this.#log.number);
+    this.#markProgress();
+  }
+
+  /** Note in the watermark what is durable. */
+  #markProgress(): void {
     try {
       this.#markDurable(false);
     } catch (error) {
-      this.#fail(asKeeperError(error));
+      const failure = asKeeperError(error);
+      // It only narrows what recovery has to guess. Where a file system writes every block anew, a full disk meets it too.
+      if (!isOutOfSpace(failure)) this.#fail(failure);
     }
   }
 
@@ -168,8 +175,10 @@ export class Writer {
     if (log.empty || now < this.#nextRotationMs) return;
     if (log.endAfter(group) <= segmentBytes && now - log.createdMs < segmentAgeMs) return;
     try {
-      const prepared = Atomics.load(this.#state.words, WORD.prepared) === log.number + 1;
-      this.#log = nextLogFile(this.#storage, dir, this.#recovered, log, prepared, segmentBytes, {
+      const prepared = Atomics.load(this.#state.words, WORD.prepared);
+      if (prepared < 0) throw storageError(Object.assign(new Error('made ahead'), { errno: prepared }), 'fsync', dir);
+      const isPrepared = prepared === log.number + 1;
+      this.#log = nextLogFile(this.#storage, dir, this.#recovered, log, isPrepared, segmentBytes, {
         firstSequence: this.#durable + 1,
         previousTimestampNs: this.#timestampNs,
         nowMs: now,
@@ -211,7 +220,7 @@ export class Writer {
     } catch (error) {
       const failure = asKeeperError(error);
       try {
-        if (!isOutOfSpace(failure) || Reflect.get(failure, 'syscall') === 'fdatasync') throw failure;
+        if (!isOutOfSpace(failure)) throw failure;
         this.#log.cutBack();
       } catch (final) {
         this.#fail(asKeeperError(final));
