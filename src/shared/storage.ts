@@ -212,11 +212,11 @@ function syncNameOf(storage: Storage, dir: string): void {
   }
 }
 
-/** A whole file, which must be small. */
-export function readFile(storage: Storage, file: string): Buffer {
+/** The first bytes of a file, so many at most. */
+export function readFile(storage: Storage, file: string, maxBytes: number): Buffer {
   const handle = storage.openRead(file);
   try {
-    const bytes = Buffer.alloc(storage.size(handle));
+    const bytes = Buffer.alloc(Math.min(storage.size(handle), maxBytes));
     return bytes.subarray(0, storage.read(handle, bytes, 0));
   } finally {
     storage.close(handle);
