@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { PlaceHasher, recordSeed } from '../shared/format/checksum.js';
 import { segmentFile, WATERMARK_FILE } from '../shared/format/file-names.js';
-import { decodeWatermark } from '../shared/format/watermark.js';
+import { decodeWatermark, WATERMARK_FILE_BYTES } from '../shared/format/watermark.js';
 import { type Inspection, inspectStore, readManifest } from '../shared/inspect.js';
 import type { Settings } from '../shared/options.js';
 import { KeeperError } from '../shared/portable/errors.js';
@@ -74,7 +74,7 @@ class WatermarkHorizon implements Horizon {
   refresh(): number {
     if (!this.#storage.exists(this.#file)) return this.#durable;
     for (let i = 0; i < WATERMARK_TRIES; i++) {
-      const watermark = decodeWatermark(readFile(this.#storage, this.#file), this.#hasher);
+      const watermark = decodeWatermark(readFile(this.#storage, this.#file, WATERMARK_FILE_BYTES), this.#hasher);
       if (watermark === undefined) continue;
       if (watermark.sequence > this.#durable) {
         this.#durable = watermark.sequence;

@@ -4,6 +4,7 @@
  * manifest, which names what was given up, is replaced last.
  */
 import path from 'node:path';
+import { corrupt } from '../shared/damage.js';
 import {
   damagedFile,
   HEADS_FILE,
@@ -13,7 +14,7 @@ import {
   WATERMARK_FILE,
 } from '../shared/format/file-names.js';
 import { NO_FRAME } from '../shared/format/frame.js';
-import { encodeManifest, type Manifest } from '../shared/format/manifest.js';
+import { encodeManifest, MAX_MANIFEST_BYTES, type Manifest } from '../shared/format/manifest.js';
 import { SEGMENT_HEADER_BYTES } from '../shared/format/segment.js';
 import { encodeWatermark, WATERMARK_FILE_BYTES, watermarkOffset } from '../shared/format/watermark.js';
 import { Holes } from '../shared/holes.js';
@@ -113,6 +114,14 @@ async function repair(
 async function carryOut(context: SurveyContext, plan: Plan): Promise<string[]> {
   const { storage, dir, identity, signal } = context;
   const rewritten = plan.segments.filter(({ rewrite }) => rewrite);
+  const manifest = encodeManifest(nextManifest(context, plan));
+  if (manifest.length > MAX_MANIFEST_BYTES) {
+    throw corrupt(
+      path.join(dir, MANIFEST_FILE),
+      0,
+      `the log is damaged in ${plan.holes.length} places: too many to name`,
+    );
+  }
   let last: Before;
   try {
     last = await writeAll(context, plan);
@@ -136,7 +145,8 @@ async function carryOut(context: SurveyContext, plan: Plan): Promise<string[]> {
   for (const { number } of rewritten) storage.rename(temporaryOf(dir, number), path.join(dir, segmentFile(number)));
   if (storage.exists(path.join(dir, HEADS_FILE))) storage.remove(path.join(dir, HEADS_FILE));
   storage.syncDir(dir);
-  writeIdentity(context, plan, last);
+  replaceFile(storage, dir, MANIFEST_FILE, [manifest]);
+  writeWatermark(context, plan, last);
   return kept;
 }
 
@@ -160,22 +170,30 @@ function endOf({ header, parts }: SegmentPlan, before: Before): Before {
   return { endOffset: SEGMENT_HEADER_BYTES, lastFrame, lastTimestampNs: before.lastTimestampNs };
 }
 
-/** A manifest of a new epoch that names what is given up, and a watermark that goes with it. */
-function writeIdentity({ storage, dir, identity }: SurveyContext, plan: Plan, last: Before): void {
-  const lastSegment = plan.segments.at(-1)?.number ?? 0;
-  const manifest: Manifest = {
+/** A manifest of a new epoch that names what is given up. */
+function nextManifest({ identity }: SurveyContext, plan: Plan): Manifest {
+  return {
     ...identity.manifest,
     epoch: identity.manifest.epoch + 1,
     durableUpTo: plan.lastSequence,
-    lastSegment,
+    lastSegment: plan.segments.at(-1)?.number ?? 0,
     holes: plan.holes,
   };
-  replaceFile(storage, dir, MANIFEST_FILE, [encodeManifest(manifest)]);
+}
+
+/** The watermark that goes with it. */
+function writeWatermark({ storage, dir, identity }: SurveyContext, plan: Plan, last: Before): void {
   const turn = (identity.watermark?.turn ?? 0) + 1;
   const file = Buffer.alloc(WATERMARK_FILE_BYTES);
   const slot = file.subarray(watermarkOffset(turn));
-  const { epoch, durableUpTo: sequence } = manifest;
-  const watermark = { epoch, turn, sequence, segment: lastSegment, endOffset: last.endOffset, clean: false };
+  const watermark = {
+    epoch: identity.manifest.epoch + 1,
+    turn,
+    sequence: plan.lastSequence,
+    segment: plan.segments.at(-1)?.number ?? 0,
+    endOffset: last.endOffset,
+    clean: false,
+  };
   encodeWatermark(slot, new DataView(file.buffer, file.byteOffset + watermarkOffset(turn)), watermark, identity.hasher);
   replaceFile(storage, dir, WATERMARK_FILE, [file]);
 }

@@ -1,9 +1,10 @@
 /** Heads and keys as of the log's end: the checkpoint's, and what the log says after it. */
+import { corrupt } from '../shared/damage.js';
 import type { PlaceHasher } from '../shared/format/checksum.js';
 import { recordRevision, recordTimestampNs } from '../shared/format/record.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import type { Storage } from '../shared/storage.js';
-import type { Heads } from './append/heads.js';
+import type { Head, Heads } from './append/heads.js';
 import { HeadsFile } from './append/heads-file.js';
 import type { Keys } from './append/keys.js';
 import { RecordHeader } from './read/record-header.js';
@@ -58,12 +59,23 @@ export async function replay(
     for (const end = Math.min(run.lastSequence, lastSequence); next <= end; next++) {
       const at = run.at(next);
       const header = new RecordHeader(run.memory, at);
-      const head = heads.get(header.stream, true);
+      const head = headOf(heads, header.stream, next);
       head.revision = recordRevision(run.memory.view, at);
       head.lastSequence = next;
       head.dirty = true;
       const { key } = header;
       if (key !== undefined) keys.add(key, next, Number(recordTimestampNs(run.memory.view, at) / NS_PER_MS));
     }
+  }
+}
+
+/** The head of a stream that the log names. */
+function headOf(heads: Heads, stream: string, sequence: number): Head {
+  try {
+    return heads.get(stream, true);
+  } catch (error) {
+    if (!isKeeperError(error, 'ERR_INVALID_EVENT')) throw error;
+    const range = { firstSequence: sequence, lastSequence: sequence, cause: error };
+    throw corrupt(`the record of sequence ${sequence}`, 0, 'its stream has a name that cannot be one', range);
   }
 }

@@ -11,9 +11,10 @@ import {
   readFrameHeader,
   sameChecksum,
   verifyFrameBody,
+  walkRecords,
 } from './format/frame.js';
 import type { Manifest } from './format/manifest.js';
-import { recordLength, recordTimestampNs } from './format/record.js';
+import { recordTimestampNs } from './format/record.js';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from './format/segment.js';
 import { Holes } from './holes.js';
 import type { FileHandle, Storage } from './storage.js';
@@ -142,8 +143,11 @@ class ActiveScan {
     if (!this.#load(this.#offset, FRAME_HEADER_BYTES + frame.bodyBytes)) return false;
     const at = this.#offset - this.#start;
     if (!verifyFrameBody(this.#buffer, at, frame, hasher, number)) return false;
+    const view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length);
+    const last = walkRecords(view, at, frame);
+    if (last === -1) return false;
     this.#sequence = this.#holes.skip(frame.firstSequence + frame.count) - 1;
-    this.#timestampNs = this.#lastTimestamp(at + FRAME_HEADER_BYTES, frame.bodyBytes);
+    this.#timestampNs = recordTimestampNs(view, last);
     this.#last = frame.checksum;
     this.#unsure.push({ offset: this.#offset, lastSequence: this.#sequence });
     this.#learnDurable(frame.epoch, frame.durableUpTo);
@@ -171,16 +175,6 @@ class ActiveScan {
     if (epoch !== this.#epoch) return;
     this.#durable = Math.max(this.#durable, durableUpTo);
     while (this.#unsure[0] !== undefined && this.#unsure[0].lastSequence <= this.#durable) this.#unsure.shift();
-  }
-
-  #lastTimestamp(at: number, bodyBytes: number): bigint {
-    const view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length);
-    let record = at;
-    for (;;) {
-      const next = record + recordLength(view, record);
-      if (next >= at + bodyBytes || next <= record) return recordTimestampNs(view, record);
-      record = next;
-    }
   }
 
   /** What stands between the last verified frame and the file's end. */

@@ -8,7 +8,7 @@ export function corrupt(
   file: string,
   offset: number,
   message: string,
-  range: { firstSequence?: number; lastSequence?: number } = {},
+  range: { firstSequence?: number; lastSequence?: number; cause?: unknown } = {},
 ): KeeperError {
   return new KeeperError('ERR_CORRUPT', `${file} at ${offset}: ${message}`, {
     file,
@@ -16,6 +16,7 @@ export function corrupt(
     firstSequence: range.firstSequence ?? 0,
     lastSequence: range.lastSequence ?? 0,
     hint: LOG_FILES_HINT,
+    cause: range.cause,
   });
 }
 

@@ -7,9 +7,9 @@ import { type ActiveSegment, type Place, scanActive } from './active-scan.js';
 import { corrupt, unsupported } from './damage.js';
 import { PlaceHasher } from './format/checksum.js';
 import { MANIFEST_FILE, segmentFile, segmentNumber, WATERMARK_FILE } from './format/file-names.js';
-import { decodeManifest, MANIFEST_FORMAT, type Manifest } from './format/manifest.js';
+import { decodeManifest, MANIFEST_FORMAT, MAX_MANIFEST_BYTES, type Manifest } from './format/manifest.js';
 import { decodeSegmentHeader, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format/segment.js';
-import { decodeWatermark, type Watermark } from './format/watermark.js';
+import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from './format/watermark.js';
 import type { KeeperError } from './portable/errors.js';
 import { readFile, type Storage } from './storage.js';
 
@@ -37,7 +37,7 @@ export function readManifest(storage: Storage, dir: string): Manifest | undefine
     if (orphan === undefined) return undefined;
     throw corrupt(file, 0, 'the manifest is missing beside segments of a log');
   }
-  const found = decodeManifest(readFile(storage, file));
+  const found = decodeManifest(readFile(storage, file, MAX_MANIFEST_BYTES + 1));
   if (found.kind === 'valid') return found.manifest;
   if (found.kind === 'corrupt') throw corrupt(file, 0, `the manifest does not verify: ${found.why}`);
   throw unsupported(file, found.format, MANIFEST_FORMAT);
@@ -55,7 +55,7 @@ export async function inspectStore(storage: Storage, dir: string, manifest: Mani
   // Read before the segments: beside a live writer these are then at least as far.
   const watermarkPath = path.join(dir, WATERMARK_FILE);
   const watermark = storage.exists(watermarkPath)
-    ? decodeWatermark(readFile(storage, watermarkPath), hasher)
+    ? decodeWatermark(readFile(storage, watermarkPath, WATERMARK_FILE_BYTES), hasher)
     : undefined;
   const current = watermark?.epoch === manifest.epoch ? watermark : undefined;
   const known = Math.max(manifest.durableUpTo, current?.sequence ?? 0);
@@ -88,6 +88,7 @@ export function readSegmentHeader(place: Place, number: number): SegmentHeader |
     if (found.kind === 'valid') return found.header;
     if (found.kind === 'unsupported') throw unsupported(file, String(found.format), SEGMENT_FORMAT);
     if (found.kind === 'foreign') throw corrupt(file, 0, 'the segment belongs to another store or another place');
+    if (found.kind === 'corrupt') throw corrupt(file, 0, 'the header of the segment says what cannot be');
     return undefined;
   } finally {
     place.storage.close(handle);
@@ -114,21 +115,25 @@ function readSegmentHeaders(place: Place, first: number, lastUsed: number): Segm
   const segments: SegmentHeader[] = [];
   // The next segment may be torn, or its name lost, beside the one after it. It is a hole if one behind it was used.
   let unused: KeeperError | undefined;
-  for (let number = first; number <= newest; number++) {
-    const file = path.join(place.dir, segmentFile(number));
-    const isThere = numbers.includes(number);
-    const header = isThere ? readSegmentHeader(place, number) : undefined;
+  const leaveOut = (number: number, why: string): void => {
+    const hole = corrupt(path.join(place.dir, segmentFile(number)), 0, why);
+    if (number <= lastUsed) throw hole;
+    unused ??= hole;
+  };
+  let next = first;
+  for (const number of numbers) {
+    if (number < first) continue;
+    if (number !== next) leaveOut(next, 'a segment in the middle of the log is missing');
+    next = number + 1;
+    const header = readSegmentHeader(place, number);
     if (header === undefined) {
-      const why = isThere
-        ? 'a segment that was in use has no valid header'
-        : 'a segment in the middle of the log is missing';
-      if (number <= lastUsed) throw corrupt(file, 0, why);
-      unused ??= corrupt(file, 0, why);
+      leaveOut(number, 'a segment that was in use has no valid header');
       continue;
     }
     if (unused !== undefined) throw unused;
     const before = segments.at(-1);
     if (before !== undefined && header.firstSequence <= before.firstSequence) {
+      const file = path.join(place.dir, segmentFile(number));
       throw corrupt(file, 0, `the segment begins at sequence ${header.firstSequence}, before its predecessor ends`);
     }
     segments.push(header);

@@ -233,12 +233,12 @@ function syncNameOf(storage: Storage, dir: string): void {
   }
 }
 
-/** A whole file, which must be small. */
-export function readFile(storage: Storage, file: string): Buffer {
-  return readRange(storage, file, 0, Number.POSITIVE_INFINITY);
+/** The first bytes of a file, so many at most. */
+export function readFile(storage: Storage, file: string, maxBytes: number): Buffer {
+  return readRange(storage, file, 0, maxBytes);
 }
 
-/** A part of a file, which must be small; less where the file ends before. */
+/** A part of a file; less where the file ends before. */
 export function readRange(storage: Storage, file: string, offset: number, length: number): Buffer {
   const handle = storage.openRead(file);
   try {

@@ -18,7 +18,6 @@ describe('a frame', () => {
     fc.assert(
       fc.property(
         fc.record({
-          count: fc.nat({ max: 65_535 }),
           firstSequence: sequence,
           epoch: sequence,
           durableUpTo: sequence,
@@ -26,13 +25,19 @@ describe('a frame', () => {
         }),
         fc.integer({ min: 1, max: 2 ** 32 - 1 }),
         fc.array(
-          fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes)),
-          { maxLength: 5 },
+          fc
+            .uint8Array({ minLength: 64, maxLength: 128 })
+            .map((bytes) => Buffer.from(bytes.subarray(bytes.length % 8))),
+          { minLength: 1, maxLength: 5 },
         ),
         (fields, segment, parts) => {
           const bytes = frameOf(parts, segment, fields);
           const header = headerOf(bytes, segment)!;
-          expect(header).toMatchObject({ ...fields, bodyBytes: bytes.length - FRAME_HEADER_BYTES });
+          expect(header).toMatchObject({
+            ...fields,
+            count: parts.length,
+            bodyBytes: bytes.length - FRAME_HEADER_BYTES,
+          });
           expect(verifyFrameBody(bytes, 0, header, hasher, segment)).toBe(true);
           expect(sameChecksum(header.checksum, bytes.subarray(56, 64))).toBe(true);
         },

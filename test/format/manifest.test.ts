@@ -27,10 +27,10 @@ describe('the manifest', () => {
       nodeId: fc.string({ unit: fc.constantFrom(...'aZ9-'), minLength: 1, maxLength: 64 }),
       hashKey: fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 64, maxLength: 64 }),
       createdMs: nat,
-      epoch: nat,
+      epoch: fc.nat(),
       durableUpTo: nat,
-      firstSegment: nat,
-      lastSegment: nat,
+      firstSegment: fc.integer({ min: 1 }),
+      lastSegment: fc.nat(),
       floor: nat,
       holes: fc.array(fc.tuple(nat, nat), { maxLength: 3 }),
     });

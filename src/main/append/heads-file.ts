@@ -4,6 +4,7 @@ import { corrupt } from '../../shared/damage.js';
 import {
   CHECKPOINT_BLOCK_BYTES,
   type CheckpointHeader,
+  checkpointBytes,
   decodeCheckpointHeader,
   ENTRIES_PER_BLOCK,
   ENTRY_BYTES,
@@ -68,7 +69,8 @@ export class HeadsFile {
       const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
       storage.read(handle, block, 0);
       const header = decodeCheckpointHeader(block, hasher);
-      if (header === undefined) return undefined;
+      // Whatever its sizes claim, they are held against the file before memory is taken for them.
+      if (header === undefined || checkpointBytes(header) > storage.size(handle)) return undefined;
       const fences = Buffer.alloc(header.fenceBytes);
       const filter = Buffer.alloc(header.filterBytes);
       storage.read(handle, fences, sectionsOffset(header));

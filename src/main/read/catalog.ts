@@ -12,10 +12,12 @@ import { readSegmentHeader } from '../../shared/inspect.js';
 import type { FileHandle, Storage } from '../../shared/storage.js';
 import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
-import { SegmentBlocks, type Steps } from './segment-blocks.js';
+import { SegmentBlocks, type Steps, type Wanted } from './segment-blocks.js';
 
 /** Files that may be open without a lease. */
 const IDLE_FILES = 32;
+/** A read of more is held against the file's length before memory is taken for it. Unit: bytes. */
+const LARGE_READ_BYTES = 1024 * 1024;
 
 /** A segment in the catalog. */
 export interface Segment {
@@ -130,8 +132,8 @@ export class Catalog {
     try {
       let step = steps.next();
       while (step.done !== true) {
-        const bytes = Buffer.allocUnsafeSlow(step.value.length);
         const { offset } = step.value;
+        const bytes = this.#memoryFor(file, step.value);
         const length = this.#pageCache.isLikely(bytes.length)
           ? this.#pageCache.watch(() => this.#storage.read(file.handle, bytes, offset))
           : await this.#storage.readAsync(file.handle, bytes, offset);
@@ -149,7 +151,7 @@ export class Catalog {
     try {
       let step = steps.next();
       while (step.done !== true) {
-        const bytes = Buffer.allocUnsafeSlow(step.value.length);
+        const bytes = this.#memoryFor(file, step.value);
         const length = this.#storage.read(file.handle, bytes, step.value.offset);
         step = steps.next(bytes.subarray(0, length));
       }
@@ -189,6 +191,12 @@ export class Catalog {
     const segment = this.find(sequence);
     if (segment === undefined) throw corrupt(this.#dir, 0, `no segment holds sequence ${sequence}`);
     return segment;
+  }
+
+  /** Memory for what a step wants: where it is much, no more than the file holds, whatever a header claims. */
+  #memoryFor(file: OpenFile, { offset, length }: Wanted): Buffer {
+    if (length <= LARGE_READ_BYTES) return Buffer.allocUnsafeSlow(length);
+    return Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.#storage.size(file.handle) - offset)));
   }
 
   #lease(segment: Segment): OpenFile {

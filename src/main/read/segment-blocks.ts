@@ -15,6 +15,7 @@ import {
   type FrameHeader,
   readFrameHeader,
   verifyFrameBody,
+  walkRecords,
 } from '../../shared/format/frame.js';
 import { type Memory, memoryOf, recordLength, recordSequence, verifyRecord } from '../../shared/format/record.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
@@ -216,12 +217,12 @@ export class SegmentBlocks {
       const header = this.#headerAt(bytes, at);
       if (header === undefined) break;
       const end = at + FRAME_HEADER_BYTES + header.bodyBytes;
-      if (verifyFrameBody(bytes, at, header, this.#hasher, this.number)) {
-        if (starts.length === 0) first = header.firstSequence;
-        for (let record = at + FRAME_HEADER_BYTES; record < end; record += recordLength(memory.view, record)) {
-          starts.push(record);
-        }
+      const known = starts.length;
+      const verifies = verifyFrameBody(bytes, at, header, this.#hasher, this.number);
+      if (verifies && walkRecords(memory.view, at, header, starts) !== -1) {
+        if (known === 0) first = header.firstSequence;
       } else {
+        starts.length = known;
         const last = header.firstSequence + header.count - 1;
         if (sequence >= header.firstSequence && sequence <= last) {
           throw this.#gap(offset + at, header.firstSequence, last);

@@ -6,6 +6,7 @@
  * the thread share, where it stays until another one is asked for something.
  */
 import { inspect } from 'node:util';
+import { corrupt } from '../../shared/damage.js';
 import { decodePayload, PAYLOAD } from '../../shared/format/payload.js';
 import {
   type Memory,
@@ -98,7 +99,8 @@ class StoredEvent {
     if (this.#data === UNREAD) {
       const { bytes, view } = this.#memory;
       const start = recordDataStart(view, 0);
-      this.#data = decodePayload(recordDataCodec(view, 0), bytes, start, start + recordDataBytes(view, 0));
+      const end = start + recordDataBytes(view, 0);
+      this.#data = this.#decode('data', recordDataCodec(view, 0), bytes, start, end);
     }
     return this.#data;
   }
@@ -106,13 +108,15 @@ class StoredEvent {
   get metadata(): Readonly<EventMetadata> {
     if (this.#metadata === undefined) {
       const { agent, session, correlationId, parts } = this.#header;
-      this.#metadata = {};
-      if (agent !== undefined) this.#metadata.agent = agent;
-      if (session !== undefined) this.#metadata.session = session;
-      if (correlationId !== undefined) this.#metadata.correlationId = correlationId;
+      const metadata: EventMetadata = {};
+      if (agent !== undefined) metadata.agent = agent;
+      if (session !== undefined) metadata.session = session;
+      if (correlationId !== undefined) metadata.correlationId = correlationId;
       if (parts.metadata !== parts.data) {
-        Object.assign(this.#metadata, decodePayload(PAYLOAD.msgpack, this.#memory.bytes, parts.metadata, parts.data));
+        const { bytes } = this.#memory;
+        Object.assign(metadata, this.#decode('metadata', PAYLOAD.msgpack, bytes, parts.metadata, parts.data));
       }
+      this.#metadata = metadata;
     }
     return this.#metadata;
   }
@@ -132,6 +136,20 @@ class StoredEvent {
 
   get idempotencyKey(): string | undefined {
     return this.#header.key;
+  }
+
+  /** Bytes whose checksum holds may still be no payload, where another program has written them. */
+  #decode(what: string, codec: number, bytes: Buffer, start: number, end: number): unknown {
+    try {
+      return decodePayload(codec, bytes, start, end);
+    } catch (error) {
+      const { sequence } = this;
+      throw corrupt(`the record of sequence ${sequence}`, 0, `its ${what} does not decode`, {
+        firstSequence: sequence,
+        lastSequence: sequence,
+        cause: error,
+      });
+    }
   }
 
   toJSON(): EventObject {

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { corrupt, unsupported } from '../../shared/damage.js';
 import { PlaceHasher, recordSeed, STORE_ID_BYTES } from '../../shared/format/checksum.js';
 import { MANIFEST_FILE, segmentNumber, WATERMARK_FILE } from '../../shared/format/file-names.js';
-import { decodeManifest, MANIFEST_FORMAT, type Manifest } from '../../shared/format/manifest.js';
+import { decodeManifest, MANIFEST_FORMAT, MAX_MANIFEST_BYTES, type Manifest } from '../../shared/format/manifest.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
-import { decodeWatermark, type Watermark } from '../../shared/format/watermark.js';
+import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from '../../shared/format/watermark.js';
 import { invalid } from '../../shared/options.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import { readFile, readRange, type Storage } from '../../shared/storage.js';
@@ -39,7 +39,9 @@ export async function identify(storage: Storage, dir: string, nodeId: string | u
   const storeId = Buffer.from(manifest.storeId, 'hex');
   const hasher = await PlaceHasher.create(storeId);
   const file = path.join(dir, WATERMARK_FILE);
-  const watermark = storage.exists(file) ? decodeWatermark(readFile(storage, file), hasher) : undefined;
+  const watermark = storage.exists(file)
+    ? decodeWatermark(readFile(storage, file, WATERMARK_FILE_BYTES), hasher)
+    : undefined;
   const isCurrent = watermark !== undefined && (kept === undefined || watermark.epoch === manifest.epoch);
   const holdsFrames = isCurrent && watermark.endOffset > SEGMENT_HEADER_BYTES;
   return {
@@ -57,7 +59,7 @@ export async function identify(storage: Storage, dir: string, nodeId: string | u
 /** The manifest, or undefined where it is missing or does not verify. */
 function readManifest(storage: Storage, dir: string): Manifest | undefined {
   const file = path.join(dir, MANIFEST_FILE);
-  const found = storage.exists(file) ? decodeManifest(readFile(storage, file)) : undefined;
+  const found = storage.exists(file) ? decodeManifest(readFile(storage, file, MAX_MANIFEST_BYTES + 1)) : undefined;
   if (found?.kind === 'unsupported') throw unsupported(file, found.format, MANIFEST_FORMAT);
   return found?.kind === 'valid' ? found.manifest : undefined;
 }

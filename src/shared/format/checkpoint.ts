@@ -28,7 +28,7 @@
  */
 import type { PlaceHasher } from './checksum.js';
 import type { NameHash } from './name-hash.js';
-import { readSafeInteger, writeSafeInteger } from './record.js';
+import { isSafeInteger, readSafeInteger, writeSafeInteger } from './record.js';
 
 export const CHECKPOINT_BLOCK_BYTES = 4096;
 export const ENTRY_BYTES = 32;
@@ -111,19 +111,26 @@ export function encodeCheckpointHeader(sections: CheckpointSections, storeId: Ui
   return block;
 }
 
-/** The header in a file's first block, or undefined if it is none of this store. */
+/** The header in a file's first block, or undefined if it is none of this store, or says what cannot be. */
 export function decodeCheckpointHeader(block: Buffer, hasher: PlaceHasher): CheckpointHeader | undefined {
   if (block.length < CHECKPOINT_BLOCK_BYTES) return undefined;
   const view = new DataView(block.buffer, block.byteOffset, block.length);
   if (view.getUint32(0, true) !== CHECKPOINT_MAGIC || view.getUint16(4, true) !== CHECKPOINT_FORMAT) return undefined;
   if (!hasher.verify(block, HEADER_CHECKSUM, 0, block.subarray(0, HEADER_CHECKSUM))) return undefined;
-  return {
+  if (![24, 32, 40, 48, 56].every((place) => isSafeInteger(view, place))) return undefined;
+  const header: CheckpointHeader = {
     sequence: readSafeInteger(view, 24),
     heads: readSafeInteger(view, 32),
     keys: readSafeInteger(view, 40),
     fenceBytes: readSafeInteger(view, 48),
     filterBytes: readSafeInteger(view, 56),
   };
+  return header.fenceBytes === blocksOf(header.heads) * FENCE_BYTES ? header : undefined;
+}
+
+/** How long a file with this header is at least. Unit: bytes. */
+export function checkpointBytes(header: CheckpointHeader): number {
+  return sectionsOffset(header) + header.fenceBytes + header.filterBytes;
 }
 
 /** Whether the sections are those that the header's block speaks of. */

@@ -18,7 +18,15 @@
  * the previous frame's, so the frames of all segments form one chain.
  */
 import { CHECKSUM_BYTES, type PlaceHasher } from './checksum.js';
-import { readSafeInteger, writeSafeInteger } from './record.js';
+import {
+  holdsRecord,
+  isSafeInteger,
+  RECORD_HEADER_BYTES,
+  readSafeInteger,
+  recordLength,
+  recordSequence,
+  writeSafeInteger,
+} from './record.js';
 
 export const FRAME_HEADER_BYTES = 64;
 export const FRAME_FORMAT = 1;
@@ -70,7 +78,7 @@ export function writeFrameHeader(
 }
 
 /**
- * The header at an offset if there is a whole one whose checksum holds; else undefined.
+ * The header at an offset if there is a whole one whose checksum holds and that can be one; else undefined.
  * @throws RangeError where it is of a format that this program does not know
  */
 export function readFrameHeader(
@@ -84,9 +92,13 @@ export function readFrameHeader(
   if (!hasher.verify(bytes, at + HEADER, segment, bytes.subarray(at, at + HEADER))) return undefined;
   const format = view.getUint16(at + 4, true);
   if (format !== FRAME_FORMAT) throw new RangeError(`frame format ${format}`);
+  const bodyBytes = view.getUint32(at + 8, true);
+  const count = view.getUint32(at + 12, true);
+  if (count === 0 || bodyBytes % FRAME_ALIGNMENT !== 0 || bodyBytes < count * RECORD_HEADER_BYTES) return undefined;
+  for (const place of [16, 24, 32]) if (!isSafeInteger(view, at + place)) return undefined;
   return {
-    bodyBytes: view.getUint32(at + 8, true),
-    count: view.getUint32(at + 12, true),
+    bodyBytes,
+    count,
     firstSequence: readSafeInteger(view, at + 16),
     epoch: readSafeInteger(view, at + 24),
     durableUpTo: readSafeInteger(view, at + 32),
@@ -105,6 +117,24 @@ export function verifyFrameBody(
 ): boolean {
   const start = at + FRAME_HEADER_BYTES;
   return hasher.verify(bytes, at + BODY, segment, bytes.subarray(start, start + header.bodyBytes));
+}
+
+/**
+ * Look over the records of a body that verifies.
+ * @param starts gets the offset of each
+ * @returns the offset of the last one, or -1 where they are not those that the header speaks of, each within its bounds
+ */
+export function walkRecords(view: DataView, at: number, header: FrameHeader, starts?: number[]): number {
+  let record = at + FRAME_HEADER_BYTES;
+  const end = record + header.bodyBytes;
+  let last = -1;
+  for (let i = 0; i < header.count; i++) {
+    if (!holdsRecord(view, record, end) || recordSequence(view, record) !== header.firstSequence + i) return -1;
+    starts?.push(record);
+    last = record;
+    record += recordLength(view, record);
+  }
+  return record === end ? last : -1;
 }
 
 /** Whether two checksums are the same. */

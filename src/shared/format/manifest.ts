@@ -5,9 +5,12 @@
  * The members of the JSON object are those of {@link Manifest}. A reader refuses a higher `format`.
  */
 import type { Hole } from '../holes.js';
+import { NODE_ID } from '../portable/event-id.js';
 import { crc32 } from './checksum.js';
 
 export const MANIFEST_FORMAT = 1;
+/** None is larger: it names no streams and no segments, only holes where much was lost. Unit: bytes. */
+export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 
 export interface Manifest {
   readonly format: number;
@@ -47,12 +50,54 @@ export type ManifestFound =
   | { readonly kind: 'unsupported'; readonly format: string };
 
 export function decodeManifest(file: Buffer): ManifestFound {
+  if (file.length > MAX_MANIFEST_BYTES) return { kind: 'corrupt', why: 'it is larger than any' };
   const lines = file.toString('utf8').split('\n');
   const [text, checksum] = lines;
   if (lines.length !== 3 || text === undefined || checksum !== crc32(text).toString(16).padStart(8, '0')) {
     return { kind: 'corrupt', why: 'its checksum does not hold' };
   }
-  const manifest = JSON.parse(text) as Manifest;
-  if (manifest.format !== MANIFEST_FORMAT) return { kind: 'unsupported', format: String(manifest.format) };
-  return { kind: 'valid', manifest };
+  const found = parse(text);
+  if (typeof found !== 'object' || found === null) return { kind: 'corrupt', why: 'it holds no JSON object' };
+  const manifest = found as Readonly<Record<keyof Manifest, unknown>>;
+  if (manifest.format !== MANIFEST_FORMAT) {
+    const { format } = manifest;
+    return { kind: 'unsupported', format: Number.isInteger(format) ? String(format) : 'that is no number' };
+  }
+  const wrong = MEMBERS.find(([member, holds]) => !holds(manifest[member]));
+  if (wrong !== undefined) return { kind: 'corrupt', why: `its member ${wrong[0]} cannot be` };
+  return { kind: 'valid', manifest: found as Manifest };
+}
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isSegment = (value: unknown): boolean => isCount(value) && (value as number) < 2 ** 32;
+const isText = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value);
+
+/** What each member must be, for a manifest may have a good checksum and be nonsense. */
+const MEMBERS: readonly (readonly [keyof Manifest, (value: unknown) => boolean])[] = [
+  ['storeId', isText(/^[0-9a-f]{32}$/)],
+  ['nodeId', isText(NODE_ID)],
+  ['hashKey', isText(/^[0-9a-f]{64}$/)],
+  ['createdMs', isCount],
+  ['epoch', (value) => isCount(value) && value !== Number.MAX_SAFE_INTEGER],
+  ['durableUpTo', isCount],
+  ['firstSegment', (value) => isSegment(value) && value !== 0],
+  ['lastSegment', isSegment],
+  ['floor', isCount],
+  ['holes', (value) => Array.isArray(value) && value.every(isHole)],
+];
+
+/** Whether it is a hole that comes behind the one before it. */
+function isHole(value: unknown, place: number, holes: readonly unknown[]): boolean {
+  if (!Array.isArray(value) || value.length !== 2 || !value.every(isCount)) return false;
+  const [first, last] = value as [number, number];
+  const before = place === 0 ? 0 : (holes[place - 1] as Hole)[1] + 1;
+  return first > before && last >= first - 1;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

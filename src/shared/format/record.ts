@@ -43,6 +43,8 @@ export const FLAG = { first: 1, last: 2 } as const;
 export const LOCAL_CAUSE = 0xffff;
 
 const TWO_32 = 2 ** 32;
+/** The upper half of a u64 that is a safe integer is less. */
+const SAFE_HIGH = 2 ** 21;
 
 /** Bytes and a view on the same memory. */
 export interface Memory {
@@ -129,11 +131,35 @@ export function sealRecord(bytes: Buffer, view: DataView, at: number, seed: numb
 
 /** Whether a whole record lies in the first `end` bytes and its checksum holds. */
 export function verifyRecord(bytes: Buffer, view: DataView, at: number, end: number, seed: number): boolean {
+  return (
+    holdsRecord(view, at, end) && view.getUint32(at + 4, true) === checksumOf(bytes, at, view.getUint32(at, true), seed)
+  );
+}
+
+/**
+ * Whether what a record says of its parts lies within it, and it within the first `end` bytes. To be asked of all that is
+ * decoded, checksum or not: a checksum does not protect from who can compute it.
+ */
+export function holdsRecord(view: DataView, at: number, end: number): boolean {
   if (at + RECORD_HEADER_BYTES > end) return false;
   const length = view.getUint32(at, true);
   if (length < RECORD_HEADER_BYTES || length % RECORD_ALIGNMENT !== 0 || length > end - at) return false;
   if (view.getUint8(at + 8) !== KIND.event) return false;
-  return view.getUint32(at + 4, true) === checksumOf(bytes, at, length, seed);
+  if (!isSafeInteger(view, at + 16) || !isSafeInteger(view, at + 24)) return false;
+  const parts = recordParts(view, at);
+  return parts.end <= at + length && holdsLists(view, at, parts.lists, parts.metadata);
+}
+
+/** Whether tags and causes are exactly what lies between two offsets. */
+function holdsLists(view: DataView, at: number, start: number, end: number): boolean {
+  const tags = view.getUint8(at + 11);
+  let next = start;
+  for (let left = tags + view.getUint8(at + 12); left > 0; left--) {
+    if (next + 2 > end) return false;
+    const length = view.getUint16(next, true);
+    next += length === LOCAL_CAUSE && left <= view.getUint8(at + 12) ? 4 : 2 + length;
+  }
+  return next === end;
 }
 
 function checksumOf(bytes: Buffer, at: number, length: number, seed: number): number {
@@ -244,7 +270,12 @@ export function writeSafeInteger(view: DataView, at: number, value: number): voi
   view.setUint32(at + 4, Math.floor(value / TWO_32), true);
 }
 
-/** Read a u64 that is a safe integer. */
+/** Whether a u64 is a safe integer. */
+export function isSafeInteger(view: DataView, at: number): boolean {
+  return view.getUint32(at + 4, true) < SAFE_HIGH;
+}
+
+/** Read a u64 that is a safe integer: one that comes from a disk is to be asked {@link isSafeInteger} before. */
 export function readSafeInteger(view: DataView, at: number): number {
   return view.getUint32(at + 4, true) * TWO_32 + view.getUint32(at, true);
 }

@@ -19,7 +19,7 @@
  *    128  the frames; after the last one zeros up to the file's end
  */
 import { CHECKSUM_BYTES, type PlaceHasher, STORE_ID_BYTES } from './checksum.js';
-import { readSafeInteger, writeSafeInteger } from './record.js';
+import { isSafeInteger, readSafeInteger, writeSafeInteger } from './record.js';
 
 export const SEGMENT_HEADER_BYTES = 128;
 export const SEGMENT_FORMAT = 1;
@@ -64,6 +64,8 @@ export type SegmentHeaderFound =
   | { readonly kind: 'unused' }
   /** Whole, but of another store or another number. */
   | { readonly kind: 'foreign' }
+  /** Whole, but what it says cannot be. */
+  | { readonly kind: 'corrupt' }
   | { readonly kind: 'unsupported'; readonly format: number };
 
 /** Read a segment's header as that of the segment with this number. */
@@ -82,7 +84,9 @@ export function decodeSegmentHeader(
   const verifies = hasher.verify(bytes, CHECKSUM, foundNumber, bytes.subarray(0, CHECKSUM));
   if (!verifies) return sameStore || format !== SEGMENT_FORMAT ? { kind: 'unused' } : { kind: 'foreign' };
   if (format !== SEGMENT_FORMAT) return { kind: 'unsupported', format };
-  if (foundNumber !== number) return { kind: 'foreign' };
+  if (!sameStore || foundNumber !== number) return { kind: 'foreign' };
+  for (const place of [32, 40, 48, 64]) if (!isSafeInteger(view, place)) return { kind: 'corrupt' };
+  if (readSafeInteger(view, 32) === 0) return { kind: 'corrupt' };
   return {
     kind: 'valid',
     header: {

@@ -17,7 +17,7 @@
  *     56  8 B  checksum of bytes 0 to 56: XXH3 with 64 bits over store id, 0 (u32) and the bytes
  */
 import type { PlaceHasher } from './checksum.js';
-import { readSafeInteger, writeSafeInteger } from './record.js';
+import { isSafeInteger, readSafeInteger, writeSafeInteger } from './record.js';
 
 export const WATERMARK_SLOT_BYTES = 64;
 export const WATERMARK_FILE_BYTES = 1024;
@@ -66,6 +66,7 @@ export function decodeWatermark(file: Buffer, hasher: PlaceHasher): Watermark | 
     const view = new DataView(file.buffer, file.byteOffset + at, WATERMARK_SLOT_BYTES);
     if (view.getUint32(0, true) !== WATERMARK_MAGIC || view.getUint16(4, true) !== WATERMARK_FORMAT) continue;
     if (!hasher.verify(file, at + CHECKSUM, 0, file.subarray(at, at + CHECKSUM))) continue;
+    if (![8, 16, 24, 40].every((place) => isSafeInteger(view, place))) continue;
     const watermark: Watermark = {
       epoch: readSafeInteger(view, 8),
       turn: readSafeInteger(view, 16),

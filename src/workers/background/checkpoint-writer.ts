@@ -9,6 +9,7 @@ import {
   addToFilter,
   blocksOf,
   CHECKPOINT_BLOCK_BYTES,
+  checkpointBytes,
   compareHashes,
   decodeCheckpointHeader,
   ENTRIES_PER_BLOCK,
@@ -138,7 +139,7 @@ function openOldHeads(storage: Storage, file: string, base: number, hasher: Plac
   const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
   storage.read(handle, block, 0);
   const header = decodeCheckpointHeader(block, hasher);
-  if (header?.sequence !== base) {
+  if (header?.sequence !== base || checkpointBytes(header) > storage.size(handle)) {
     storage.close(handle);
     throw unusable(0, 'this is not the checkpoint in force');
   }

@@ -1,0 +1,293 @@
+/** Every decoder of what lies on a disk, with valid inputs to begin with and a way to repair what was changed in them. */
+import { HeadsFile } from '../../dist/main/append/heads-file.js';
+import { storedEvent } from '../../dist/main/read/stored-event.js';
+import { HEADS_FILE } from '../../dist/shared/format/file-names.js';
+import { readFrameHeader, verifyFrameBody, walkRecords } from '../../dist/shared/format/frame.js';
+import { decodeManifest, encodeManifest } from '../../dist/shared/format/manifest.js';
+import { decodePayload, PAYLOAD, PayloadWriter } from '../../dist/shared/format/payload.js';
+import { memoryOf, verifyRecord } from '../../dist/shared/format/record.js';
+import { decodeSegmentHeader, encodeSegmentHeader } from '../../dist/shared/format/segment.js';
+import { decodeWatermark, encodeWatermark } from '../../dist/shared/format/watermark.js';
+import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
+import { Workspace } from '../../dist/workers/background/workspace.js';
+import { EMPTY_DISK, type Image } from '../crash/image.js';
+import { MemoryDisk } from '../crash/memory-disk.js';
+import type { Random } from '../crash/random.js';
+import { hasher, STORE, viewOf } from '../support/bytes.js';
+import { sharedEntries } from '../support/entries.js';
+import { frameOf, SEED as RECORD_SEED, recordOf } from '../support/records.js';
+import { arbitraryBytes, below, mutate, pick } from './mutate.js';
+import {
+  repairCheckpoint,
+  repairFrame,
+  repairManifest,
+  repairRecord,
+  repairSegmentHeader,
+  repairWatermark,
+} from './repair.js';
+import type { Target } from './run.js';
+
+const SEGMENT = 3;
+
+const EVENTS: readonly object[] = [
+  { type: 't' },
+  { type: 'Done', data: { ok: true, list: [1, -1, 1.5, null, 'text'], deep: { deeper: { deepest: [] } } } },
+  { type: 'Done', data: new Uint8Array(40), tags: ['a', 'bc', 'ü'], causes: ['1700000000000000000_1_node'] },
+  {
+    type: 'Rare',
+    data: { at: new Date(1), big: 2n ** 60n, bytes: new Uint8Array([1, 2, 3]) },
+    metadata: { agent: 'ada', session: 's', correlationId: 'c', traceparent: '00-1', custom: { n: 1 } },
+    idempotencyKey: 'key',
+    schemaVersion: 7,
+  },
+];
+const RECORDS = EVENTS.map((event, i) => recordOf({ stream: `stream/${i}`, event, sequence: i + 1, revision: i }));
+const FRAMES = [frameOf(RECORDS, SEGMENT), frameOf(RECORDS.slice(0, 1), SEGMENT, { durableUpTo: 0 })];
+
+/** A target whose inputs are its valid ones, changed, and then repaired most of the time. */
+function target(
+  name: string,
+  valid: readonly Buffer[],
+  repair: (bytes: Buffer) => Buffer | undefined,
+  decode: (bytes: Buffer) => unknown,
+): Target {
+  const input = (random: Random): Buffer => {
+    const changed = Buffer.from(mutate(random, pick(random, valid)));
+    return random() < 0.75 ? (repair(changed) ?? changed) : changed;
+  };
+  return { name, input, decode };
+}
+
+/** Everything that can be asked of an event. */
+export function lookAt(event: ReturnType<typeof storedEvent>): unknown {
+  return [event.toJSON(), event.metadata, event.idempotencyKey, event.tags, event.causes];
+}
+
+const record = target(
+  'record',
+  RECORDS,
+  (bytes) => void repairRecord(bytes, 0, RECORD_SEED),
+  (bytes) => {
+    const memory = memoryOf(bytes);
+    return verifyRecord(bytes, memory.view, 0, bytes.length, RECORD_SEED) ? lookAt(storedEvent(memory, 0, 'node')) : [];
+  },
+);
+
+/** What frame.ts says of an unknown format. */
+const isFormatError = (error: unknown): boolean =>
+  error instanceof RangeError && /^frame format \d+$/.test(error.message);
+
+const frame: Target = {
+  ...target(
+    'frame',
+    FRAMES,
+    (bytes) => void repairFrame(bytes, 0, hasher, SEGMENT, RECORD_SEED),
+    (bytes) => {
+      const memory = memoryOf(bytes);
+      const header = readFrameHeader(bytes, memory.view, 0, hasher, SEGMENT);
+      if (header === undefined || header.bodyBytes > bytes.length - 64) return header;
+      const starts: number[] = [];
+      if (!verifyFrameBody(bytes, 0, header, hasher, SEGMENT)) return header;
+      if (walkRecords(memory.view, 0, header, starts) === -1) return header;
+      // A record whose payload does not decode says nothing of the others.
+      return starts.map((at) => typed(() => lookAt(storedEvent(memory, at, 'node'))));
+    },
+  ),
+  mayThrow: isFormatError,
+};
+
+function typed(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    if (Reflect.get(error as object, 'code') !== 'ERR_CORRUPT') throw error;
+    return undefined;
+  }
+}
+
+const segment = target(
+  'segment header',
+  [
+    encodeSegmentHeader(
+      {
+        number: SEGMENT,
+        firstSequence: 9,
+        epoch: 2,
+        previousBytes: 4096,
+        previous: new Uint8Array(8),
+        createdMs: 1_700_000_000_000,
+        previousTimestampNs: 1_700_000_000_000_000_000n,
+      },
+      STORE,
+      hasher,
+    ),
+  ],
+  (bytes) => void repairSegmentHeader(bytes, hasher),
+  (bytes) => {
+    const found = decodeSegmentHeader(bytes, SEGMENT, STORE, hasher);
+    if (found.kind === 'valid') safe(found.header.firstSequence, found.header.epoch, found.header.previousBytes);
+    return found;
+  },
+);
+
+export const MANIFEST = {
+  format: 1,
+  storeId: STORE.toString('hex'),
+  nodeId: 'node',
+  hashKey: '11'.repeat(32),
+  createdMs: 1_700_000_000_000,
+  epoch: 2,
+  durableUpTo: 9,
+  firstSegment: 1,
+  lastSegment: 1,
+  floor: 1,
+  holes: [] as [number, number][],
+};
+
+/** JSON that a member should not be. */
+const NONSENSE: readonly unknown[] = [
+  null,
+  true,
+  -1,
+  0,
+  0.5,
+  2 ** 53,
+  1e300,
+  '',
+  'x',
+  '00',
+  [],
+  [1],
+  [[1]],
+  {},
+  { toString: 1 },
+];
+
+const manifest: Target = {
+  name: 'manifest',
+  input(random) {
+    const valid = encodeManifest({ ...MANIFEST, holes: random() < 0.5 ? [] : [[1, 2]] });
+    if (random() < 0.5) {
+      const changed = mutate(random, valid);
+      return random() < 0.75 ? repairManifest(changed) : changed;
+    }
+    if (random() < 0.1) return repairManifest(Buffer.from(JSON.stringify(pick(random, NONSENSE))));
+    const member = pick(random, Object.keys(MANIFEST));
+    const text = { ...MANIFEST, [member]: random() < 0.1 ? undefined : pick(random, NONSENSE) };
+    return repairManifest(Buffer.from(JSON.stringify(text)));
+  },
+  decode(bytes) {
+    const found = decodeManifest(bytes);
+    if (found.kind !== 'valid') return found;
+    const { storeId, hashKey, epoch, durableUpTo, firstSegment, lastSegment, floor } = found.manifest;
+    safe(
+      epoch,
+      durableUpTo,
+      firstSegment,
+      lastSegment,
+      floor,
+      found.manifest.createdMs,
+      ...found.manifest.holes.flat(),
+    );
+    if (Buffer.from(storeId, 'hex').length !== 16 || Buffer.from(hashKey, 'hex').length !== 32)
+      throw new Error('an id');
+    return found;
+  },
+};
+
+function safe(...numbers: readonly number[]): void {
+  for (const number of numbers)
+    if (!Number.isSafeInteger(number) || number < 0) throw new Error(`${number} is let pass`);
+}
+
+function watermarkFile(): Buffer {
+  const file = Buffer.alloc(1024);
+  for (const turn of [4, 5]) {
+    const slot = file.subarray((turn % 2) * 512, (turn % 2) * 512 + 64);
+    encodeWatermark(
+      slot,
+      viewOf(slot),
+      { epoch: 2, turn, sequence: 9, segment: 1, endOffset: 512, clean: true },
+      hasher,
+    );
+  }
+  return file;
+}
+
+const watermark = target(
+  'watermark',
+  [watermarkFile()],
+  (bytes) => void repairWatermark(bytes, hasher),
+  (bytes) => {
+    const found = decodeWatermark(bytes, hasher);
+    if (found !== undefined) safe(found.epoch, found.turn, found.sequence, found.segment, found.endOffset);
+    return found;
+  },
+);
+
+const HASHES = Array.from({ length: 200 }, (_, i) => Uint32Array.of(i * 7919, i * 104_729, i, i));
+
+const CHECKPOINT_DISK: Image = await (async () => {
+  const disk = new MemoryDisk(EMPTY_DISK);
+  disk.makeDir('/store');
+  const entries = (from: number, to: number) =>
+    sharedEntries(HASHES.slice(from, to).map((hash, i) => ({ hash, a: i + 1, b: i + 1 })));
+  const snapshot = { storeId: STORE, sequence: 9, base: 0, heads: entries(0, 150), keys: entries(150, 200) };
+  writeCheckpoint(disk, '/store', await Workspace.create(STORE), snapshot);
+  commitCheckpoint(disk, '/store');
+  return disk.image();
+})();
+const CHECKPOINT_INODE = CHECKPOINT_DISK.names.get(`/store/${HEADS_FILE}`)!;
+
+const checkpoint: Target = {
+  ...target(
+    'checkpoint',
+    [CHECKPOINT_DISK.contents.get(CHECKPOINT_INODE)!],
+    (bytes) => void repairCheckpoint(bytes, hasher),
+    (bytes) => {
+      const { names, contents } = CHECKPOINT_DISK;
+      const disk = new MemoryDisk({ names, contents: new Map([...contents, [CHECKPOINT_INODE, bytes]]) });
+      const file = HeadsFile.open(disk, '/store', hasher);
+      if (file === undefined) return undefined;
+      const found: unknown[] = [file.verifies()];
+      for (let i = 0; i < 200; i += 40) found.push(typed(() => file.find(HASHES[i]!)));
+      typed(() => file.forEachKey((hash, sequence) => found.push(hash, sequence)));
+      file.close();
+      return found;
+    },
+  ),
+};
+
+const PAYLOADS = (['msgpack', 'json'] as const).flatMap((prefer) =>
+  [1, 'text', [1, [2, [3]]], { a: 1, b: { c: [true, null] } }, [new Date(5), 2n ** 63n, new Uint8Array(3)]].map(
+    (value) => {
+      const writer = new PayloadWriter(prefer);
+      const memory = memoryOf(Buffer.alloc(256));
+      const length = writer.write(value, 'data', memory, 0, 256);
+      return Buffer.concat([Buffer.of(writer.codec), memory.bytes.subarray(0, length)]);
+    },
+  ),
+);
+
+/** The first bytes of MessagePack that claim much. */
+const CLAIMS = [
+  0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0x8f, 0x9f, 0xd6, 0xd7, 0xd8,
+];
+
+/** Payloads have no checksum of their own. The codec is the first byte here. */
+const payload: Target = {
+  name: 'payload',
+  input(random) {
+    if (random() < 0.6) return mutate(random, pick(random, PAYLOADS));
+    const parts = Array.from({ length: 1 + below(random, 6) }, () => [
+      Buffer.of(pick(random, CLAIMS)),
+      random() < 0.5 ? Buffer.alloc(below(random, 5), 0xff) : arbitraryBytes(random, 6),
+    ]);
+    return Buffer.concat([Buffer.of(PAYLOAD.msgpack), ...parts.flat(), arbitraryBytes(random, 40)]);
+  },
+  decode: (bytes) => decodePayload(bytes[0] ?? 0, bytes.subarray(1)),
+  // As payload.ts says; but nothing that an engine throws about the decoder itself.
+  mayThrow: (error) => error instanceof Error && !(error instanceof RangeError) && !(error instanceof TypeError),
+};
+
+export const TARGETS: readonly Target[] = [record, frame, segment, manifest, watermark, checkpoint, payload];
