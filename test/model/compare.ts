@@ -43,13 +43,9 @@ function differentPlace({ id, sequence, timestampNs, time }: RecordedEvent): str
 export function checkAppended(result: Appended, { how, parts, durability }: Request, call: readonly Entry[]): void {
   const { ids, firstSequence, lastSequence, revision, duplicate } = result;
   const last = call.at(-1)!;
-  expect({ firstSequence, lastSequence, revision, ids: ids.length }).toEqual({
-    firstSequence: call[0]!.sequence,
-    lastSequence: last.sequence,
-    revision: last.revision,
-    ids: call.length,
-  });
-  expect(result.durability).toBe(duplicate ? 'synced' : durability);
+  const told = `${firstSequence} to ${lastSequence}, revision ${revision}, ${ids.length} ids, ${result.durability}`;
+  const meant = `${call[0]!.sequence} to ${last.sequence}, revision ${last.revision}, ${call.length} ids`;
+  same(told, `${meant}, ${duplicate ? 'synced' : durability}`, 'what an append has returned');
   for (const [i, entry] of call.entries()) learnId(entry, ids[i]!);
   if (how !== 'appendMany') return;
   const revisions = parts.map(({ stream }) => [stream, call.findLast((entry) => entry.stream === stream)!.revision]);
@@ -58,9 +54,15 @@ export function checkAppended(result: Appended, { how, parts, durability }: Requ
 
 /** The store has told an event's id: whatever it tells later must be the same. */
 export function learnId(entry: Entry, id: string): void {
+  if (entry.id === id) return;
   expect(parseEventId(id)?.sequence, `the sequence in ${id}`).toBe(entry.sequence);
-  if (entry.id !== undefined) expect(id, `the id of event ${entry.sequence}`).toBe(entry.id);
+  expect(id, `the id of event ${entry.sequence}`).toBe(entry.id ?? id);
   entry.id = id;
+}
+
+/** The cheap way to expect that texts are the same. */
+export function same(told: string, meant: string, what: string): void {
+  if (told !== meant) expect.fail(`${what} is ${told}, not ${meant}`);
 }
 
 /** Whether two values are the same; bytes are, whatever view of them. */

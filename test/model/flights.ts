@@ -1,7 +1,7 @@
 /** Calls that have not ended: what the store says to each is compared with what the model says, when it does. */
 import { expect } from 'vitest';
 import { type Appended, type ErrorCode, isKeeperError, type Store } from '../../dist/main/index.js';
-import { checkAppended, learnId } from './compare.js';
+import { checkAppended, learnId, same } from './compare.js';
 import type { Entry, Model, Part, Request, Verdict } from './model.js';
 
 /** What a call has returned at once. */
@@ -130,7 +130,7 @@ export class Flights {
     }
     const { value } = ending;
     if (verdict.kind === 'refused') expect.fail(`the store has accepted what is ${verdict.code}`);
-    expect(value.duplicate).toBe(verdict.kind === 'duplicate');
+    same(`${value.duplicate}`, `${verdict.kind === 'duplicate'}`, '“duplicate”');
     checkAppended(value, request, call!);
     if (verdict.kind === 'accepted') this.seeIds(value.ids, after);
     if (value.durability === 'synced') this.#model.seeDurable(value.lastSequence);
@@ -146,8 +146,8 @@ export class Flights {
       expect(outcome).toBe('not-appended');
       return true;
     }
-    expect({ code, outcome }).toEqual({ code: verdict.code, outcome: 'not-appended' });
-    expect(error).toMatchObject(verdict.fields ?? {});
+    same(`${code}, ${outcome}`, `${verdict.code}, not-appended`, 'a refusal');
+    if (verdict.fields !== undefined) expect(error).toMatchObject(verdict.fields);
     return false;
   }
 }

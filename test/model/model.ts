@@ -138,7 +138,7 @@ export class Model {
   #judgeKeys({ parts }: Request): Verdict | undefined {
     const bodies = parts.flatMap(({ stream, events }) => events.map((event) => ({ ...toBody(event), stream })));
     const keys = bodies.flatMap(({ key }) => key ?? []);
-    const reused = refused('ERR_IDEMPOTENCY_REUSED', {});
+    const reused = refused('ERR_IDEMPOTENCY_REUSED');
     if (new Set(keys).size < keys.length) return reused;
     const known = this.log.filter(({ key }) => key !== undefined && keys.includes(key));
     const first = known[0]?.call;
@@ -178,8 +178,8 @@ export class Model {
   }
 }
 
-function refused(code: string, fields: object = {}): Verdict {
-  return { kind: 'refused', code, fields };
+function refused(code: string, fields?: object): Verdict {
+  return { kind: 'refused', code, ...(fields !== undefined && { fields }) };
 }
 
 type Body = Pick<Entry, 'type' | 'data' | 'metadata' | 'tags' | 'causes' | 'schemaVersion' | 'key'>;

@@ -1,7 +1,7 @@
 /** A store beside its model: what is done to the one is done to the other, and what the store says is compared. */
 import { expect } from 'vitest';
 import { isKeeperError, type RecordedEvent, type Store, type StoreOptions } from '../../dist/main/index.js';
-import { difference, learnId } from './compare.js';
+import { difference, learnId, same } from './compare.js';
 import { call, choose, errorOf, type Flight, Flights } from './flights.js';
 import { LIMITS, Model, type Request } from './model.js';
 import type { Crash, World } from './worlds.js';
@@ -86,13 +86,12 @@ export class Subject {
       await this.#seeSuspension(flights);
     else this.model.seeDurable(this.model.log.length);
     const { mode, accepted, durable, pending, waiting } = this.store.stats();
-    expect({ mode, accepted, durable, pending, waiting }).toEqual({
-      mode: this.model.suspended ? 'suspended' : 'open',
-      accepted: this.model.log.length,
-      durable: this.model.log.length,
-      pending: 0,
-      waiting: 0,
-    });
+    const { length } = this.model.log;
+    same(
+      `${mode}, ${accepted} accepted, ${durable} durable, ${pending} pending, ${waiting} waiting`,
+      `${this.model.suspended ? 'suspended' : 'open'}, ${length} accepted, ${length} durable, 0 pending, 0 waiting`,
+      'the store',
+    );
   }
 
   /** There is space again: the store is to go on by itself. */
@@ -263,10 +262,11 @@ export class Subject {
 
   /** Compare a whole log with the model's. */
   checkLog(rows: readonly RecordedEvent[]): void {
-    expect(rows.length).toBe(this.model.log.length);
+    same(`${rows.length} events`, `${this.model.log.length} events`, 'the log');
     for (const [i, row] of rows.entries()) {
       const entry = this.model.log[i]!;
-      expect(difference(row, entry)).toBeUndefined();
+      const differs = difference(row, entry);
+      if (differs !== undefined) expect.fail(differs);
       learnId(entry, row.id);
     }
     this.#flights.seeIds(
