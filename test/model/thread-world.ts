@@ -4,7 +4,6 @@ import path from 'node:path';
 import { openStore, type Store, type StoreOptions } from '../../dist/main/index.js';
 import { type Engine, type Runtime, threadRuntime } from '../../dist/main/runtime.js';
 import { openStoreOn } from '../../dist/main/store.js';
-import { fill } from '../faults/disk.js';
 import type { Crash, Fullness, World } from './worlds.js';
 
 export class ThreadWorld implements World {
@@ -13,18 +12,17 @@ export class ThreadWorld implements World {
   readonly prompt = false;
   /** The test itself ends when it has waited for too long. */
   readonly patience = Number.POSITIVE_INFINITY;
-  readonly #disk: string;
+  readonly #ballast: string;
   readonly #dir: string;
   #engine: Engine | undefined;
   #store: Store | undefined;
-  #giveBack: (() => void) | undefined;
 
   /**
    * @param disk where the store's directory is made
    * @param isSmall whether the disk is one that can be filled
    */
   constructor(disk: string, isSmall: boolean) {
-    this.#disk = disk;
+    this.#ballast = path.join(disk, 'ballast');
     this.#dir = fs.mkdtempSync(path.join(disk, 'model-'));
     this.canFill = isSmall;
   }
@@ -55,12 +53,19 @@ export class ThreadWorld implements World {
   }
 
   fill(fullness: Fullness): void {
-    this.#giveBack = fill(this.#disk, fullness === 'no-log' ? 0 : 32 * 1024);
+    // The store may take space at the same time.
+    const ballast = fs.openSync(this.#ballast, 'a');
+    try {
+      for (;;) fs.writeSync(ballast, Buffer.alloc(32 * 1024));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+    if (fullness === 'no-growth') fs.ftruncateSync(ballast, fs.fstatSync(ballast).size - 32 * 1024);
+    fs.closeSync(ballast);
   }
 
   free(): void {
-    this.#giveBack?.();
-    this.#giveBack = undefined;
+    fs.rmSync(this.#ballast, { force: true });
   }
 
   /** The writer tries by itself, and tells followers by itself. */
