@@ -172,10 +172,25 @@ const restarting: fc.Arbitrary<Command>[] = [
   command('close and open', opening, (subject, opening) => subject.reopen(opening)),
   command(
     'crash',
-    fc.record({ crash: fc.oneof(death, cut), opening, last: oneAppend }),
-    (subject, { crash, opening, last }) => {
+    fc.record({
+      pending: fc.array(intent, { maxLength: 3 }),
+      turns: fc.nat({ max: 2 }),
+      looking: fc.boolean(),
+      crash: fc.oneof(death, cut),
+      opening,
+      last: oneAppend,
+    }),
+    async (subject, { pending, turns, looking, crash, opening, last }) => {
+      for (const one of pending) await subject.begin(meant(subject, one));
+      for (let i = 0; i < turns; i++) await new Promise(setImmediate);
+      // What is shown now must be there afterwards.
+      if (looking) {
+        await checkHead(subject, 'store', undefined);
+        await checkRead(subject, 'follower', {}, { direction: 'backwards', limit: 1 }, 'toArray');
+        await checkRead(subject, 'store', {}, { direction: 'backwards', limit: 1 }, 'toArray');
+      }
       const possible: Crash = subject.world.canCut ? crash : { kind: 'process', when: 'now' };
-      return subject.crash(possible, opening, meant(subject, last));
+      await subject.crash(possible, opening, meant(subject, last));
     },
   ),
 ];

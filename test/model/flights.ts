@@ -109,7 +109,7 @@ export class Flights {
    */
   giveUpBehind(durable: number, flights: readonly Flight[]): void {
     const model = this.#model;
-    expect(durable).toBeGreaterThanOrEqual(model.durable);
+    expect(durable, 'events on the full disk: at least').toBeGreaterThanOrEqual(model.durable);
     expect(model.isWhole(durable), `no call is cut at ${durable}`).toBe(true);
     for (const { call, lost, request } of flights) {
       if (call === undefined) continue;
