@@ -239,3 +239,14 @@ export function onlyDurable<Note>(base: Image, journal: readonly Step<Note>[]): 
   for (const step of journal) walk.step(step);
   return walk.image(walk.changes.map(() => false));
 }
+
+/** A cut at the journal's end after which each change that was not synced may be there, not there, or there in part. */
+export function someState<Note>(base: Image, journal: readonly Step<Note>[], random: Random): Image {
+  const walk = new Walk<Note>(base);
+  for (const step of journal) walk.step(step);
+  const fates = walk.changes.map((change): Fate => {
+    if (change.kind !== 'write' || random() < 0.5) return random() < 0.5;
+    return Array.from({ length: sectorsOf(change) }, () => random() < 0.5);
+  });
+  return walk.image(fates);
+}

@@ -35,7 +35,7 @@ export class InlineRuntime implements Runtime {
 
   /** Nothing has come for a while. */
   idle(): void {
-    this.#engine?.writer.idle();
+    this.#engine?.idle();
   }
 
   /** The process is gone: no part takes another turn. */
@@ -78,7 +78,7 @@ class InlineEngine implements Engine {
         Atomics.add(state.words, WORD.control, 1);
         this.#pumpSoon();
       },
-      drain: () => this.#deliver(),
+      drain: () => void this.#deliver(),
       hold: (pending) => {
         if (pending) this.#pumpSoon();
       },
@@ -106,6 +106,12 @@ class InlineEngine implements Engine {
     this.#dead = true;
   }
 
+  idle(): void {
+    if (this.#dead) return;
+    this.writer.idle();
+    this.#pumpSoon();
+  }
+
   async #open(): Promise<void> {
     await Promise.resolve();
     await this.writer.open();
@@ -115,14 +121,17 @@ class InlineEngine implements Engine {
   #turn(): boolean {
     if (this.#dead) return false;
     const did = this.writer.turn();
-    this.#deliver();
-    return did;
+    // What it has told may be something to do.
+    return this.#deliver() || did;
   }
 
-  #deliver(): void {
+  /** Returns whether there was anything to tell. */
+  #deliver(): boolean {
+    const any = this.#fromWriter.length > 0;
     for (let message = this.#fromWriter.shift(); message !== undefined; message = this.#fromWriter.shift()) {
       if (!this.#dead) this.#events.onWriter(message);
     }
+    return any;
   }
 
   /** Take turns as long as there is something to do, each after all that follows from the one before. */

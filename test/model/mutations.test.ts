@@ -1,0 +1,236 @@
+/** The model can fail: each of these stores does one thing that the contract does not allow, and is found out. */
+import { expect, it, vi } from 'vitest';
+import { Keys } from '../../dist/main/append/keys.js';
+import { Sequencer } from '../../dist/main/append/sequencer.js';
+import type { AppendOptions, Store } from '../../dist/main/index.js';
+import { intercept } from '../crash/intercept.js';
+import { SEED, TIMEOUT_MS, tally } from '../support/effort.js';
+import { campaign } from './run.js';
+import { MemoryWorld, type World } from './worlds.js';
+
+interface Mutation {
+  /** What gives it away. */
+  readonly found: RegExp;
+  /** Members of the store that are replaced. */
+  readonly members?: (store: Store, opening: number) => Partial<Record<keyof Store, unknown>>;
+  readonly world?: () => World;
+  /** Change the engine itself. */
+  readonly patch?: () => void;
+}
+
+/** A store with some of its members replaced. */
+function mutated(store: Store, members: Partial<Record<keyof Store, unknown>>): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      const member = Reflect.get(members, name) ?? Reflect.get(target, name, target);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+}
+
+const without = (options: object | undefined, name: string): object =>
+  Object.fromEntries(Object.entries(options ?? {}).filter(([key]) => key !== name));
+
+/** The store is read as if the newest events were not there yet. */
+class ForgetfulFollower extends MemoryWorld {
+  override async follow(): Promise<Store> {
+    const store = await super.follow();
+    let reads = 0;
+    const read: Store['read'] = (selector, options) =>
+      reads++ % 3 === 2 ? store.read(selector, { ...options, to: 1 }) : store.read(selector, options);
+    return mutated(store, { read });
+  }
+}
+
+const MUTATIONS: Record<string, Mutation> = {
+  'does not check what an append expects': {
+    found: /has accepted what is ERR_CONFLICT/,
+    members: (store) => ({
+      append: (stream: string, events: never, options: object) =>
+        store.append(stream, events, without(options, 'expect')),
+    }),
+  },
+  'does not check what an appendMany expects': {
+    found: /has accepted what is ERR_CONFLICT/,
+    members: (store) => ({
+      appendMany: (appends: object[], options: object) =>
+        store.appendMany(appends.map((append) => without(append, 'expect')) as never, options),
+    }),
+  },
+  'appends the parts of an appendMany one by one': {
+    found: /expected to be at/,
+    members: (store) => ({
+      appendMany: async (appends: Parameters<Store['appendMany']>[0], options: object) => {
+        const parts = appends.map(({ stream, events, expect: expected }) =>
+          store.append(stream, events, { ...options, ...(expected !== undefined && { expect: expected }) }),
+        );
+        const results = await Promise.all(parts);
+        return {
+          ...results.at(-1)!,
+          ids: results.flatMap(({ ids }) => ids),
+          firstSequence: results[0]!.firstSequence,
+          revisions: Object.fromEntries(appends.map(({ stream }, i) => [stream, results[i]!.revision])),
+        };
+      },
+    }),
+  },
+  'drops the last event of a list': {
+    found: /not \d+ to \d+/,
+    members: (store) => ({
+      append: (stream: string, events: unknown, options: object) =>
+        store.append(stream, (Array.isArray(events) ? events.slice(0, -1) : events) as never, options),
+    }),
+  },
+  'tells a wrong revision for the second append of a stream': {
+    found: /revision 2, .* not .* revision 1,/,
+    members: (store) => ({
+      append: async (...args: Parameters<Store['append']>) => {
+        const result = await store.append(...args);
+        return result.revision === 1 ? { ...result, revision: 2 } : result;
+      },
+    }),
+  },
+  'tells of a repeated call as of a new one': {
+    found: /“duplicate” is false/,
+    members: (store) => ({
+      append: async (...args: Parameters<Store['append']>) => ({ ...(await store.append(...args)), duplicate: false }),
+    }),
+  },
+  'forgets keys when it is opened again': {
+    found: /not ERR_IDEMPOTENCY_REUSED|“duplicate” is false/,
+    patch: () => {
+      const { addHash } = Keys.prototype;
+      let replaying = true;
+      const { add } = Keys.prototype;
+      vi.spyOn(Keys.prototype, 'add').mockImplementation(function (this: Keys, ...args) {
+        replaying = false;
+        add.apply(this, args);
+        replaying = true;
+      });
+      vi.spyOn(Keys.prototype, 'addHash').mockImplementation(function (this: Keys, ...args) {
+        if (!replaying) addHash.apply(this, args);
+      });
+    },
+  },
+  'keeps the keys of what a full disk has made it give up': {
+    found: /idempotency key .* was used/,
+    patch: () => void vi.spyOn(Keys.prototype, 'takeBack').mockImplementation(() => {}),
+  },
+  'keeps the revisions of what a full disk has made it give up': {
+    found: /not .* revision|ERR_CONFLICT/,
+    patch: () => {
+      const { takeBack } = Sequencer.prototype;
+      vi.spyOn(Sequencer.prototype, 'takeBack').mockImplementation(function (this: Sequencer, call) {
+        takeBack.call(this, call);
+        for (const { head, count } of call.parts) head.revision += count;
+      });
+    },
+  },
+  'acknowledges what is accepted as if it were synced': {
+    found: /events (after the crash|on the full disk): at least/,
+    members: (store) => ({
+      append: async (stream: string, events: never, options: AppendOptions = {}) => {
+        if (options.durability !== 'synced' || options.signal !== undefined)
+          return store.append(stream, events, options);
+        const result = await store.append(stream, events, { ...options, durability: 'accepted' });
+        return { ...result, durability: 'synced' };
+      },
+    }),
+  },
+  'shows an enqueued event before it is durable': {
+    found: /events (after the crash|on the full disk): at least|a read by the store/,
+    members: (store) => {
+      let last: string | undefined;
+      return {
+        enqueue: (...args: Parameters<Store['enqueue']>) => {
+          const enqueued = store.enqueue(...args);
+          last = enqueued.ids.at(-1);
+          return enqueued;
+        },
+        head: async (stream?: string) => {
+          const { accepted, mode } = store.stats();
+          const isLast = mode === 'open' && stream === undefined && Number(last?.split('_')[1]) === accepted;
+          return isLast ? { sequence: accepted, id: last } : store.head(stream);
+        },
+      };
+    },
+  },
+  'does not sync its log': {
+    found: /events after the crash: at least|has no valid header/,
+    world: () =>
+      new MemoryWorld((disk) =>
+        intercept(disk, {
+          sync(handle) {
+            if (disk.nameOf(handle)?.endsWith('.log') !== true) disk.sync(handle);
+          },
+        }),
+      ),
+  },
+  'takes “after” for “from”': {
+    found: /a read by the/,
+    members: (store) => ({
+      read: (selector: object, options: { after?: number } = {}) =>
+        store.read(selector, {
+          ...without(options, 'after'),
+          ...(options.after !== undefined && { from: options.after }),
+        }),
+    }),
+  },
+  'reads one event too many of a stream backwards': {
+    found: /it shows .*, not/,
+    members: (store) => ({
+      readStream: (stream: string, options: { direction?: 'backwards'; limit?: number }) =>
+        store.readStream(stream, {
+          ...options,
+          ...(options.direction === 'backwards' && options.limit !== undefined && { limit: options.limit + 1 }),
+        }),
+    }),
+  },
+  'finds nothing while its disk is full': {
+    found: /it shows , not/,
+    members: (store) => ({
+      get: (id: never) => (store.stats().mode === 'suspended' ? Promise.resolve(undefined) : store.get(id)),
+    }),
+  },
+  'lists a stream under the revision before its last': {
+    found: /the streams are/,
+    members: (store) => ({
+      streams: (options: object) => {
+        const rows = store.streams(options);
+        const toArray = async (): Promise<unknown[]> =>
+          (await rows.toArray()).map((row) => ({ ...row, revision: Math.max(0, row.revision - 1) }));
+        return { toArray };
+      },
+    }),
+  },
+  'follows a writer and goes back': {
+    found: /a read by the follower: it shows 1, not|the log is 1 events/,
+    world: () => new ForgetfulFollower(),
+  },
+};
+
+it.each(Object.entries(MUTATIONS))(
+  'a store that %s is found out',
+  async (_, { found, members, world = () => new MemoryWorld(), patch }) => {
+    patch?.();
+    try {
+      const outcome = await campaign({
+        file: 'test/model/mutations.test.ts',
+        runs: 400,
+        maxCommands: 60,
+        seed: SEED,
+        world,
+        wrap: (store, opening) => (members === undefined ? store : mutated(store, members(store, opening))),
+        asFound: true,
+      });
+      expect(outcome).toHaveProperty('failure');
+      const { message } = (outcome as { failure: Error }).failure;
+      expect(message).toMatch(/^MODEL_RUN='\{"seed":/);
+      expect(message.split('\n').slice(2).join('\n')).toMatch(found);
+      tally('model', 'mutations that were found', 1);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  },
+  TIMEOUT_MS,
+);

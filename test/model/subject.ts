@@ -1,0 +1,301 @@
+/** A store beside its model: what is done to the one is done to the other, and what the store says is compared. */
+import { expect } from 'vitest';
+import { isKeeperError, type RecordedEvent, type Store, type StoreOptions } from '../../dist/main/index.js';
+import { difference, learnId, same } from './compare.js';
+import { call, choose, errorOf, type Flight, Flights } from './flights.js';
+import { LIMITS, Model, type Request } from './model.js';
+import type { Crash, World } from './worlds.js';
+
+/** What may differ from one opening to the next. */
+export type Opening = Pick<StoreOptions, 'dataCodec' | 'cacheBytes' | 'indexBytes' | 'durability'>;
+
+/** Stands between the store and who uses it. */
+export type Wrap = (store: Store, opening: number) => Store;
+
+export class Subject {
+  readonly world: World;
+  readonly model = new Model();
+  store!: Store;
+  follower: Store | undefined;
+  /** The follower has shown so many events. */
+  followed = 0;
+  /** Calls with keys, to be repeated. */
+  readonly keyed: Request[] = [];
+  commands = 0;
+  readonly #wrap: Wrap;
+  #opening: Opening = {};
+  #openings = 0;
+  readonly #flights = new Flights(this.model);
+
+  constructor(world: World, wrap: Wrap = (store) => store) {
+    this.world = world;
+    this.#wrap = wrap;
+  }
+
+  async open(opening: Opening): Promise<void> {
+    this.#opening = opening;
+    const options = { ...LIMITS, ...opening };
+    if (!this.world.prompt) this.#freeDisk();
+    let store: Store;
+    try {
+      store = await this.world.open(options);
+    } catch (error) {
+      // There may be no space for what opening writes.
+      if (!(this.model.mayBeFull && Reflect.get(error as object, 'errno') === 'ENOSPC')) throw error;
+      this.world.free();
+      store = await this.world.open(options);
+    }
+    this.#freeDisk();
+    this.store = this.#wrap(store, this.#openings++);
+  }
+
+  /** Have the store do something that appends, and go on at once: what it says to that is checked when it does. */
+  async begin(given: Request): Promise<void> {
+    const request = { ...given, durability: this.#durabilityOf(given) };
+    if (request.parts.some(({ events }) => events.some(({ idempotencyKey }) => idempotencyKey !== undefined))) {
+      this.keyed.push(given);
+    }
+    let verdicts = this.model.judge(request);
+    const endsAtOnce = request.how === 'enqueue' || request.how === 'appendSync';
+    const isSure = verdicts.length === 1;
+    if (!isSure && !endsAtOnce) {
+      await this.settle();
+      verdicts = this.model.judge(request);
+    }
+    const returned = call(this.store, given);
+    const { result } = returned;
+    let verdict = verdicts[0]!;
+    if (endsAtOnce) verdict = choose(verdicts, result instanceof Error ? result : undefined);
+    else if (!isSure) verdict = choose(verdicts, await errorOf(result));
+    this.#flights.add(request, verdict, returned);
+    if (this.model.mayBeFull || !(isSure || endsAtOnce)) await this.settle();
+  }
+
+  /** Wait until everything is durable that is to be, or is given up. */
+  async settle(): Promise<void> {
+    const flights = await this.#flights.land();
+    let refused = flights.some(({ lost }) => lost);
+    try {
+      await this.store.flush();
+    } catch (error) {
+      if (!this.model.mayBeFull || !isKeeperError(error, 'ERR_DEGRADED')) throw error;
+      refused = true;
+    }
+    this.throwProblems();
+    if (refused || (this.model.mayBeFull && this.store.stats().mode === 'suspended'))
+      await this.#seeSuspension(flights);
+    else this.model.seeDurable(this.model.log.length);
+    const { mode, accepted, durable, pending, waiting } = this.store.stats();
+    const { length } = this.model.log;
+    same(
+      `${mode}, ${accepted} accepted, ${durable} durable, ${pending} pending, ${waiting} waiting`,
+      `${this.model.suspended ? 'suspended' : 'open'}, ${length} accepted, ${length} durable, 0 pending, 0 waiting`,
+      'the store',
+    );
+  }
+
+  /** There is space again: the store is to go on by itself. */
+  async free(): Promise<void> {
+    await this.settle();
+    this.#freeDisk();
+    if (!this.model.suspended) return;
+    while (this.store.stats().mode === 'suspended') await this.world.idle();
+    this.model.suspended = false;
+    await this.store.flush();
+    const [note] = await this.store.read({}, { from: 'end' }).toArray();
+    expect(note).toMatchObject({ stream: '$store', type: 'WritesResumed', data: { durable: this.model.log.length } });
+    this.#flights.takeNote(note!);
+    await this.settle();
+  }
+
+  /** Append, and abort before the call or after its acceptance. */
+  async abort(request: Request, before: boolean): Promise<void> {
+    await this.settle();
+    const verdicts = this.model.judge(request);
+    if (verdicts.length > 1 || verdicts[0]!.kind !== 'accepted') return;
+    const controller = new AbortController();
+    if (before) controller.abort();
+    const { stream, events } = request.parts[0]!;
+    const ended = errorOf(this.store.append(stream, events, { durability: 'synced', signal: controller.signal }));
+    controller.abort();
+    expect(await ended).toMatchObject({ code: 'ERR_ABORTED', outcome: before ? 'not-appended' : 'unknown' });
+    if (!before) this.model.accept(request);
+  }
+
+  async verify(): Promise<void> {
+    await this.settle();
+    expect(await this.store.verify({ deep: true })).toMatchObject({ ok: true, events: this.model.log.length });
+  }
+
+  async close(): Promise<void> {
+    const { store } = this;
+    await store.close();
+    const flights = await this.#flights.land();
+    this.throwProblems();
+    const { durable } = store.stats();
+    if (flights.some(({ lost }) => lost) || this.model.mayBeFull) this.#flights.giveUpBehind(durable, flights);
+    expect(durable, 'what was durable at the end').toBe(this.model.log.length);
+    this.model.seeDurable(durable);
+    this.model.suspended = false;
+  }
+
+  /** The process ends, and another one opens the store: it must show all that was promised, and nothing that was not meant. */
+  async crash(crash: Crash, opening: Opening, last: Request): Promise<void> {
+    const { model } = this;
+    const verdicts = model.judge(last);
+    if (crash.kind === 'process' && crash.when !== 'now' && verdicts.length === 1 && verdicts[0]!.kind === 'accepted') {
+      const death = this.world.armDeath(crash.when);
+      await this.begin(last);
+      await death;
+    }
+    this.throwProblems();
+    const least = crash.kind === 'process' ? model.written : model.durable;
+    if (crash.kind === 'power') await this.unfollow();
+    await this.world.crash(crash);
+    this.#flights.drop();
+    model.suspended = false;
+    await this.open(opening);
+    await this.#takeOver(least);
+  }
+
+  async reopen(opening: Opening): Promise<void> {
+    await this.close();
+    for (const call of [() => this.store.head(), () => this.store.append('a', { type: 't' })]) {
+      expect(await errorOf(call() as Promise<never>)).toMatchObject({ code: 'ERR_CLOSED' });
+    }
+    await this.open(opening);
+    await this.#takeOver(this.model.log.length);
+  }
+
+  /** What the store shows of a log that was cut off is what the model goes on with. */
+  async #takeOver(least: number): Promise<void> {
+    const { model } = this;
+    await this.store.flush();
+    const rows = await this.store.read().toArray();
+    const torn = this.store.stats().recovery.tornFile === undefined ? [] : [rows.pop()];
+    expect(rows.length, 'events after the crash: at least').toBeGreaterThanOrEqual(least);
+    expect(rows.length, 'events after the crash: at most').toBeLessThanOrEqual(model.log.length);
+    expect(model.isWhole(rows.length), `no call is cut by the crash at ${rows.length}`).toBe(true);
+    model.cutTo(rows.length);
+    this.checkLog(rows);
+    for (const note of torn) {
+      expect(note).toMatchObject({ stream: '$store', type: 'TornTailSetAside' });
+      this.#flights.takeNote(note!);
+    }
+    await this.settle();
+  }
+
+  async follow(): Promise<void> {
+    if (this.follower !== undefined) return;
+    this.follower = await this.world.follow();
+    this.followed = 0;
+  }
+
+  async unfollow(): Promise<void> {
+    await this.follower?.close();
+    this.follower = undefined;
+  }
+
+  /** Everything is durable: the follower is to see it. */
+  async catchUp(): Promise<void> {
+    await this.settle();
+    const { follower, model } = this;
+    if (follower === undefined) return;
+    // The writer tells a follower after its own caller.
+    const reached = async (): Promise<number> => (await follower.head())?.sequence ?? 0;
+    while (!this.world.prompt && (await reached()) < model.log.length) await this.world.idle();
+    this.checkLog(await follower.read().toArray());
+    this.followed = model.log.length;
+    expect(await errorOf(follower.append('a', { type: 't' }))).toMatchObject({
+      code: 'ERR_INVALID_OPTIONS',
+      path: 'readOnly',
+      outcome: 'not-appended',
+    });
+  }
+
+  /** What is never done is a failure. */
+  async patiently(doing: Promise<void>): Promise<void> {
+    if (this.world.patience === Number.POSITIVE_INFINITY) return doing;
+    let done = false;
+    const ended = doing.finally(() => {
+      done = true;
+    });
+    ended.catch(() => {}); // may come after patience has ended
+    for (let turns = 0; !done; turns++) {
+      if (turns > this.world.patience) throw new Error(`nothing has come after ${turns} turns of the event loop`);
+      await new Promise(setImmediate);
+    }
+    await ended;
+  }
+
+  /** All is well at the end: now, verified, and opened again. */
+  finish(): Promise<void> {
+    return this.patiently(this.#finish());
+  }
+
+  async #finish(): Promise<void> {
+    await this.free();
+    this.checkLog(await this.store.read().toArray());
+    await this.verify();
+    await this.catchUp();
+    await this.reopen({});
+  }
+
+  /** Let go of everything, whatever has become of it. */
+  async abandon(): Promise<void> {
+    await this.unfollow();
+    await this.world.crash({ kind: 'process', when: 'now' });
+  }
+
+  /** How far the log may be durable, as the writer or the follower shows it: each length that may be seen. */
+  lengths(of: 'store' | 'follower'): number[] {
+    const least = of === 'store' ? this.model.durable : this.followed;
+    const all = Array.from({ length: this.model.log.length - least + 1 }, (_, i) => least + i);
+    return all.filter((length) => this.model.isWhole(length));
+  }
+
+  /** Somebody was shown that the log is durable so far. */
+  see(of: 'store' | 'follower', length: number): void {
+    if (of === 'follower') this.followed = Math.max(this.followed, length);
+    this.model.seeDurable(length);
+  }
+
+  /** Compare a whole log with the model's. */
+  checkLog(rows: readonly RecordedEvent[]): void {
+    same(`${rows.length} events`, `${this.model.log.length} events`, 'the log');
+    for (const [i, row] of rows.entries()) {
+      const entry = this.model.log[i]!;
+      const differs = difference(row, entry);
+      if (differs !== undefined) expect.fail(differs);
+      learnId(entry, row.id);
+    }
+    this.#flights.seeIds(
+      rows.map(({ id }) => id),
+      '',
+    );
+  }
+
+  throwProblems(): void {
+    this.#flights.throwProblems();
+  }
+
+  #durabilityOf({ how, durability }: Request): Request['durability'] {
+    if (how === 'enqueue') return 'synced';
+    return durability ?? this.#opening.durability ?? 'synced';
+  }
+
+  /** The disk was found to be full: what is not durable is given up, from some call on. */
+  async #seeSuspension(flights: readonly Flight[]): Promise<void> {
+    const { mode } = this.store.stats();
+    expect(mode).toBe('suspended');
+    const durable = (await this.store.head())?.sequence ?? 0;
+    this.#flights.giveUpBehind(durable, flights);
+    this.model.suspended = true;
+    this.checkLog(await this.store.read().toArray());
+  }
+
+  #freeDisk(): void {
+    this.world.free();
+    this.model.mayBeFull = false;
+  }
+}
