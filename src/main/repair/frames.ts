@@ -8,8 +8,9 @@ import {
   type FrameHeader,
   readFrameHeader,
   verifyFrameBody,
+  walkRecords,
 } from '../../shared/format/frame.js';
-import { recordLength, recordTimestampNs } from '../../shared/format/record.js';
+import { recordTimestampNs } from '../../shared/format/record.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import type { FileWindow } from './window.js';
 
@@ -45,12 +46,8 @@ export async function frameAt(window: FileWindow, place: FramePlace, offset: num
   if (whole === undefined || !verifyFrameBody(whole.bytes, whole.at, header, place.hasher, place.number)) {
     return undefined;
   }
-  let record = whole.at + FRAME_HEADER_BYTES;
-  for (const stop = record + header.bodyBytes; ; ) {
-    const next = record + recordLength(whole.view, record);
-    if (next >= stop || next <= record) break;
-    record = next;
-  }
+  const last = walkRecords(whole.view, whole.at, header);
+  if (last === -1) return undefined;
   const lastSequence = header.firstSequence + header.count - 1;
   return {
     ...header,
@@ -58,7 +55,7 @@ export async function frameAt(window: FileWindow, place: FramePlace, offset: num
     offset,
     end,
     lastSequence,
-    lastTimestampNs: recordTimestampNs(whole.view, record),
+    lastTimestampNs: recordTimestampNs(whole.view, last),
   };
 }
 
