@@ -80,7 +80,7 @@ class ActiveScan {
   readonly #header: SegmentHeader;
   readonly #epoch: number;
   readonly #fileBytes: number;
-  #buffer: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  #buffer: Buffer;
   #start = 0;
   #end = 0;
   #durable: number;
@@ -97,6 +97,7 @@ class ActiveScan {
     this.#header = header;
     this.#epoch = epoch;
     this.#fileBytes = place.storage.size(handle);
+    this.#buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, this.#fileBytes));
     // A header is written once everything before it is durable.
     this.#durable = Math.max(known, header.firstSequence - 1);
     this.#sequence = header.firstSequence - 1;
@@ -184,7 +185,8 @@ class ActiveScan {
     const { storage } = this.#place;
     const verifiedEnd = this.#offset;
     let nonZeroEnd = verifiedEnd;
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    // A byte more than there is: a chunk that is not filled is the last.
+    const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, this.#fileBytes - verifiedEnd + 1));
     for (let at = verifiedEnd; at < this.#fileBytes; ) {
       const bytes = chunk.subarray(0, storage.read(this.#handle, chunk, at));
       if (bytes.length === 0) break;
