@@ -69,7 +69,7 @@ describe.runIf(ONE_STATE === undefined)('the syncs of the engine', () => {
         if (NOT_NEEDED[site] === undefined && (await firstLoss([site])) === undefined) notMissed.push(site);
       }
       expect(notMissed).toEqual([]);
-      expect(sites.size - Object.keys(NOT_NEEDED).length).toBeGreaterThanOrEqual(11);
+      expect(sites.size - Object.keys(NOT_NEEDED).length).toBeGreaterThanOrEqual(12);
     },
     TIMEOUT_MS,
   );

@@ -206,7 +206,7 @@ export const SCENARIOS: readonly Scenario[] = [
       await session.resume();
       await session.append('c', 20 * KiB);
       await session.append('a', 40 * KiB);
-      await session.refuseAppending('space-for-half', 'b', 9 * KiB, 10);
+      await session.refuseAppending('space-for-frame', 'b', 9 * KiB, 10);
       await session.resume();
       await session.append('b', 9 * KiB, 10);
       await session.refuseAppending('space-for-half', 'b', 3 * KiB);
@@ -214,7 +214,7 @@ export const SCENARIOS: readonly Scenario[] = [
       await session.close();
       await session.open();
       await session.append('a', 40 * KiB);
-      await session.refuseAppending('space-for-half', 'a', 22 * KiB);
+      await session.refuseAppending('space-for-frame', 'a', 22 * KiB);
       session.kill();
       await session.open();
       await session.append('a', 100);
