@@ -83,7 +83,7 @@ class ActiveScan {
   readonly #epoch: number;
   readonly #holes: Holes;
   readonly #fileBytes: number;
-  #buffer: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  #buffer: Buffer;
   #start = 0;
   #end = 0;
   #durable: number;
@@ -101,6 +101,7 @@ class ActiveScan {
     this.#epoch = manifest.epoch;
     this.#holes = new Holes(manifest.holes);
     this.#fileBytes = place.storage.size(handle);
+    this.#buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, this.#fileBytes));
     // A header is written once everything before it is durable.
     this.#durable = Math.max(known, header.firstSequence - 1);
     this.#sequence = this.#holes.skip(header.firstSequence) - 1;
@@ -182,7 +183,8 @@ class ActiveScan {
     const { storage } = this.#place;
     const verifiedEnd = this.#offset;
     let nonZeroEnd = verifiedEnd;
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    // A byte more than there is: a chunk that is not filled is the last.
+    const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, this.#fileBytes - verifiedEnd + 1));
     for (let at = verifiedEnd; at < this.#fileBytes; ) {
       const bytes = chunk.subarray(0, storage.read(this.#handle, chunk, at));
       if (bytes.length === 0) break;

@@ -4,33 +4,19 @@
  * is synced, a change of names once the directory is. What is torn or lost is chosen freely: nothing unsynced has an order.
  */
 import path from 'node:path';
+import { SEED } from '../support/effort.js';
+import { type Change, type Depth, type Fate, fatesOf, keptParts } from './fates.js';
 import {
   changeFile,
   changeNames,
   DIRECTORY,
-  type FileStep,
   fingerprint,
   type Image,
-  type NameStep,
   reachable,
   type Step,
+  writeParts,
 } from './image.js';
-import { type Random, seeded } from './random.js';
-
-const SECTOR_BYTES = 512;
-
-/** How thoroughly states are enumerated. */
-export interface Depth {
-  /** Up to so many changes every subset of them is taken; beyond it a choice. */
-  readonly allSubsetsUpTo: number;
-  /** Random subsets beyond that, and random tears of each torn write. */
-  readonly random: number;
-  /** Whether what else is not durable is also mixed with a torn write, rather than all there or all gone. */
-  readonly mixedWithTears: boolean;
-}
-
-export const NORMAL: Depth = { allSubsetsUpTo: 4, random: 2, mixedWithTears: false };
-export const DEEP: Depth = { allSubsetsUpTo: 7, random: 24, mixedWithTears: true };
+import { seeded } from './random.js';
 
 /** A state after a power cut, and what had been promised before it. */
 export interface CrashState<Note> {
@@ -38,14 +24,11 @@ export interface CrashState<Note> {
   readonly note: Note | undefined;
   /** How many steps of the journal came before the cut. */
   readonly steps: number;
+  /** What became of the changes that were not durable, oldest first. */
+  readonly fates: readonly Fate[];
   /** Two states with the same one hold the same. */
   readonly fingerprint: string;
 }
-
-/** A change that is not durable. */
-type Change = FileStep | NameStep;
-/** What is left of a change: all of it, nothing, or these sectors of a write. */
-type Fate = boolean | readonly boolean[];
 
 /** A change behind what is durable as a whole. */
 interface Later {
@@ -54,23 +37,33 @@ interface Later {
   given: boolean;
   /** Durable itself, though a change of the same file before it is not. */
   durable: boolean;
+  /** Not durable for no other reason than that a sync is left out. */
+  owed: boolean;
 }
 
 /** A journal being walked: what is durable so far, and which changes are not. */
 class Walk<Note> {
   readonly #names: Map<string, number>;
   readonly #contents: Map<number, Buffer>;
+  readonly #without: readonly string[];
   #later: Later[] = [];
   note: Note | undefined;
 
-  constructor(base: Image) {
+  /** @param without the call sites whose syncs are left out */
+  constructor(base: Image, without: readonly string[] = []) {
     this.#names = new Map(base.names);
     this.#contents = new Map(base.contents);
+    this.#without = without;
   }
 
   /** What is not durable. */
   get changes(): readonly Change[] {
-    return this.#later.filter(({ durable }) => !durable).map(({ change }) => change);
+    return this.#pending.map(({ change }) => change);
+  }
+
+  /** Whether these fates are possible without the sync that is left out alone. */
+  isOwed(fates: readonly Fate[]): boolean {
+    return this.#pending.some(({ owed }, i) => owed && fates[i] !== true);
   }
 
   step(step: Step<Note>): void {
@@ -79,17 +72,17 @@ class Walk<Note> {
         this.note = step.note;
         return;
       case 'sync':
-        this.#settle(({ change, given }) => !given && isOfFile(change, step.inode));
+        this.#sync(({ change, given }) => !given && isOfFile(change, step.inode), step.by?.name);
         return;
       case 'failSync':
         for (const later of this.#later)
           later.given ||= later.change.kind === 'write' && isOfFile(later.change, step.inode);
         return;
       case 'syncDir':
-        this.#settle(({ change }) => 'name' in change && path.dirname(change.name) === step.name);
+        this.#sync(({ change }) => 'name' in change && path.dirname(change.name) === step.name, step.by?.name);
         return;
       default:
-        this.#later.push({ change: step, given: false, durable: false });
+        this.#later.push({ change: step, given: false, durable: false, owed: false });
     }
   }
 
@@ -109,7 +102,15 @@ class Walk<Note> {
     return reachable({ names, contents });
   }
 
-  #settle(isSynced: (later: Later) => boolean): void {
+  get #pending(): readonly Later[] {
+    return this.#later.filter(({ durable }) => !durable);
+  }
+
+  #sync(isSynced: (later: Later) => boolean, by: string | undefined): void {
+    if (by !== undefined && this.#without.includes(by)) {
+      for (const later of this.#later) later.owed ||= !later.durable && isSynced(later);
+      return;
+    }
     for (const later of this.#later) later.durable ||= isSynced(later);
     const held = new Set<number>();
     this.#later = this.#later.filter(({ change, durable }) => {
@@ -136,85 +137,27 @@ function apply(names: Map<string, number>, contents: Map<number, Buffer>, change
     changeNames(names, change);
     return;
   }
-  let content = contents.get(change.inode) ?? Buffer.alloc(0);
-  if (typeof fate === 'boolean' || change.kind === 'truncate') content = changeFile(content, change);
-  else for (const part of keptParts(change, fate)) content = changeFile(content, part);
-  contents.set(change.inode, content);
+  const content = contents.get(change.inode) ?? Buffer.alloc(0);
+  const isWhole = typeof fate === 'boolean' || change.kind === 'truncate';
+  const changed = isWhole ? changeFile(content, change) : writeParts(content, [...keptParts(change, fate)]);
+  contents.set(change.inode, changed);
 }
 
-type Write = Extract<FileStep, { kind: 'write' }>;
-
-/** The sectors that a write touches. */
-function sectorsOf({ offset, bytes }: Write): number {
-  return Math.ceil((offset + bytes.length) / SECTOR_BYTES) - Math.floor(offset / SECTOR_BYTES);
+export interface CutOptions {
+  /** The steps before which no cut is made. */
+  readonly from?: number;
+  /** Call sites whose syncs are left out: of the states those alone that need this. */
+  readonly without?: readonly string[];
 }
 
-/** What is left of a write, as a write for each sector. */
-function* keptParts(write: Write, kept: readonly boolean[]): Generator<Write> {
-  const first = Math.floor(write.offset / SECTOR_BYTES);
-  for (let i = 0; i < kept.length; i++) {
-    if (!kept[i]) continue;
-    const start = Math.max(write.offset, (first + i) * SECTOR_BYTES);
-    const end = Math.min(write.offset + write.bytes.length, (first + i + 1) * SECTOR_BYTES);
-    yield { ...write, offset: start, bytes: write.bytes.subarray(start - write.offset, end - write.offset) };
-  }
-}
-
-/** Ways in which a write of several sectors may be torn. */
-function* tearsOf(sectors: number, depth: Depth, random: Random): Generator<boolean[]> {
-  const where = (isKept: (sector: number) => boolean): boolean[] =>
-    Array.from({ length: sectors }, (_, i) => isKept(i));
-  const half = sectors >>> 1;
-  yield where((i) => i < 1);
-  yield where((i) => i >= 1);
-  yield where((i) => i < half);
-  yield where((i) => i >= half);
-  yield where((i) => i < sectors - 1);
-  yield where((i) => i === sectors - 1);
-  yield where((i) => i !== half);
-  for (let i = 0; i < depth.random; i++) yield where(() => random() < 0.5);
-}
-
-/** Which subsets of so many changes are taken. */
-function* subsetsOf(count: number, depth: Depth, random: Random): Generator<boolean[]> {
-  const where = (isKept: (change: number) => boolean): boolean[] => Array.from({ length: count }, (_, i) => isKept(i));
-  if (count <= depth.allSubsetsUpTo) {
-    for (let bits = 0; bits < 1 << count; bits++) yield where((i) => (bits & (1 << i)) !== 0);
-    return;
-  }
-  yield where(() => true);
-  yield where(() => false);
-  for (let one = 0; one < count; one++) {
-    yield where((i) => i !== one);
-    yield where((i) => i === one);
-  }
-  for (let i = 0; i < depth.random; i++) yield where(() => random() < 0.5);
-}
-
-function* fatesOf(changes: readonly Change[], depth: Depth, random: Random): Generator<Fate[]> {
-  yield* subsetsOf(changes.length, depth, random);
-  // What is torn is the newest write of several sectors: an older one has been looked at after its own step.
-  const torn = changes.findLastIndex((change) => change.kind === 'write' && sectorsOf(change) > 1);
-  if (torn === -1) return;
-  const write = changes[torn] as Write;
-  for (const tear of tearsOf(sectorsOf(write), depth, random)) {
-    yield changes.map((_, i) => (i === torn ? tear : true));
-    yield changes.map((_, i) => (i === torn ? tear : false));
-    if (depth.mixedWithTears) yield changes.map((_, i) => (i === torn ? tear : random() < 0.5));
-  }
-}
-
-/**
- * The states of a journal, each once for what had been promised.
- * @param from the steps before which no cut is made
- */
+/** The states of a journal, each once for what had been promised. */
 export function* crashStates<Note>(
   base: Image,
   journal: readonly Step<Note>[],
   depth: Depth,
-  from = 0,
+  { from = 0, without = [] }: CutOptions = {},
 ): Generator<CrashState<Note>> {
-  const walk = new Walk<Note>(base);
+  const walk = new Walk<Note>(base, without);
   const notes = new Map<Note | undefined, Set<string>>();
   for (let steps = 0; steps <= journal.length; steps++) {
     if (steps > 0) walk.step(journal[steps - 1]!);
@@ -223,14 +166,32 @@ export function* crashStates<Note>(
     const { note } = walk;
     const seen = notes.get(note) ?? new Set<string>();
     notes.set(note, seen);
-    for (const fates of fatesOf(walk.changes, depth, seeded(steps))) {
+    for (const fates of fatesOf(walk.changes, depth, seeded(SEED * 100_003 + steps))) {
+      if (without.length > 0 && !walk.isOwed(fates)) continue;
       const image = walk.image(fates);
       const print = fingerprint(image);
       if (seen.has(print)) continue;
       seen.add(print);
-      yield { image, note, steps, fingerprint: print };
+      yield { image, note, steps, fates, fingerprint: print };
     }
   }
+}
+
+/** One state of a journal. */
+export function crashStateAt<Note>(
+  base: Image,
+  journal: readonly Step<Note>[],
+  steps: number,
+  fates: readonly Fate[],
+  without: readonly string[] = [],
+): CrashState<Note> {
+  const walk = new Walk<Note>(base, without);
+  for (const step of journal.slice(0, steps)) walk.step(step);
+  const { length } = walk.changes;
+  if (length !== fates.length)
+    throw new Error(`${length} changes are not durable after step ${steps}, not ${fates.length}`);
+  const image = walk.image(fates);
+  return { image, note: walk.note, steps, fates, fingerprint: fingerprint(image) };
 }
 
 /** The hardest cut at the journal's end: nothing is left of what was not synced. */

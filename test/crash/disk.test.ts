@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { crashStates, NORMAL, onlyDurable } from './crash-states.js';
+import { crashStates, onlyDurable } from './crash-states.js';
+import { NORMAL } from './fates.js';
 import { EMPTY_DISK, type Image } from './image.js';
 import { MemoryDisk } from './memory-disk.js';
 
 function statesAfter(work: (disk: MemoryDisk) => void, base: Image = EMPTY_DISK): Image[] {
   const disk = new MemoryDisk(base);
   work(disk);
-  return [...crashStates(base, disk.journal, NORMAL, disk.journal.length)].map(({ image }) => image);
+  return [...crashStates(base, disk.journal, NORMAL, { from: disk.journal.length })].map(({ image }) => image);
 }
 
 /** A disk with a durable file of so many equal bytes. */

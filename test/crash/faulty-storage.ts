@@ -1,4 +1,7 @@
-/** A storage on which a group commit fails: its process dies over it and writes nothing more, or its sync does not work. */
+/**
+ * A storage on which something fails: its process dies and writes nothing more, the sync of a group commit does not work, or
+ * there is no space for it.
+ */
 import { FRAME_HEADER_BYTES } from '../../dist/shared/format/frame.js';
 import { SEGMENT_HEADER_BYTES } from '../../dist/shared/format/segment.js';
 import { type FileHandle, type Storage, storageError } from '../../dist/shared/storage.js';
@@ -6,10 +9,17 @@ import { intercept } from './intercept.js';
 import type { MemoryDisk } from './memory-disk.js';
 
 /**
- * The process dies when half of the frame is in the page cache, or before the sync; the sync fails; there is no space
- * until the writer has cut back what it could not write.
+ * What becomes of a group commit. The process dies when half of the frame is in the page cache, or before the sync; the
+ * sync fails; there is no space, or space for half of the frame, or for the frame and a sector of the zeros behind it, and
+ * then none until the writer has cut back what it could not write.
  */
-export type Fault = 'die-in-write' | 'die-before-sync' | 'fail-sync' | 'no-space';
+export type Fault = 'die-in-write' | 'die-before-sync' | 'fail-sync' | NoSpace;
+export type NoSpace = 'no-space' | 'space-for-half' | 'space-for-frame';
+
+const SECTOR_BYTES = 512;
+
+/** The calls that change a disk, or make a change durable. */
+const CHANGES = ['makeDir', 'openWrite', 'write', 'truncate', 'sync', 'syncDir', 'rename', 'remove'] as const;
 
 export class FaultyStorage {
   readonly storage: Storage;
@@ -18,34 +28,37 @@ export class FaultyStorage {
   /** The segment that the newest frame was written to. */
   #log: FileHandle | undefined;
   #dead = false;
+  /** After so many changes the process dies. */
+  #changesLeft = Number.POSITIVE_INFINITY;
 
   constructor(inner: MemoryDisk<any>, onDeath: () => void) {
     this.#onDeath = onDeath;
-    this.storage = intercept(inner, {
-      write: (handle, parts, offset) => {
-        this.#checkAlive();
-        if (isFrame(parts)) this.#log = handle;
-        if (this.#fault === 'no-space' && handle === this.#log) {
-          throw storageError(Object.assign(new Error('the disk is full'), { code: 'ENOSPC' }), 'write');
-        }
-        if (this.#fault !== 'die-in-write' || handle !== this.#log) return inner.write(handle, parts, offset);
-        const bytes = Buffer.concat(withoutZeros(parts));
-        inner.write(handle, [bytes.subarray(0, bytes.length >>> 1)], offset);
-        return this.#die();
-      },
-      truncate: (handle, length) => {
-        this.#checkAlive();
-        if (this.#fault === 'no-space') this.#fault = undefined;
-        inner.truncate(handle, length);
-      },
-      sync: (handle) => {
-        this.#checkAlive();
-        if (handle !== this.#log) return inner.sync(handle);
-        if (this.#fault === 'die-before-sync') this.#die();
-        if (this.#fault === 'fail-sync') inner.failSync(handle);
-        inner.sync(handle);
-      },
-    });
+    this.storage = this.#mortal(
+      intercept(inner, {
+        write: (handle, parts, offset) => {
+          if (isFrame(parts)) this.#log = handle;
+          if (handle !== this.#log) return inner.write(handle, parts, offset);
+          if (this.#fault === 'die-in-write') {
+            const bytes = Buffer.concat(withoutZeros(parts));
+            inner.write(handle, [bytes.subarray(0, bytes.length >>> 1)], offset);
+            return this.#die();
+          }
+          return isNoSpace(this.#fault)
+            ? this.#writeShort(inner, handle, parts, offset)
+            : inner.write(handle, parts, offset);
+        },
+        truncate: (handle, length) => {
+          if (isNoSpace(this.#fault)) this.#fault = undefined;
+          inner.truncate(handle, length);
+        },
+        sync: (handle) => {
+          if (handle !== this.#log) return inner.sync(handle);
+          if (this.#fault === 'die-before-sync') this.#die();
+          if (this.#fault === 'fail-sync') inner.failSync(handle);
+          inner.sync(handle);
+        },
+      }),
+    );
   }
 
   /** Have the next group commit fail. */
@@ -54,15 +67,46 @@ export class FaultyStorage {
     this.#log = undefined;
   }
 
+  /** Have the process die once it has changed the disk so many times more. */
+  dieAfter(changes: number): void {
+    this.#changesLeft = changes;
+  }
+
+  #writeShort(inner: Storage, handle: FileHandle, parts: readonly Uint8Array[], offset: number): number {
+    const frame = Buffer.concat(withoutZeros(parts));
+    const space = {
+      'no-space': 0,
+      'space-for-half': frame.length >>> 1,
+      'space-for-frame': frame.length + SECTOR_BYTES,
+    };
+    const taken = space[this.#fault as NoSpace];
+    this.#fault = 'no-space';
+    if (taken === 0) throw storageError(Object.assign(new Error('the disk is full'), { code: 'ENOSPC' }), 'write');
+    return inner.write(handle, [Buffer.concat(parts).subarray(0, taken)], offset);
+  }
+
+  /** Every change counts, and a dead process makes none. */
+  #mortal(storage: Storage): Storage {
+    const members: Partial<Record<(typeof CHANGES)[number], unknown>> = {};
+    for (const name of CHANGES) {
+      members[name] = (...args: unknown[]): unknown => {
+        if (this.#dead) throw new Error('the process has died');
+        if (this.#changesLeft-- === 0) this.#die();
+        return Reflect.apply(Reflect.get(storage, name), storage, args);
+      };
+    }
+    return intercept(storage, members as Partial<Storage>);
+  }
+
   #die(): never {
     this.#dead = true;
     this.#onDeath();
     throw new Error('the process has died');
   }
+}
 
-  #checkAlive(): void {
-    if (this.#dead) throw new Error('the process has died');
-  }
+function isNoSpace(fault: Fault | undefined): fault is NoSpace {
+  return fault === 'no-space' || fault === 'space-for-half' || fault === 'space-for-frame';
 }
 
 /** A frame without what is written ahead of the next one. */

@@ -10,13 +10,17 @@ export interface Call {
   ids: readonly string[] | undefined;
 }
 
-/** What must be found after a cut: at least the first so many calls, at most all of them. */
+/** What must be found after a cut. */
 export interface Promised {
+  /** At most all of these. A call that was refused is not among them. */
   readonly calls: readonly Call[];
+  /** At least the first so many. */
   readonly acknowledged: number;
+  /** Torn tails that recovery has told of, each by its file's name. */
+  readonly torn: ReadonlyMap<string, Buffer>;
 }
 
-export const NOTHING: Promised = { calls: [], acknowledged: 0 };
+export const NOTHING: Promised = { calls: [], acknowledged: 0, torn: new Map() };
 
 /** The data of an event: which one it is, and bytes that tell it apart. */
 export interface Data {
@@ -42,13 +46,21 @@ export function findCalls(rows: readonly RecordedEvent[], { calls, acknowledged 
   for (const call of calls) {
     if (at === found.length) break;
     const events = found.slice(at, at + call.events.length);
-    expect(events.map(({ stream, type, data }) => ({ stream, type, fill: (data as Data).fill }))).toEqual(call.events);
+    expect(events.map((event) => inShort(event, (event.data as Data).fill))).toEqual(
+      call.events.map((event) => inShort(event, event.fill)),
+    );
+    expect(events.every(({ data }, i) => (data as Data).fill === call.events[i]!.fill)).toBe(true);
     expect(events.at(-1)!.sequence - events[0]!.sequence).toBe(events.length - 1);
     if (call.ids !== undefined && present < acknowledged) expect(events.map(({ id }) => id)).toEqual(call.ids);
     at += events.length;
     present++;
   }
-  expect(at).toBe(found.length);
+  expect(at, 'events of calls that were made and not refused').toBe(found.length);
   expect(present, 'acknowledged calls that are there').toBeGreaterThanOrEqual(acknowledged);
   return present;
+}
+
+/** An event in a line: the whole of it would be pages in a failure. */
+function inShort({ stream, type }: { stream: string; type: string }, fill: string): string {
+  return `${type} in ${stream}, ${fill.length} characters: ${fill.slice(0, 20)}`;
 }

@@ -24,13 +24,21 @@ export type NameStep =
   | { readonly kind: 'rename'; readonly name: string; readonly to: string; readonly inode: number }
   | { readonly kind: 'remove'; readonly name: string };
 
+/** Where the engine has asked for a sync. */
+export interface CallSite {
+  /** `sync` or `syncDir`, and the two innermost functions of the engine, such as `sync@log-file.sync<writer.#commit`. */
+  readonly name: string;
+  /** The line of the built file, such as `workers/writer/log-file.js:61`. */
+  readonly line: string;
+}
+
 export type Step<Note> =
   | FileStep
   | NameStep
-  | { readonly kind: 'sync'; readonly inode: number }
+  | { readonly kind: 'sync'; readonly inode: number; readonly by?: CallSite }
   /** A sync that failed: what it was to make durable counts as synced from then on, and is not. */
   | { readonly kind: 'failSync'; readonly inode: number }
-  | { readonly kind: 'syncDir'; readonly name: string }
+  | { readonly kind: 'syncDir'; readonly name: string; readonly by?: CallSite }
   /** What had been promised when the disk had come so far. */
   | { readonly kind: 'note'; readonly note: Note };
 
@@ -40,9 +48,14 @@ export function changeFile(content: Buffer, step: FileStep): Buffer {
     if (step.length <= content.length) return content.subarray(0, step.length);
     return Buffer.concat([content, Buffer.alloc(step.length - content.length)]);
   }
-  const changed = Buffer.alloc(Math.max(content.length, step.offset + step.bytes.length));
+  return writeParts(content, [step]);
+}
+
+/** A file after some writes, in order. */
+export function writeParts(content: Buffer, parts: readonly { offset: number; bytes: Buffer }[]): Buffer {
+  const changed = Buffer.alloc(Math.max(content.length, ...parts.map(({ offset, bytes }) => offset + bytes.length)));
   content.copy(changed);
-  step.bytes.copy(changed, step.offset);
+  for (const { offset, bytes } of parts) bytes.copy(changed, offset);
   return changed;
 }
 
@@ -66,13 +79,29 @@ function isReachable(names: ReadonlyMap<string, number>, name: string): boolean 
   return names.get(parent) === DIRECTORY && isReachable(names, parent);
 }
 
+/** The same without some files. */
+export function withoutFiles(image: Image, files: readonly string[]): Image {
+  return reachable({ ...image, names: new Map([...image.names].filter(([name]) => !files.includes(name))) });
+}
+
+/** Contents are never changed in place, and most of them are in many images. */
+const digests = new WeakMap<Buffer, string>();
+
+function digestOf(content: Buffer): string {
+  let digest = digests.get(content);
+  if (digest === undefined) {
+    digest = createHash('sha1').update(content).digest('base64');
+    digests.set(content, digest);
+  }
+  return digest;
+}
+
 /** The same for the same names with the same contents. */
 export function fingerprint(image: Image): string {
   const hash = createHash('sha1');
   for (const name of [...image.names.keys()].sort()) {
     const content = image.contents.get(image.names.get(name)!);
-    hash.update(`${name}\0${content?.length ?? 'directory'}\0`);
-    if (content !== undefined) hash.update(content);
+    hash.update(`${name}\0${content === undefined ? 'directory' : digestOf(content)}\0`, 'latin1');
   }
-  return hash.digest('hex');
+  return hash.digest('base64');
 }

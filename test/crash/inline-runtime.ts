@@ -11,8 +11,8 @@ import { Background } from '../../dist/workers/background/background.js';
 import { Writer } from '../../dist/workers/writer/writer.js';
 import { intercept } from './intercept.js';
 
-/** When the background is told that a segment has begun: at once, or only while the writer begins the next one. */
-export type Pokes = 'at-once' | 'late';
+/** When the background is told that a segment has begun: at once, only while the writer begins the next one, or too late. */
+export type Pokes = 'at-once' | 'late' | 'never';
 
 export class InlineRuntime implements Runtime {
   readonly storage: Storage;
@@ -38,6 +38,11 @@ export class InlineRuntime implements Runtime {
     this.#engine?.idle();
   }
 
+  /** The caller hears what the writer has said. */
+  deliver(): void {
+    this.#engine?.deliver();
+  }
+
   /** The process is gone: no part takes another turn. */
   kill(): void {
     this.#engine?.kill();
@@ -49,6 +54,7 @@ class InlineEngine implements Engine {
   readonly writer: Writer;
   readonly #background: Background;
   readonly #events: EngineEvents;
+  readonly #pokes: Pokes;
   readonly #toWriter: ToWriter[] = [];
   readonly #fromWriter: FromWriter[] = [];
   /** What the background has to do, one after the other. */
@@ -59,6 +65,7 @@ class InlineEngine implements Engine {
 
   constructor(storage: Storage, options: EngineOptions, state: SharedState, events: EngineEvents, pokes: Pokes) {
     this.#events = events;
+    this.#pokes = pokes;
     this.#background = new Background(storage, options.dir, state, (message) => {
       if (!this.#dead) events.onBackground(message);
     });
@@ -78,7 +85,7 @@ class InlineEngine implements Engine {
         Atomics.add(state.words, WORD.control, 1);
         this.#pumpSoon();
       },
-      drain: () => void this.#deliver(),
+      drain: () => void this.deliver(),
       hold: (pending) => {
         if (pending) this.#pumpSoon();
       },
@@ -115,18 +122,18 @@ class InlineEngine implements Engine {
   async #open(): Promise<void> {
     await Promise.resolve();
     await this.writer.open();
-    this.#deliver();
+    this.deliver();
   }
 
   #turn(): boolean {
     if (this.#dead) return false;
     const did = this.writer.turn();
     // What it has told may be something to do.
-    return this.#deliver() || did;
+    return this.deliver() || did;
   }
 
-  /** Returns whether there was anything to tell. */
-  #deliver(): boolean {
+  /** Hand the writer's messages to the store. Returns whether there was any. */
+  deliver(): boolean {
     const any = this.#fromWriter.length > 0;
     for (let message = this.#fromWriter.shift(); message !== undefined; message = this.#fromWriter.shift()) {
       if (!this.#dead) this.#events.onWriter(message);
@@ -151,7 +158,7 @@ class InlineEngine implements Engine {
 
   #runPoke(): void {
     const begun = this.#begun;
-    if (begun === undefined || this.#dead) return;
+    if (begun === undefined || this.#dead || this.#pokes === 'never') return;
     this.#begun = undefined;
     this.#background.onSegmentBegun(begun);
   }

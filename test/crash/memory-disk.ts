@@ -1,7 +1,16 @@
 /** A file system in memory that keeps a journal of every step that changes it. What it shows is what a page cache would. */
 import path from 'node:path';
 import { type FileHandle, type OpenMode, type Storage, storageError } from '../../dist/shared/storage.js';
-import { changeFile, changeNames, DIRECTORY, type FileStep, type Image, type NameStep, type Step } from './image.js';
+import {
+  type CallSite,
+  changeFile,
+  changeNames,
+  DIRECTORY,
+  type FileStep,
+  type Image,
+  type NameStep,
+  type Step,
+} from './image.js';
 
 export class MemoryDisk<Note = unknown> implements Storage {
   readonly base: Image;
@@ -99,9 +108,10 @@ export class MemoryDisk<Note = unknown> implements Storage {
     this.#changeFile({ kind: 'truncate', inode: this.#open.get(handle)!, length });
   }
 
-  sync(handle: FileHandle): void {
+  /** @param by who asks for it, for the journal */
+  sync(handle: FileHandle, by?: CallSite): void {
     this.#content(handle);
-    this.journal.push({ kind: 'sync', inode: this.#open.get(handle)! });
+    this.journal.push({ kind: 'sync', inode: this.#open.get(handle)!, ...(by !== undefined && { by }) });
   }
 
   /** A sync that fails, as the disk sees it. */
@@ -110,9 +120,10 @@ export class MemoryDisk<Note = unknown> implements Storage {
     throw storageError(Object.assign(new Error('the disk has failed'), { code: 'EIO' }), 'fdatasync');
   }
 
-  syncDir(dir: string): void {
+  /** @param by who asks for it, for the journal */
+  syncDir(dir: string, by?: CallSite): void {
     this.#inode(dir, 'fsync');
-    this.journal.push({ kind: 'syncDir', name: dir });
+    this.journal.push({ kind: 'syncDir', name: dir, ...(by !== undefined && { by }) });
   }
 
   rename(from: string, to: string): void {

@@ -1,23 +1,35 @@
 /** The workloads whose every crash state is looked at. Each leaves a journal on its disk. */
+import path from 'node:path';
+import type { StoreOptions } from '../../dist/main/index.js';
+import { HEADS_FILE, WATERMARK_FILE } from '../../dist/shared/format/file-names.js';
+import type { Promised } from './history.js';
+import { type Image, withoutFiles } from './image.js';
 import type { Pokes } from './inline-runtime.js';
-import { type Disk, Session } from './session.js';
+import { DIR, OPTIONS, Session } from './session.js';
 
 const KiB = 1024;
 
-export interface Scenario {
-  readonly name: string;
-  readonly pokes: Pokes;
-  run(session: Session): Promise<void>;
+/** A disk on which a store is already, and what it had promised. */
+export interface Start {
+  readonly image: Image;
+  readonly promised: Promised;
 }
 
-/** Run a scenario and return the disk with its journal. */
-export async function record(scenario: Scenario, session = new Session(scenario.pokes)): Promise<Disk> {
-  await scenario.run(session);
-  return session.disk;
+export interface Scenario {
+  /** What a state's name begins with. */
+  readonly id: string;
+  readonly name: string;
+  readonly pokes: Pokes;
+  readonly options?: StoreOptions;
+  /** Where it begins; by default on an empty disk. */
+  readonly start?: () => Promise<Start>;
+  /** The store is to be opened with what {@link start} had promised. */
+  run(session: Session, before: Promised): Promise<void>;
 }
 
 export const SCENARIOS: readonly Scenario[] = [
   {
+    id: 'new-store',
     name: 'a new store, closed and opened before its first append',
     pokes: 'at-once',
     async run(session) {
@@ -29,6 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    id: 'group-commits',
     name: 'appends, batches and appendMany in group commits, a close and a reopen',
     pokes: 'at-once',
     async run(session) {
@@ -50,16 +63,29 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    id: 'rotation-ready',
     name: 'rotation with everything made ready ahead',
     pokes: 'at-once',
     run: rotate,
   },
   {
+    id: 'rotation-late',
     name: 'rotation while the next segment is being made ready',
     pokes: 'late',
     run: rotate,
   },
   {
+    id: 'rotation-alone',
+    name: 'rotation where nothing was made ready',
+    pokes: 'never',
+    async run(session) {
+      await session.open();
+      for (let i = 0; i < 3; i++) await session.append('a', 40 * KiB);
+      await session.close();
+    },
+  },
+  {
+    id: 'process-deaths',
     name: 'processes that die in the middle of an append',
     pokes: 'late',
     async run(session) {
@@ -86,6 +112,7 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    id: 'failed-syncs',
     name: 'syncs that fail',
     pokes: 'at-once',
     async run(session) {
@@ -102,6 +129,158 @@ export const SCENARIOS: readonly Scenario[] = [
       await session.append('b', 100);
       await session.failAppending('a', 100);
       await session.close();
+      await session.open();
+      await session.close();
+    },
+  },
+  {
+    id: 'enqueue',
+    name: 'enqueue, appendSync and appends that do not wait for the disk, and a process that dies over them',
+    pokes: 'at-once',
+    async run(session) {
+      await session.open();
+      const enqueued = [session.enqueue('a', 300), session.enqueue('b', 700, 900), session.enqueue('a', 10)];
+      session.appendSync('a', 600);
+      await Promise.all(enqueued);
+      await session.appendWeakly('accepted', 'c', 1500);
+      await session.appendWeakly('written', 'a', 400, 300);
+      await session.flush();
+      // In one group: the process dies when it is written, and not synced.
+      const written = session.appendWeakly('written', 'b', 2 * KiB);
+      void session.enqueue('a', 500);
+      await session.dieAppending('die-before-sync', 'a', 900);
+      await written;
+      await session.open();
+      const last = session.enqueue('a', 3 * KiB, 10);
+      await session.close();
+      await last;
+      await session.open();
+      session.appendSync('c', 100, 100);
+      await session.close();
+    },
+  },
+  {
+    id: 'preallocation',
+    name: 'zeros written ahead of the log, several times a segment, and groups too large for that',
+    pokes: 'at-once',
+    // Room for two lots of zeros.
+    options: { ...OPTIONS, segmentBytes: 544 * KiB },
+    async run(session) {
+      await session.open();
+      await session.append('a', 700);
+      // Up to the end of the zeros, and beyond it.
+      for (let i = 0; i < 4; i++) await session.append('a', 58 * KiB);
+      await session.append('b', 40 * KiB);
+      await session.dieAppending('die-in-write', 'a', 9 * KiB);
+      await session.open();
+      // The file was cut off behind the log: it grows again.
+      await session.append('b', 900);
+      await session.append('big', 80 * KiB);
+      await session.append('a', 700);
+      await session.append('big', 88 * KiB);
+      // Into the next segment, alone and with zeros.
+      await session.append('big', 90 * KiB);
+      await session.append('a', 700);
+      await session.close();
+    },
+  },
+  {
+    id: 'full-disk',
+    name: 'a full disk that takes nothing, half of a frame or all of it, and has space again',
+    pokes: 'at-once',
+    async run(session) {
+      await session.open();
+      await session.append('a', 900);
+      await session.refuseAppending('no-space', 'b', 2 * KiB);
+      await session.resume();
+      await session.append('b', 700);
+      await session.refuseAppending('space-for-half', 'a', 5 * KiB, 400);
+      await session.resume();
+      await session.appendKeyed('keyed', 'order-1', 700);
+      // What was refused is repeated.
+      await session.append('a', 5 * KiB, 400);
+      session.idle();
+      await session.append('a', 50 * KiB);
+      // The first frame of a segment.
+      await session.refuseAppending('space-for-half', 'a', 20 * KiB);
+      await session.resume();
+      await session.append('c', 20 * KiB);
+      await session.append('a', 40 * KiB);
+      await session.refuseAppending('space-for-frame', 'b', 9 * KiB, 10);
+      await session.resume();
+      await session.append('b', 9 * KiB, 10);
+      await session.refuseAppending('space-for-half', 'b', 3 * KiB);
+      // Closed, and killed, while there is no space.
+      await session.close();
+      await session.open();
+      await session.append('a', 40 * KiB);
+      await session.refuseAppending('space-for-frame', 'a', 22 * KiB);
+      session.kill();
+      await session.open();
+      await session.append('a', 100);
+      await session.close();
+    },
+  },
+  {
+    id: 'checkpoints',
+    name: 'checkpoints of several blocks of streams and keys, which replace each other',
+    pokes: 'at-once',
+    async run(session) {
+      await session.open();
+      for (let round = 0; round < 3; round++) {
+        // Some streams are new in each round, some are not.
+        for (let part = 0; part < 2; part++) {
+          const streams = Array.from({ length: 70 }, (_, i) => `stream-${round * 60 + part * 60 + i}`);
+          await session.appendMany(...streams.map((stream) => ({ stream, sizes: [10] })));
+        }
+        await Promise.all(Array.from({ length: 60 }, (_, i) => session.appendKeyed(`keyed-${i}`, `${round}-${i}`, 10)));
+        // The next segment, and with it a checkpoint.
+        await session.append('filler', 40 * KiB);
+      }
+      await session.close();
+      await session.open();
+      await session.append('stream-1', 100);
+      session.kill();
+      await session.open();
+      await session.appendKeyed('keyed-1', 'late', 10);
+      await session.close();
+    },
+  },
+  {
+    id: 'openings',
+    name: 'processes that die at each step of opening, making a store and mending one',
+    pokes: 'at-once',
+    async run(session) {
+      for (let changes = 0; await session.dieOpening(changes); changes++);
+      await session.open();
+      await session.append('a', 900);
+      await session.dieAppending('die-in-write', 'a', 3 * KiB);
+      for (let changes = 0; await session.dieOpening(changes); changes++);
+      await session.open();
+      await session.append('b', 900);
+      await session.close();
+    },
+  },
+  {
+    id: 'derived-files-gone',
+    name: 'a store whose watermark and checkpoint somebody has removed',
+    pokes: 'at-once',
+    async start() {
+      const session = new Session();
+      await session.open();
+      await session.append('a', 60 * KiB);
+      await session.appendKeyed('keyed', 'order-1', 900);
+      await session.append('b', 100);
+      await session.close();
+      const { promised, disk } = session;
+      const removed = [WATERMARK_FILE, HEADS_FILE].map((file) => path.join(DIR, file));
+      return { promised, image: withoutFiles(disk.image(), removed) };
+    },
+    async run(session, before) {
+      await session.open(before);
+      await session.append('a', 900);
+      await session.appendKeyed('keyed', 'order-2', 900);
+      await session.dieAppending('die-in-write', 'b', 2 * KiB);
       await session.open();
       await session.close();
     },

@@ -1,10 +1,12 @@
 /** A store on a recorded disk, and a workload's hand on it: it notes in the journal what was promised, and when. */
+
+import path from 'node:path';
 import { expect } from 'vitest';
 import type { Appended, Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
-import { FaultyStorage } from './faulty-storage.js';
+import { FaultyStorage, type NoSpace } from './faulty-storage.js';
 import { type Call, findCalls, NOTHING, type Promised, readAll } from './history.js';
-import { EMPTY_DISK } from './image.js';
+import { EMPTY_DISK, type Image } from './image.js';
 import { InlineRuntime, type Pokes } from './inline-runtime.js';
 import { MemoryDisk } from './memory-disk.js';
 
@@ -34,60 +36,111 @@ export class Session {
   readonly disk: Disk;
   readonly #storage: Disk;
   readonly #pokes: Pokes;
+  readonly #options: StoreOptions;
   #process!: FaultyStorage;
   #runtime!: InlineRuntime;
   store!: Store;
   #onKill: () => void = () => {};
-  #calls: Call[] = [];
-  #acknowledged = 0;
+  #promised: Promised = { ...NOTHING, calls: [] };
+  /** How many of the calls survive the process, though perhaps not the machine. */
+  #written = 0;
+  /** Calls that were made, refused ones among them. */
+  #made = 0;
 
   /** @param wrap what stands between the store and the disk */
-  constructor(pokes: Pokes = 'at-once', disk: Disk = new MemoryDisk(EMPTY_DISK), wrap = (inner: Disk): Disk => inner) {
+  constructor(
+    pokes: Pokes = 'at-once',
+    disk: Disk = new MemoryDisk(EMPTY_DISK),
+    wrap = (inner: Disk): Disk => inner,
+    options: StoreOptions = OPTIONS,
+  ) {
     this.disk = disk;
     this.#storage = wrap(disk);
     this.#pokes = pokes;
+    this.#options = options;
   }
 
   get promised(): Promised {
-    return { calls: this.#calls, acknowledged: this.#acknowledged };
+    return this.#promised;
   }
 
   /**
    * Open the store. What it shows then is promised from now on.
-   * @param before what had been promised before
+   * @param before what had been promised before; by default, what the process that is gone had promised
    */
-  async open(before: Promised = this.promised): Promise<void> {
-    this.#process = new FaultyStorage(this.#storage, () => this.kill());
-    this.#runtime = new InlineRuntime(this.#process.storage, this.#pokes);
-    this.store = await openStoreOn(OPTIONS, this.#runtime);
-    const rows = await readAll(this.store);
-    const present = findCalls(rows, before);
-    this.#calls = before.calls.slice(0, present);
-    this.#acknowledged = present;
-    this.disk.note(this.promised);
+  async open(before: Promised = this.#afterProcess()): Promise<void> {
+    this.#start();
+    this.store = await openStoreOn(this.#options, this.#runtime);
+    const present = findCalls(await readAll(this.store), before);
+    const { tornFile } = this.store.stats().recovery;
+    const torn = new Map(before.torn);
+    if (tornFile !== undefined) torn.set(tornFile, contentOf(this.disk.image(), tornFile));
+    this.#written = 0;
+    this.#promise({ calls: before.calls.slice(0, present), acknowledged: present, torn });
   }
 
   append(stream: string, ...sizes: readonly number[]): Promise<Appended> {
     const call = this.#call([{ stream, sizes }], undefined);
-    return this.#follow(call, this.store.append(stream, inputs(call, stream, this.#calls.length)));
+    return this.#follow(call, this.store.append(stream, this.#inputs(call, stream)));
   }
 
   appendKeyed(stream: string, key: string, size: number): Promise<Appended> {
     const call = this.#call([{ stream, sizes: [size] }], key);
-    return this.#follow(call, this.store.append(stream, inputs(call, stream, this.#calls.length)));
+    return this.#follow(call, this.store.append(stream, this.#inputs(call, stream)));
   }
 
   appendMany(...parts: readonly Part[]): Promise<Appended> {
     const call = this.#call(parts, undefined);
-    const number = this.#calls.length;
     return this.#follow(
       call,
-      this.store.appendMany(parts.map(({ stream }) => ({ stream, events: inputs(call, stream, number) }))),
+      this.store.appendMany(parts.map(({ stream }) => ({ stream, events: this.#inputs(call, stream) }))),
     );
+  }
+
+  enqueue(stream: string, ...sizes: readonly number[]): Promise<Appended> {
+    const call = this.#call([{ stream, sizes }], undefined);
+    const { ids, durable } = this.store.enqueue(stream, this.#inputs(call, stream));
+    call.ids = ids;
+    return this.#follow(call, durable);
+  }
+
+  appendSync(stream: string, ...sizes: readonly number[]): void {
+    const call = this.#call([{ stream, sizes }], undefined);
+    this.#acknowledge(call, this.store.appendSync(stream, this.#inputs(call, stream)));
+  }
+
+  /** Append without waiting for the disk: a power cut may take it, whole. */
+  async appendWeakly(
+    durability: 'written' | 'accepted',
+    stream: string,
+    ...sizes: readonly number[]
+  ): Promise<Appended> {
+    const call = this.#call([{ stream, sizes }], undefined);
+    const number = this.#promised.calls.length;
+    const appended = await this.store.append(stream, this.#inputs(call, stream), { durability });
+    call.ids = appended.ids;
+    if (durability === 'written') this.#written = Math.max(this.#written, number);
+    return appended;
+  }
+
+  /** Wait for everything that was accepted. */
+  async flush(): Promise<void> {
+    const { length } = this.#promised.calls;
+    await this.store.flush();
+    this.#promise({ ...this.#promised, acknowledged: Math.max(this.#promised.acknowledged, length) });
   }
 
   idle(): void {
     this.#runtime.idle();
+  }
+
+  /** The writer, which had no space, finds some, and the store takes appends again. */
+  async resume(): Promise<void> {
+    await new Promise(setImmediate);
+    this.#runtime.idle();
+    this.#runtime.deliver();
+    expect(this.store.stats().mode).toBe('open');
+    await this.store.flush();
   }
 
   close(): Promise<void> {
@@ -106,12 +159,25 @@ export class Session {
     stream: string,
     ...sizes: readonly number[]
   ): Promise<void> {
-    const died = new Promise<void>((resolve) => {
-      this.#onKill = resolve;
-    });
+    const died = this.#death();
     this.#process.failNext(fault);
     void this.append(stream, ...sizes);
     await died;
+  }
+
+  /**
+   * Open the store in a process that dies once it has changed the disk so many times.
+   * @returns false where the store was open by then; the process is killed there
+   */
+  async dieOpening(changes: number): Promise<boolean> {
+    this.#start();
+    const died = this.#death().then(() => true);
+    this.#process.dieAfter(changes);
+    const opened = openStoreOn(this.#options, this.#runtime).then(() => false);
+    opened.catch(() => {}); // where it dies before the writer has begun, opening says so
+    const isDead = await Promise.race([died, opened.catch(() => died)]);
+    if (!isDead) this.kill();
+    return isDead;
   }
 
   /** The disk refuses to sync an append: nobody knows then what became of it. */
@@ -121,28 +187,65 @@ export class Session {
     await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);
   }
 
-  /** There is no space for an append just now: it is given up. */
-  async refuseAppending(stream: string, ...sizes: readonly number[]): Promise<void> {
-    this.#process.failNext('no-space');
-    await expect(this.append(stream, ...sizes)).rejects.toMatchObject({ code: 'ERR_DEGRADED' });
-    this.#calls.pop();
+  /** There is no space for an append just now: it is given up, and will never be there. */
+  async refuseAppending(space: NoSpace, stream: string, ...sizes: readonly number[]): Promise<void> {
+    this.#process.failNext(space);
+    const failure = { code: 'ERR_DEGRADED', outcome: 'not-appended' };
+    await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);
+    this.#promise({ ...this.#promised, calls: this.#promised.calls.slice(0, -1) });
+  }
+
+  #start(): void {
+    this.#process = new FaultyStorage(this.#storage, () => {
+      // What the writer has said may have been heard.
+      this.#runtime.deliver();
+      this.kill();
+    });
+    this.#runtime = new InlineRuntime(this.#process.storage, this.#pokes);
+  }
+
+  #death(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onKill = resolve;
+    });
+  }
+
+  #afterProcess(): Promised {
+    return { ...this.#promised, acknowledged: Math.max(this.#promised.acknowledged, this.#written) };
+  }
+
+  #inputs(call: Call, stream: string): { type: string; data: object }[] {
+    return inputs(call, stream, this.#promised.calls.length);
   }
 
   #call(parts: readonly Part[], key: string | undefined): Call {
+    const made = this.#made++;
     const events = parts.flatMap(({ stream, sizes }) =>
-      sizes.map((size, i) => ({ stream, type: 'Happened', fill: fill(this.#calls.length, i, size) })),
+      sizes.map((size, i) => ({ stream, type: 'Happened', fill: fill(made, i, size) })),
     );
     const call: Call = { events, key, ids: undefined };
-    this.#calls.push(call);
+    (this.#promised.calls as Call[]).push(call);
     return call;
   }
 
   async #follow(call: Call, appended: Promise<Appended>): Promise<Appended> {
     const result = await appended;
-    call.ids = result.ids;
-    this.#acknowledged = Math.max(this.#acknowledged, this.#calls.indexOf(call) + 1);
-    this.disk.note(this.promised);
+    this.#acknowledge(call, result);
     return result;
+  }
+
+  #acknowledge(call: Call, { ids }: Appended): void {
+    call.ids = ids;
+    const acknowledged = Math.max(this.#promised.acknowledged, this.#promised.calls.indexOf(call) + 1);
+    this.#promise({ ...this.#promised, acknowledged });
+  }
+
+  /** What holds from now on. */
+  #promise(promised: Promised): void {
+    const { calls, acknowledged, torn } = this.#promised;
+    const isNew = calls !== promised.calls || acknowledged !== promised.acknowledged || torn !== promised.torn;
+    if (isNew) this.#promised = promised;
+    this.disk.note(this.#promised);
   }
 }
 
@@ -156,6 +259,11 @@ export function inputs(call: Call, stream: string, number: number): { type: stri
       tags: [`call:${number}`],
       ...(call.key !== undefined && { idempotencyKey: call.key }),
     }));
+}
+
+/** A file of the store. */
+export function contentOf(image: Image, file: string): Buffer {
+  return image.contents.get(image.names.get(path.join(DIR, file))!)!;
 }
 
 /** Text that no other event has, and that differs from sector to sector. */

@@ -28,7 +28,7 @@ it('so does one that was closed before the first append of its next segment, for
   const session = new Session();
   await session.open();
   await session.append('a', 60_000);
-  await session.refuseAppending('a', 60_000);
+  await session.refuseAppending('no-space', 'a', 60_000);
   // There is space again, and the writer finds it just before it is to close.
   await new Promise(setImmediate);
   session.idle();

@@ -1,0 +1,121 @@
+/**
+ * A disk on whose journal cuts are made: of a scenario, or of what a store does when it is opened after one. A state has a name
+ * from which it can be made again, whatever the seed:
+ *
+ *     rotation-late#57:+-(3.1)                      the scenario was cut after step 57, and so many changes came to these fates
+ *     rotation-late#57:+-(3.1)/recover#4:-+         recovery from that was cut as well
+ *     rotation-late#57:dead/open#4:-+               the process had died after step 57, with all of the page cache left
+ *     rotation-late~sync@recovery.mend#57:+-        the syncs of one call site of the engine were left out
+ */
+import { createHash } from 'node:crypto';
+import { expect } from 'vitest';
+import type { StoreOptions } from '../../dist/main/index.js';
+import { isTornFile, segmentFile } from '../../dist/shared/format/file-names.js';
+import { inspectStore, readManifest } from '../../dist/shared/inspect.js';
+import { recover } from '../../dist/workers/writer/recovery.js';
+import { withCallSites } from './call-site.js';
+import type { CrashState } from './crash-states.js';
+import { NOTHING, type Promised } from './history.js';
+import { EMPTY_DISK, type Step } from './image.js';
+import { MemoryDisk } from './memory-disk.js';
+import { checkRecovery } from './recovered.js';
+import type { Scenario } from './scenarios.js';
+import { contentOf, DIR, type Disk, OPTIONS, Session } from './session.js';
+
+export interface Recording {
+  /** The first part of its states' names. */
+  readonly name: string;
+  readonly disk: Disk;
+  /** The steps before which no cut is made: they are another recording's. */
+  readonly from: number;
+  readonly options: StoreOptions;
+  /** @throws where a state has lost something */
+  check(state: CrashState<Promised>): Promise<void>;
+}
+
+/** A disk as a crash has left it. */
+export interface Crashed {
+  readonly name: string;
+  readonly disk: Disk;
+  readonly promised: Promised;
+  readonly options: StoreOptions;
+}
+
+export async function recordScenario({ id, pokes, start, options = OPTIONS, run }: Scenario): Promise<Recording> {
+  const { image, promised } = (await start?.()) ?? { image: EMPTY_DISK, promised: NOTHING };
+  const disk: Disk = new MemoryDisk(image);
+  disk.note(promised);
+  await run(new Session(pokes, disk, withCallSites, options), promised);
+  return { name: id, disk, from: 1, options, check: ({ image: left, note }) => checkRecovery(left, note, options) };
+}
+
+/** What opening a store does on a disk; what had been promised must hold, and what it shows from then on. */
+export async function recordOpening({ name, disk, promised, options }: Crashed): Promise<Recording> {
+  const from = disk.journal.length + 1;
+  disk.note(promised);
+  await new Session('at-once', disk, withCallSites, options).open(promised);
+  return {
+    name: `${name}/open`,
+    disk,
+    from,
+    options,
+    check: (state) => checkRecovery(state.image, state.note, options),
+  };
+}
+
+/** What recovery does on a disk: interrupted and repeated, it must come to the same. */
+export async function recordRecovery({ name, disk, options }: Crashed): Promise<Recording> {
+  const from = disk.journal.length + 1;
+  const whole = await recovered(withCallSites(disk), disk);
+  return {
+    name: `${name}/recover`,
+    disk,
+    from,
+    options,
+    async check({ image }) {
+      const repeated = new MemoryDisk<Promised>(image);
+      expect(await recovered(repeated, repeated)).toEqual(whole);
+    },
+  };
+}
+
+/** A power cut has left a disk in some state. */
+export function afterCut({ name, options }: Recording, { image, note }: CrashState<Promised>, cut: string): Crashed {
+  return { name: `${name}${cut}`, disk: new MemoryDisk(image), promised: note ?? NOTHING, options };
+}
+
+/** The process has died after a step; the page cache has everything. */
+export function afterDeath({ name, disk, options }: Recording, steps: number): Crashed {
+  const journal = disk.journal.slice(0, steps);
+  return {
+    name: `${name}#${steps}:dead`,
+    disk: new MemoryDisk(disk.base, journal),
+    promised: promisedBy(journal),
+    options,
+  };
+}
+
+function promisedBy(journal: readonly Step<Promised>[]): Promised {
+  const step = journal.findLast(({ kind }) => kind === 'note');
+  return step?.kind === 'note' ? step.note : NOTHING;
+}
+
+/** Recover, and return a digest of every segment up to the log's end, and of each torn tail. */
+async function recovered(storage: Disk, disk: Disk): Promise<Record<string, string>> {
+  await recover(storage, DIR, undefined);
+  const { segments, active } = await inspectStore(disk, DIR, readManifest(disk, DIR)!);
+  expect(active?.tail.kind ?? 'clean').toBe('clean');
+  const image = disk.image();
+  const digests: Record<string, string> = {};
+  for (const { number } of segments) {
+    const content = contentOf(image, segmentFile(number));
+    const log = number === active?.header.number ? content.subarray(0, active.endOffset) : content;
+    digests[segmentFile(number)] = digestOf(log);
+  }
+  for (const file of disk.list(DIR)) if (isTornFile(file)) digests[file] = digestOf(contentOf(image, file));
+  return digests;
+}
+
+function digestOf(content: Buffer): string {
+  return createHash('sha1').update(content).digest('hex');
+}
