@@ -406,6 +406,19 @@ export function describeReads(openShared: OpenLog): void {
       expect(rows.position).toBe(3);
     });
 
+    test('of a stream tell as position at their end what was looked at, backwards from the first on', async () => {
+      const { sequence } = (await log.head())!;
+      const none = log.readStream('task/1', { fromRevision: 2, toRevision: 1 });
+      expect(await none.toArray()).toEqual([]);
+      expect(none.position).toBe(sequence);
+      const last = log.readStream('task/1', { direction: 'backwards', limit: 1 });
+      for await (const _ of last) expect(last.position).toBe(sequence);
+      expect(last.position).toBe(sequence);
+      const limited = log.readStream('task/1', { limit: 2 });
+      await limited.toArray();
+      expect(limited.position).toBe(3);
+    });
+
     test('tell as position backwards where they began', async () => {
       const rows = log.read({ streams: 'task/1' }, { direction: 'backwards', from: 6 });
       for await (const _ of rows) expect(rows.position).toBe(6);

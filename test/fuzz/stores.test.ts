@@ -17,7 +17,7 @@ import { effort, progress, SEED, TIMEOUT_MS, tally } from '../support/effort.js'
 import { arbitraryBytes, mutate, pick } from './mutate.js';
 import { repairCheckpoint, repairManifest, repairSegment, repairWatermark } from './repair.js';
 
-const COUNT = effort(300, 20_000);
+const COUNT = effort(200, 20_000);
 
 interface Fixture {
   readonly image: Image;

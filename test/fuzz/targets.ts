@@ -232,7 +232,7 @@ const CHECKPOINT_DISK: Image = await (async () => {
   disk.makeDir('/store');
   const entries = (from: number, to: number) =>
     sharedEntries(HASHES.slice(from, to).map((hash, i) => ({ hash, a: i + 1, b: i + 1 })));
-  const snapshot = { storeId: STORE, sequence: 9, base: 0, heads: entries(0, 150), keys: entries(150, 200) };
+  const snapshot = { storeId: STORE, sequence: 900, base: 0, heads: entries(0, 150), keys: entries(150, 200) };
   writeCheckpoint(disk, '/store', await Workspace.create(STORE), snapshot);
   commitCheckpoint(disk, '/store');
   return disk.image();
@@ -250,8 +250,17 @@ const checkpoint: Target = {
       const file = HeadsFile.open(disk, '/store', hasher);
       if (file === undefined) return undefined;
       const found: unknown[] = [file.verifies()];
-      for (let i = 0; i < 200; i += 40) found.push(typed(() => file.find(HASHES[i]!)));
-      typed(() => file.forEachKey((hash, sequence) => found.push(hash, sequence)));
+      const covered = file.header.sequence;
+      for (let i = 0; i < 200; i += 4) {
+        const head = typed(() => file.find(HASHES[i]!)) as { revision: number; lastSequence: number } | undefined;
+        if (head !== undefined) safe(covered - head.lastSequence, head.revision + 1);
+      }
+      typed(() =>
+        file.forEachKey((hash, sequence) => {
+          safe(covered - sequence);
+          found.push(hash);
+        }),
+      );
       file.close();
       return found;
     },

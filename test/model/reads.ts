@@ -78,8 +78,12 @@ export async function checkStream(
   if (store === undefined) return;
   const lengths = subject.lengths(via);
   const { log } = subject.model;
-  const shown = await take(store.readStream(stream, options), taking);
-  checkAgainst(subject, via, lengths, shown, taking, (length) => expectedStream(log.slice(0, length), stream, options));
+  const rows = store.readStream(stream, options);
+  const shown = await take(rows, taking);
+  const differs = (expected: ExpectedRows): string | undefined =>
+    taking === 'first' ? undefined : differentPosition(rows.position, expected, options);
+  const expectedAt = (length: number): Expected => expectedStream(log.slice(0, length), stream, options);
+  checkAgainst(subject, via, lengths, shown, taking, expectedAt, differs);
 }
 
 export async function checkStreams(subject: Subject, via: Via, options: StreamsOptions): Promise<void> {
@@ -208,7 +212,7 @@ type ExpectedRows = Extract<Expected, { rows: unknown }>;
 function differentPosition(
   position: number,
   { rows, high, cut }: ExpectedRows,
-  { direction, limit }: ReadOptions,
+  { direction, limit }: Pick<ReadOptions, 'direction' | 'limit'>,
 ): string | undefined {
   // At the limit it may have gone on to the end, where nothing more matches.
   const mayBeLast = direction !== 'backwards' && rows.length === limit;

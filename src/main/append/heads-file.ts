@@ -18,7 +18,8 @@ import {
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { HEADS_FILE } from '../../shared/format/file-names.js';
 import type { NameHash } from '../../shared/format/name-hash.js';
-import { readSafeInteger } from '../../shared/format/record.js';
+import { isSafeInteger, readSafeInteger } from '../../shared/format/record.js';
+import type { KeeperError } from '../../shared/portable/errors.js';
 import type { FileHandle, Storage } from '../../shared/storage.js';
 
 /** Blocks that are read at once when all of them are. */
@@ -116,10 +117,12 @@ export class HeadsFile {
       const order = this.#compare(hash, middle * ENTRY_BYTES);
       if (order === 0) {
         const at = middle * ENTRY_BYTES;
-        return {
-          revision: readSafeInteger(this.#view, at + 16) - 1,
-          lastSequence: readSafeInteger(this.#view, at + 24),
-        };
+        const lastSequence = readSafeInteger(this.#view, at + 24);
+        const revision = readSafeInteger(this.#view, at + 16) - 1;
+        // A stream has no more events than the store had.
+        const canBe = lastSequence <= this.header.sequence && isSafeInteger(this.#view, at + 16);
+        if (!canBe) throw this.#unusable(number, 'a head speaks of events that the checkpoint does not cover');
+        return { revision, lastSequence };
       }
       if (order < 0) high = middle;
       else low = middle + 1;
@@ -133,7 +136,10 @@ export class HeadsFile {
     for (let number = firstKeyBlock(this.header); left > 0; number++) {
       const count = this.#load(number);
       for (let at = 0; at < count * ENTRY_BYTES; at += ENTRY_BYTES) {
-        visit(this.#hashAt(at), readSafeInteger(this.#view, at + 16), readSafeInteger(this.#view, at + 24));
+        const sequence = readSafeInteger(this.#view, at + 16);
+        const canBe = sequence <= this.header.sequence && isSafeInteger(this.#view, at + 24);
+        if (!canBe) throw this.#unusable(number, 'a key speaks of an event that the checkpoint does not cover');
+        visit(this.#hashAt(at), sequence, readSafeInteger(this.#view, at + 24));
       }
       left -= Math.min(count, ENTRIES_PER_BLOCK);
     }
@@ -166,9 +172,14 @@ export class HeadsFile {
   #load(number: number): number {
     const count = this.#read(number);
     if (count !== -1) return count;
+    throw this.#unusable(number, 'a block of the checkpoint does not verify');
+  }
+
+  /** The file goes: the log knows everything that it knew. */
+  #unusable(number: number, message: string): KeeperError {
     if (this.#storage.exists(this.#file)) this.#storage.remove(this.#file);
-    const message = 'a block of the checkpoint does not verify; close the store and open it again, to have it rebuilt';
-    throw corrupt(this.#file, number * CHECKPOINT_BLOCK_BYTES, message);
+    const advice = 'close the store and open it again, to have it rebuilt';
+    return corrupt(this.#file, number * CHECKPOINT_BLOCK_BYTES, `${message}; ${advice}`);
   }
 
   #hashAt(at: number): NameHash {

@@ -136,7 +136,7 @@ export class Reader {
     const highest = (forwards ? toRevision : fromRevision) ?? Number.POSITIVE_INFINITY;
     const range: Range = { low: records.floor, high: last ?? durable, direction };
     const selectors: ParsedSelector[] = [{ streams: [{ value: stream }] }];
-    if (limit === 0 || lowest > highest) return 0;
+    if (limit === 0 || lowest > highest) return limit === 0 && forwards ? 0 : durable;
     // Revisions are gapless: with so many of them the search is over.
     const wanted = Math.min(limit, highest - lowest + 1);
     const revisions = fromRevision === undefined && toRevision === undefined ? undefined : { lowest, highest };
@@ -155,8 +155,8 @@ export class Reader {
     for await (const batch of search(query)) {
       left -= batch.rows.length;
       this.#check();
-      yield batch;
-      if (left === 0) return batch.positionOf(batch.rows.length - 1);
+      yield forwards ? batch : { rows: batch.rows, positionOf: () => durable };
+      if (left === 0) return forwards ? batch.positionOf(batch.rows.length - 1) : durable;
     }
     return durable;
   }
