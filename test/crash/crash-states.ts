@@ -5,7 +5,7 @@
  */
 import path from 'node:path';
 import { SEED } from '../support/effort.js';
-import { type Change, type Depth, type Fate, fatesOf, keptParts } from './fates.js';
+import { type Change, type Depth, type Fate, fatesOf, keptParts, sectorsOf } from './fates.js';
 import {
   changeFile,
   changeNames,
@@ -16,7 +16,7 @@ import {
   type Step,
   writeParts,
 } from './image.js';
-import { seeded } from './random.js';
+import { type Random, seeded } from './random.js';
 
 /** A state after a power cut, and what had been promised before it. */
 export interface CrashState<Note> {

@@ -14,7 +14,7 @@ import {
 } from './recording.js';
 import { SCENARIOS } from './scenarios.js';
 
-const DEPTH: Depth = effort(NORMAL, DEEP);
+export const DEPTH: Depth = effort(NORMAL, DEEP);
 
 /** The name of the one state that is to be looked at. */
 export const ONE_STATE = process.env.CRASH_STATE;
@@ -35,7 +35,10 @@ export function statesOf(
 }
 
 /** How a state is called, behind its recording's name. */
-export function cutOf({ steps, fates }: CrashState<Promised>, without: readonly string[] = []): string {
+export function cutOf(
+  { steps, fates }: Pick<CrashState<unknown>, 'steps' | 'fates'>,
+  without: readonly string[] = [],
+): string {
   return `${without.map((site) => `~${site}`).join('')}#${steps}:${fatesAsText(fates)}`;
 }
 

@@ -29,7 +29,7 @@ export type Fate = boolean | readonly boolean[];
 export type Write = Extract<FileStep, { kind: 'write' }>;
 
 /** The sectors that a write touches. */
-function sectorsOf({ offset, bytes }: Write): number {
+export function sectorsOf({ offset, bytes }: Write): number {
   return Math.ceil((offset + bytes.length) / SECTOR_BYTES) - Math.floor(offset / SECTOR_BYTES);
 }
 

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RepairReport } from '../../dist/main/index.js';
 import { crashStates } from '../crash/crash-states.js';
-import { DEPTH } from '../crash/explore.js';
+import { cutOf, DEPTH } from '../crash/explore.js';
 import type { Image } from '../crash/image.js';
 import { intercept } from '../crash/intercept.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
-import { TIMEOUT_MS, tally } from '../support/effort.js';
+import { SEED, TIMEOUT_MS, tally } from '../support/effort.js';
 import {
   changed,
   checkRepaired,
@@ -77,7 +77,7 @@ describe('a power cut during a repair, and another repair, come to the same log'
         try {
           expect(await lostAfter(state.image)).toEqual(lost);
         } catch (error) {
-          const where = `after step ${state.steps} of ${disk.journal.length}`;
+          const where = `FAULTS_SEED=${SEED}: cut ${cutOf(state)} of ${disk.journal.length} steps`;
           throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
         }
         states++;

@@ -1,0 +1,241 @@
+/** The members of a store that a user calls. */
+import type { Settings } from '../shared/options.js';
+import { isKeeperError, KeeperError } from '../shared/portable/errors.js';
+import type { NewEvent, RecordedEvent } from '../shared/portable/events.js';
+import type {
+  Appended,
+  AppendedMany,
+  AppendOptions,
+  CallOptions,
+  Head,
+  ReadOptions,
+  ReadStreamOptions,
+  Rows,
+  StreamAppend,
+  StreamInfo,
+  StreamsOptions,
+} from '../shared/portable/log.js';
+import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
+import type { Appender } from './append/appender.js';
+import { type CallFlags, notAppended } from './append/call.js';
+import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, ENQUEUE_OPTIONS } from './append-inputs.js';
+import { Reader } from './read/reader.js';
+import type { ReadOnlyStore } from './read-only-store.js';
+import type { RepairOptions, RepairReport } from './repair-types.js';
+import { collectStats } from './stats.js';
+import { closedError } from './store-errors.js';
+import type {
+  AppendSyncOptions,
+  Enqueued,
+  EnqueueOptions,
+  Store,
+  StoreStats,
+  VerifyOptions,
+  VerifyReport,
+} from './store-types.js';
+import { tellRefusal } from './telemetry/channels.js';
+import { verifyLog } from './verify.js';
+import type { WritingStore } from './writing-store.js';
+
+/** What a store is open for, and what it then consists of. */
+export type Mode =
+  | { readonly kind: 'writing'; readonly store: WritingStore }
+  | {
+      readonly kind: 'read-only';
+      readonly store: ReadOnlyStore;
+      openAgain(): Promise<ReadOnlyStore>;
+      repair(options: RepairOptions): Promise<RepairReport>;
+    };
+
+/** Reaches into a store, for Keeperlog's own tools: users who hold the store cannot. */
+export let appenderOf: (store: EmbeddedStore<any>) => Appender;
+
+const ENQUEUED: CallFlags = { durability: 'synced', system: false, many: false };
+
+export class EmbeddedStore<M extends object> implements Store<M> {
+  static {
+    appenderOf = (store) => store.#writing().appender;
+  }
+
+  readonly #settings: Settings;
+  #mode: Mode;
+  #reader: Reader;
+  /** Gives the directory back. */
+  readonly #release: () => Promise<void>;
+  /** What the closed store was like; its directory may be gone. */
+  #last: StoreStats | undefined;
+  readonly #flagsOfOne: CallFlags;
+  readonly #flagsOfMany: CallFlags;
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: Settings, mode: Mode, release: () => Promise<void>) {
+    this.#settings = settings;
+    this.#mode = mode;
+    this.#release = release;
+    this.#flagsOfOne = { durability: settings.durability, system: false, many: false };
+    this.#flagsOfMany = { durability: settings.durability, system: false, many: true };
+    this.#reader = this.#readerOf(mode);
+  }
+
+  #readerOf({ kind, store }: Mode): Reader {
+    const lastOfStream = (stream: string, durable: number): number | undefined =>
+      kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined;
+    return new Reader(store.records, this.#settings.indexBytes, lastOfStream, () => this.#checkOpen());
+  }
+
+  append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
+    try {
+      const { appender } = this.#writing();
+      return appender.append([appendInput(stream, events, options)], this.#flags(options, false), options?.signal);
+    } catch (error) {
+      return Promise.reject(this.#refused(error));
+    }
+  }
+
+  appendMany(appends: readonly StreamAppend<M>[], options?: CallOptions): Promise<AppendedMany> {
+    try {
+      const { appender } = this.#writing();
+      const appended = appender.append(appendInputs(appends, options), this.#flags(options, true), options?.signal);
+      return appended as Promise<AppendedMany>;
+    } catch (error) {
+      return Promise.reject(this.#refused(error));
+    }
+  }
+
+  enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued {
+    try {
+      const { appender } = this.#writing();
+      return appender.enqueue([appendInput(stream, events, options, ENQUEUE_OPTIONS)], ENQUEUED);
+    } catch (error) {
+      throw this.#refused(error);
+    }
+  }
+
+  appendSync(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendSyncOptions): Appended {
+    let result: () => Appended;
+    try {
+      const { appender } = this.#writing();
+      const input = appendInput(stream, events, options, APPEND_SYNC_OPTIONS);
+      result = appender.appendSync([input], this.#flags(options, false));
+    } catch (error) {
+      throw this.#refused(error);
+    }
+    return result();
+  }
+
+  async flush(): Promise<void> {
+    this.#checkOpen();
+    if (this.#mode.kind === 'writing') await this.#mode.store.appender.flush();
+  }
+
+  get(idOrSequence: string | number): Promise<RecordedEvent<M> | undefined> {
+    return this.#reader.get(idOrSequence) as Promise<any>;
+  }
+
+  read<const S extends Selectors<M> = object>(
+    selector?: S,
+    options?: ReadOptions,
+  ): Rows<RecordedEvent<M, SelectedTypes<M, S>>> {
+    return this.#reader.read(selector, options) as Rows<any>;
+  }
+
+  readStream(stream: string, options?: ReadStreamOptions): Rows<RecordedEvent<M>> {
+    return this.#reader.readStream(stream, options) as Rows<any>;
+  }
+
+  head(stream?: string): Promise<Head | undefined> {
+    return this.#reader.head(stream);
+  }
+
+  streams(options?: StreamsOptions): Rows<StreamInfo> {
+    return this.#reader.streams(options);
+  }
+
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.#checkOpen();
+    const { records } = this.#mode.store;
+    return verifyLog({ records, storeId: Buffer.from(this.#storeId, 'hex'), dir: this.#settings.dir, options });
+  }
+
+  async repair(options: RepairOptions = {}): Promise<RepairReport> {
+    this.#checkOpen();
+    const mode = this.#mode;
+    if (mode.kind === 'writing') {
+      const what = 'a store that is open for writing is not repaired: close it, and open it with readOnly';
+      throw new KeeperError('ERR_INVALID_OPTIONS', what, { path: 'readOnly' });
+    }
+    const report = await mode.repair(options);
+    if (!report.repaired || this.#closing !== undefined) return report;
+    this.#mode = { ...mode, store: await mode.openAgain() };
+    mode.store.records.catalog.close();
+    this.#reader = this.#readerOf(this.#mode);
+    return report;
+  }
+
+  stats(): StoreStats {
+    return this.#last ?? this.#collectStats();
+  }
+
+  #collectStats(): StoreStats {
+    return collectStats(this.#settings, this.#mode, this.#reader, this.#storeId);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (this.#mode.kind === 'writing') await this.#mode.store.close();
+      else this.#mode.store.records.catalog.close();
+      this.#last = this.#statsAtEnd();
+    } finally {
+      await this.#release();
+    }
+  }
+
+  /** The store is closed, and well: a disk that cannot tell a size any more does not change that. */
+  #statsAtEnd(): StoreStats | undefined {
+    try {
+      return this.#collectStats();
+    } catch (error) {
+      if (isKeeperError(error, 'ERR_STORAGE')) return undefined;
+      throw error;
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #flags(options: CallOptions | undefined, many: boolean): CallFlags {
+    const durability = options?.durability;
+    if (durability !== undefined) return { durability, system: false, many };
+    return many ? this.#flagsOfMany : this.#flagsOfOne;
+  }
+
+  /** The error of a call that was not let in. */
+  #refused(error: unknown): unknown {
+    const refusal = notAppended(error);
+    tellRefusal(this.#settings.dir, refusal);
+    return refusal;
+  }
+
+  get #storeId(): string {
+    return this.#mode.kind === 'writing' ? this.#mode.store.identity.storeId : this.#mode.store.found.manifest.storeId;
+  }
+
+  #writing(): WritingStore {
+    this.#checkOpen();
+    if (this.#mode.kind === 'writing') return this.#mode.store;
+    throw new KeeperError('ERR_INVALID_OPTIONS', 'the store was opened with readOnly, which does not append', {
+      path: 'readOnly',
+      outcome: 'not-appended',
+    });
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw closedError();
+  }
+}
