@@ -60,10 +60,11 @@ export class Catalog {
     return this.#segments.reduce((sum, segment) => sum + segment.blocks.bytes, 0);
   }
 
-  add(header: Pick<SegmentHeader, 'number' | 'firstSequence'>): void {
+  add(header: SegmentHeader): void {
     const { number, firstSequence } = header;
     const file = path.join(this.#dir, segmentFile(number));
-    const blocks = new SegmentBlocks(number, firstSequence, file, this.#hasher);
+    this.#segments.at(-1)?.blocks.endsBefore(header);
+    const blocks = new SegmentBlocks(header, file, this.#hasher);
     this.#segments.push({ number, firstSequence, file, blocks });
   }
 
