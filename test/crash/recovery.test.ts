@@ -87,7 +87,7 @@ function statesWorthMending(disk: Disk): CrashState<Promised>[] {
 
 /** Recover, and return a digest of every segment up to the log's end. */
 async function logAfterRecovery(disk: Disk): Promise<string[]> {
-  await recover(disk, DIR, undefined);
+  await recover(disk, DIR, undefined, 0);
   const { segments, active } = await inspectStore(disk, DIR, readManifest(disk, DIR)!);
   expect(active?.tail.kind ?? 'clean').toBe('clean');
   const image: Image = disk.image();

@@ -22,6 +22,8 @@ export interface WriterOptions {
   readonly nodeId: string | undefined;
   readonly segmentBytes: number;
   readonly segmentAgeMs: number;
+  /** What follows this sequence is read again, to know heads and keys. */
+  readonly replayFrom: number;
 }
 
 /** How long the writer sleeps at most: with an unsynced watermark, while it probes for space; else until it is woken. */
@@ -72,11 +74,11 @@ export class Writer {
 
   /** Recover the directory and begin. Posts `opened`, or `refused`. */
   async open(): Promise<void> {
-    const { dir, nodeId } = this.#options;
+    const { dir, nodeId, replayFrom } = this.#options;
     const began = performance.now();
     try {
       if (!this.#storage.exists(dir)) makeDirDurable(this.#storage, dir);
-      this.#recovered = await recover(this.#storage, dir, nodeId);
+      this.#recovered = await recover(this.#storage, dir, nodeId, replayFrom);
       const { found, manifest, report } = this.#recovered;
       this.#seed = recordSeed(found.storeId);
       this.#durable = found.active?.lastSequence ?? 0;
