@@ -15,7 +15,7 @@ import { Keys } from './append/keys.js';
 import { Catalog } from './read/catalog.js';
 import { Records } from './read/records.js';
 import { TailCache } from './read/tail-cache.js';
-import { loadCheckpoint, replay } from './replay.js';
+import { loadCheckpoint, openCheckpoint, replay } from './replay.js';
 import type { Engine, Runtime } from './runtime.js';
 import { writerDied } from './store-errors.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
@@ -32,17 +32,20 @@ export async function openWritingStore(
   runtime: Runtime,
   signal: AbortSignal | undefined,
 ): Promise<WritingStore> {
-  const opening = new Opening(settings, runtime);
+  // Before the writer begins: what the checkpoint does not cover must verify before anything is changed.
+  const checkpoint = await openCheckpoint(runtime.storage, settings.dir);
+  const opening = new Opening(settings, runtime, checkpoint?.header.sequence ?? 0);
   try {
     const opened = await opening.opened;
     if (signal?.aborted === true) throw aborted(signal, 'opening the store');
-    const store = await makeStore(settings, log, runtime, opening, opened, signal);
+    const store = await makeStore(settings, log, runtime, opening, opened, checkpoint, signal);
     opening.engine.link.hold(false);
     opening.handOver(store);
     store.reportOpening();
     return store;
   } catch (error) {
     await opening.engine.release();
+    checkpoint?.close();
     throw error;
   }
 }
@@ -56,13 +59,13 @@ class Opening {
   /** What happened before there was a store. */
   readonly #missed: ((store: WritingStore) => void)[] = [];
 
-  constructor(settings: Settings, runtime: Runtime) {
+  constructor(settings: Settings, runtime: Runtime, replayFrom: number) {
     // Room beyond the limit for the padding before a record that wraps.
     const slack = align(settings.maxEventBytes) + RECORD_HEADER_BYTES;
     const shared = allocateShared(align(settings.ringBytes) + slack);
     const { promise, resolve, reject } = withResolvers<Opened>();
     this.opened = promise;
-    this.engine = runtime.start(settings, shared, {
+    this.engine = runtime.start({ ...settings, replayFrom }, shared, {
       onWriter: (message) => {
         if (message.kind === 'opened') resolve(message);
         else if (message.kind === 'refused') reject(fromWire(message.error));
@@ -96,6 +99,7 @@ async function makeStore(
   { storage }: Runtime,
   { engine, ring }: Opening,
   opened: Opened,
+  checkpoint: HeadsFile | undefined,
   signal: AbortSignal | undefined,
 ): Promise<WritingStore> {
   const { dir } = settings;
@@ -104,7 +108,7 @@ async function makeStore(
   const storeId = Buffer.from(manifest.storeId, 'hex');
   const hasher = await PlaceHasher.create(storeId);
   const nameHasher = await NameHasher.create(Buffer.from(manifest.hashKey, 'hex'));
-  const catalog = new Catalog(storage, dir, storeId, hasher, manifest.firstSegment);
+  const catalog = new Catalog(storage, dir, storeId, hasher, manifest);
   const tail = new TailCache(settings.cacheBytes);
   let store: WritingStore | undefined;
   const horizon = {
@@ -113,7 +117,7 @@ async function makeStore(
   };
   const records = new Records(catalog, tail, horizon, recordSeed(storeId), manifest);
   const noKeys = (): Keys => new Keys(nameHasher, settings.maxKeys, settings.maxKeyAgeMs);
-  const { file, keys } = loadCheckpoint(storage, dir, hasher, opened.lastSequence, noKeys);
+  const { file, keys } = loadCheckpoint(checkpoint, opened.lastSequence, noKeys);
   const heads = new Heads(nameHasher, file);
   try {
     const checkpointSequence = file?.header.sequence ?? 0;

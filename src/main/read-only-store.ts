@@ -35,7 +35,7 @@ export async function openReadOnlyStore(
   }
   const found = await inspectStore(storage, dir, manifest);
   const hasher = await PlaceHasher.create(found.storeId);
-  const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest.firstSegment);
+  const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest);
   const horizon = new WatermarkHorizon(storage, dir, hasher, found);
   const records = new Records(catalog, new TailCache(0), horizon, recordSeed(found.storeId), manifest);
   tellOpened(log, dir, found);

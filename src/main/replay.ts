@@ -1,7 +1,8 @@
 /** Heads and keys as of the log's end: the checkpoint's, and what the log says after it. */
 import { corrupt } from '../shared/damage.js';
-import type { PlaceHasher } from '../shared/format/checksum.js';
+import { PlaceHasher } from '../shared/format/checksum.js';
 import { recordRevision, recordTimestampNs } from '../shared/format/record.js';
+import { readManifest } from '../shared/inspect.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import type { Storage } from '../shared/storage.js';
 import type { Head, Heads } from './append/heads.js';
@@ -13,28 +14,40 @@ import type { Records } from './read/records.js';
 const NS_PER_MS = 1_000_000n;
 
 /**
- * The checkpoint in force and its keys; none where there is no checkpoint, or one that does not verify, or that speaks of
- * events which the log does not have: the log is right, and all of it is taken in then.
+ * The checkpoint of a directory; undefined where there is none, or one that does not verify: the log is right.
+ * @throws ERR_CORRUPT and ERR_UNSUPPORTED_FORMAT of the manifest, ERR_STORAGE
+ */
+export async function openCheckpoint(storage: Storage, dir: string): Promise<HeadsFile | undefined> {
+  const manifest = readManifest(storage, dir);
+  if (manifest === undefined) return undefined;
+  const hasher = await PlaceHasher.create(Buffer.from(manifest.storeId, 'hex'));
+  const file = HeadsFile.open(storage, dir, hasher);
+  let verifies = false;
+  try {
+    verifies = file?.verifies() === true;
+    return verifies ? file : undefined;
+  } finally {
+    if (!verifies) file?.close();
+  }
+}
+
+/**
+ * The checkpoint if it is to be used, and its keys: not one that speaks of events which the log does not have, for all of
+ * the log is taken in then.
  * @throws ERR_STORAGE
  */
 export function loadCheckpoint(
-  storage: Storage,
-  dir: string,
-  hasher: PlaceHasher,
+  file: HeadsFile | undefined,
   lastSequence: number,
   noKeys: () => Keys,
 ): { file: HeadsFile | undefined; keys: Keys } {
-  const file = HeadsFile.open(storage, dir, hasher);
-  if (file !== undefined && file.header.sequence <= lastSequence && file.verifies()) {
+  if (file !== undefined && file.header.sequence <= lastSequence) {
     const keys = noKeys();
     try {
       file.forEachKey((hash, sequence, timeMs) => keys.addHash(hash, sequence, timeMs));
       return { file, keys };
     } catch (error) {
-      if (!isKeeperError(error, 'ERR_CORRUPT')) {
-        file.close();
-        throw error;
-      }
+      if (!isKeeperError(error, 'ERR_CORRUPT')) throw error;
     }
   }
   file?.close();

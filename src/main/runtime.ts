@@ -12,6 +12,8 @@ export interface EngineOptions {
   readonly nodeId: string | undefined;
   readonly segmentBytes: number;
   readonly segmentAgeMs: number;
+  /** What follows this sequence is read again, to know heads and keys. */
+  readonly replayFrom: number;
 }
 
 /** What they tell. */

@@ -110,36 +110,34 @@ function readSegmentHeaders(place: Place, first: number, lastUsed: number): Segm
     .list(place.dir)
     .map(segmentNumber)
     .filter((number) => number !== undefined)
+    .filter((number) => number >= first)
     .sort((a, b) => a - b);
-  const newest = numbers.at(-1) ?? 0;
   const segments: SegmentHeader[] = [];
   // The next segment may be torn, or its name lost, beside the one after it. It is a hole if one behind it was used.
   let unused: KeeperError | undefined;
-  const leaveOut = (number: number, why: string): void => {
-    const hole = corrupt(path.join(place.dir, segmentFile(number)), 0, why);
-    if (number <= lastUsed) throw hole;
-    unused ??= hole;
+  const lack = (number: number, why: string): void => {
+    const error = corrupt(path.join(place.dir, segmentFile(number)), 0, why);
+    if (number <= lastUsed) throw error;
+    unused ??= error;
   };
   let next = first;
   for (const number of numbers) {
-    if (number < first) continue;
-    if (number !== next) leaveOut(next, 'a segment in the middle of the log is missing');
+    // One hole, however many numbers it has: a stray file may have any.
+    if (number > next) lack(next, 'a segment in the middle of the log is missing');
     next = number + 1;
     const header = readSegmentHeader(place, number);
     if (header === undefined) {
-      leaveOut(number, 'a segment that was in use has no valid header');
+      lack(number, 'a segment that was in use has no valid header');
       continue;
     }
     if (unused !== undefined) throw unused;
     const before = segments.at(-1);
     if (before !== undefined && header.firstSequence <= before.firstSequence) {
-      const file = path.join(place.dir, segmentFile(number));
-      throw corrupt(file, 0, `the segment begins at sequence ${header.firstSequence}, before its predecessor ends`);
+      const why = `the segment begins at sequence ${header.firstSequence}, before its predecessor ends`;
+      throw corrupt(path.join(place.dir, segmentFile(number)), 0, why);
     }
     segments.push(header);
   }
-  if (newest < lastUsed) {
-    throw corrupt(path.join(place.dir, segmentFile(newest + 1)), 0, 'the newest segment is missing');
-  }
+  if (next <= lastUsed) lack(next, 'the newest segment is missing');
   return segments;
 }

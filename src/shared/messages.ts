@@ -16,6 +16,8 @@ export interface WriterData {
   readonly nodeId: string | undefined;
   readonly segmentBytes: number;
   readonly segmentAgeMs: number;
+  /** What follows this sequence is read again, to know heads and keys. */
+  readonly replayFrom: number;
   readonly shared: SharedBuffers;
   /** To and from the caller. */
   readonly control: MessagePort;

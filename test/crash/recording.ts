@@ -102,7 +102,7 @@ function promisedBy(journal: readonly Step<Promised>[]): Promised {
 
 /** Recover, and return a digest of every segment up to the log's end, and of each torn tail. */
 async function recovered(storage: Disk, disk: Disk): Promise<Record<string, string>> {
-  await recover(storage, DIR, undefined);
+  await recover(storage, DIR, undefined, 0);
   const { segments, active } = await inspectStore(disk, DIR, readManifest(disk, DIR)!);
   expect(active?.tail.kind ?? 'clean').toBe('clean');
   const image = disk.image();

@@ -152,6 +152,11 @@ describe('damage to durable bytes of the newest segment', () => {
     await expectRefused(dir);
     const store = await opened({ dir, readOnly: true });
     expect((await store.verify()).problems[0]).toMatchObject({ code: 'ERR_CORRUPT', offset: replaced!.end });
+    const { firstSequence } = replaced!;
+    const range = { code: 'ERR_CORRUPT', firstSequence, lastSequence: firstSequence };
+    expect(await failure(store.get(firstSequence))).toMatchObject(range);
+    expect(await failure(store.read({}, { from: firstSequence }).toArray())).toMatchObject(range);
+    expect(await store.read({}, { to: firstSequence - 1 }).toArray()).toHaveLength(firstSequence - 1);
   });
 
   it('is refused where a frame is that of another store', async () => {
@@ -184,6 +189,12 @@ describe('segments that are not where they belong', () => {
     await expectRefused(dir);
   });
 
+  it('are refused at once: one twice, under a number that is far away', async () => {
+    const { dir } = await stored('closed');
+    fs.copyFileSync(segmentPath(dir, 1), segmentPath(dir, 9_999_999_999));
+    await expectRefused(dir);
+  });
+
   it('are refused: the header in the middle hit', async () => {
     const { dir } = await stored('closed');
     flip(segmentPath(dir, 2), 64);
@@ -199,6 +210,15 @@ describe('damage in a segment that is full', () => {
     await expectGap(dir, ids.length, frame!.firstSequence, frame!.lastSequence);
     const store = await opened({ dir, segmentBytes: 65536 });
     expect(await failure(store.get(frame!.firstSequence))).toMatchObject({ code: 'ERR_CORRUPT' });
+  });
+
+  it('refuses the opening, and nothing is changed, where heads and keys are to be learnt from it', async () => {
+    const { dir } = await stored('closed');
+    const [, , frame] = await framesOf(dir, 2);
+    flip(segmentPath(dir, 2), frame!.offset + 200);
+    fs.rmSync(path.join(dir, 'keeperlog.heads'));
+    const error = await expectRefused(dir);
+    expect(error).toMatchObject({ file: segmentPath(dir, 2), firstSequence: frame!.firstSequence });
   });
 });
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../dist/main/index.js';
 import { expectWhole, failure, opened, temporaryDir } from './kit.js';
-import { flip } from './layout.js';
+import { flip, put } from './layout.js';
 
 const STREAMS = 400;
 const HEADS = 'keeperlog.heads';
@@ -58,6 +58,18 @@ describe('a checkpoint of heads', () => {
     const { dir, ids, file } = await checkpointed();
     fs.truncateSync(file, 5000);
     await expectHeads(dir, ids);
+  });
+
+  it('is rebuilt where a block of heads is that of an earlier checkpoint', async () => {
+    const { dir, ids, file } = await checkpointed();
+    const earlier = fs.readFileSync(file);
+    const store = await openStore({ dir, segmentBytes: 65536 });
+    for (let n = 0; n < STREAMS; n++) await store.append(`stream-${n}`, { type: 'second' }, { expect: 0 });
+    await store.close();
+    put(file, 4096, earlier.subarray(4096, 2 * 4096));
+    const again = await opened({ dir, segmentBytes: 65536 });
+    for (let n = 0; n < STREAMS; n++) await again.append(`stream-${n}`, { type: 'third' }, { expect: 1 });
+    await expectWhole(again, [{ call: 'all', ids }]);
   });
 
   it('is never believed where a block of heads is hit while the store is open, and is rebuilt by opening again', async () => {

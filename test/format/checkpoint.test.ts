@@ -73,14 +73,14 @@ describe('the header of a checkpoint', () => {
 describe('a block of a checkpoint', () => {
   function blockOf(count: number): Buffer {
     const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES, 0xaa);
-    sealBlock(block, count, 7, hasher);
+    sealBlock(block, count, 7, 77, hasher);
     return block;
   }
 
   test('tells how many entries it holds, and is zero behind them', () => {
     for (const count of [0, 1, 64, ENTRIES_PER_BLOCK]) {
       const block = blockOf(count);
-      expect(verifyBlock(block, 7, hasher)).toBe(count);
+      expect(verifyBlock(block, 7, 77, hasher)).toBe(count);
       expect(block.subarray(count * ENTRY_BYTES, ENTRIES_PER_BLOCK * ENTRY_BYTES).every((byte) => byte === 0)).toBe(
         true,
       );
@@ -88,13 +88,17 @@ describe('a block of a checkpoint', () => {
   });
 
   test('does not verify with any byte changed', () => {
-    for (const { at, bytes } of flipped(blockOf(3))) expect(verifyBlock(bytes, 7, hasher), `byte ${at}`).toBe(-1);
+    for (const { at, bytes } of flipped(blockOf(3))) expect(verifyBlock(bytes, 7, 77, hasher), `byte ${at}`).toBe(-1);
   });
 
   test('does not verify in another place, in another store, in zeros', () => {
-    expect(verifyBlock(blockOf(3), 8, hasher)).toBe(-1);
-    expect(verifyBlock(blockOf(3), 7, otherHasher)).toBe(-1);
-    expect(verifyBlock(Buffer.alloc(CHECKPOINT_BLOCK_BYTES), 7, hasher)).toBe(-1);
+    expect(verifyBlock(blockOf(3), 8, 77, hasher)).toBe(-1);
+    expect(verifyBlock(blockOf(3), 7, 77, otherHasher)).toBe(-1);
+    expect(verifyBlock(Buffer.alloc(CHECKPOINT_BLOCK_BYTES), 7, 77, hasher)).toBe(-1);
+  });
+
+  test('does not verify in the place of the same block of another checkpoint', () => {
+    expect(verifyBlock(blockOf(3), 7, 76, hasher)).toBe(-1);
   });
 });
 

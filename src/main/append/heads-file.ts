@@ -39,6 +39,7 @@ export class HeadsFile {
   readonly #hasher: PlaceHasher;
   readonly #fences: DataView;
   readonly #filter: Buffer;
+  #isOpen = true;
   readonly #block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
   readonly #view = new DataView(this.#block.buffer, this.#block.byteOffset, CHECKPOINT_BLOCK_BYTES);
 
@@ -98,7 +99,7 @@ export class HeadsFile {
       for (let number = first; number < Math.min(end, first + CHUNK_BLOCKS); number++) {
         const at = (number - first) * CHECKPOINT_BLOCK_BYTES;
         const block = chunk.subarray(at, Math.min(length, at + CHECKPOINT_BLOCK_BYTES));
-        if (verifyBlock(block, number, this.#hasher) === -1) return false;
+        if (verifyBlock(block, number, this.header.sequence, this.#hasher) === -1) return false;
       }
     }
     return true;
@@ -145,8 +146,10 @@ export class HeadsFile {
     }
   }
 
+  /** May be called again. */
   close(): void {
-    this.#storage.close(this.#handle);
+    if (this.#isOpen) this.#storage.close(this.#handle);
+    this.#isOpen = false;
   }
 
   /** The block that would hold a hash: the last one whose first hash is not above it. Block numbers begin at 1. */
@@ -166,7 +169,7 @@ export class HeadsFile {
   /** The number of a block's entries, or -1 if it does not verify. */
   #read(number: number): number {
     this.#storage.read(this.#handle, this.#block, number * CHECKPOINT_BLOCK_BYTES);
-    return verifyBlock(this.#block, number, this.#hasher);
+    return verifyBlock(this.#block, number, this.header.sequence, this.#hasher);
   }
 
   #load(number: number): number {

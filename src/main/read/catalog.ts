@@ -6,8 +6,10 @@ import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { segmentFile } from '../../shared/format/file-names.js';
+import type { Manifest } from '../../shared/format/manifest.js';
 import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
+import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import type { FileHandle, Storage } from '../../shared/storage.js';
 import { PageCache } from './page-cache.js';
@@ -42,11 +44,12 @@ export class Catalog {
   readonly #files = new Map<number, OpenFile>();
   readonly #pageCache = new PageCache();
   readonly #firstSegment: number;
+  readonly holes: Holes;
   #closed = false;
 
-  /** @param firstSegment the number of the oldest one */
-  constructor(storage: Storage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, firstSegment: number) {
-    this.#firstSegment = firstSegment;
+  constructor(storage: Storage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
+    this.#firstSegment = manifest.firstSegment;
+    this.holes = new Holes(manifest.holes);
     this.#storage = storage;
     this.#dir = dir;
     this.#storeId = storeId;
@@ -62,10 +65,11 @@ export class Catalog {
     return this.#segments.reduce((sum, segment) => sum + segment.blocks.bytes, 0);
   }
 
-  add(header: Pick<SegmentHeader, 'number' | 'firstSequence'>): void {
+  add(header: SegmentHeader): void {
     const { number, firstSequence } = header;
     const file = path.join(this.#dir, segmentFile(number));
-    const blocks = new SegmentBlocks(number, firstSequence, file, this.#hasher);
+    this.#segments.at(-1)?.blocks.endsBefore(header);
+    const blocks = new SegmentBlocks(header, file, this.#hasher, this.holes);
     this.#segments.push({ number, firstSequence, file, blocks });
   }
 

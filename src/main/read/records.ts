@@ -3,7 +3,7 @@
 import { givenUp } from '../../shared/damage.js';
 import type { Manifest } from '../../shared/format/manifest.js';
 import { type Memory, memoryOf, recordLength } from '../../shared/format/record.js';
-import { Holes } from '../../shared/holes.js';
+import type { Holes } from '../../shared/holes.js';
 import type { Catalog, Segment } from './catalog.js';
 import type { Run } from './run.js';
 import type { TailCache } from './tail-cache.js';
@@ -31,7 +31,7 @@ export class Records {
     this.#horizon = horizon;
     this.seed = seed;
     this.nodeId = manifest.nodeId;
-    this.holes = new Holes(manifest.holes);
+    this.holes = catalog.holes;
   }
 
   /** The last durable sequence, every segment up to it being in the catalog. */

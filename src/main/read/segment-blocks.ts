@@ -5,22 +5,14 @@
  * The steps are generators that ask for bytes, so that the same code serves reads that block and reads that do not.
  */
 
-import { corrupt, unsupported } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
-import {
-  FRAME_ALIGNMENT,
-  FRAME_FORMAT,
-  FRAME_HEADER_BYTES,
-  FRAME_MAGIC,
-  type FrameHeader,
-  readFrameHeader,
-  verifyFrameBody,
-  walkRecords,
-} from '../../shared/format/frame.js';
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FRAME_MAGIC } from '../../shared/format/frame.js';
 import { type Memory, memoryOf, recordLength, recordSequence, verifyRecord } from '../../shared/format/record.js';
-import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
+import { SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
+import type { Holes } from '../../shared/holes.js';
 import { Marks } from './marks.js';
 import type { Run } from './run.js';
+import { type Neighbours, SegmentFrames } from './segment-frames.js';
 
 /** Bytes of a segment's file, which the caller of a step reads. Fewer may come at the file's end. */
 export interface Wanted {
@@ -34,9 +26,9 @@ export type Steps<T> = Generator<Wanted, T, Buffer>;
 /** A block is closed at this size. A frame larger than that is a block of its own. Unit: bytes. */
 const BLOCK_BYTES = 256 * 1024;
 /** Memory of a block's place, about. Unit: bytes. */
-const PLACE_BYTES = 48;
+const PLACE_BYTES = 240;
 
-interface Block {
+interface Block extends Neighbours {
   readonly offset: number;
   readonly firstSequence: number;
   /** Whether it is a range that does not verify. */
@@ -48,26 +40,36 @@ interface Block {
 export class SegmentBlocks {
   readonly number: number;
   readonly firstSequence: number;
-  readonly #file: string;
-  readonly #hasher: PlaceHasher;
+  readonly #frames: SegmentFrames;
+  readonly #holes: Holes;
   /** Closed blocks; each ends where the next one, or the open end, begins. */
   readonly #blocks: Block[] = [];
   /** Where the next block begins. */
   #endOffset = SEGMENT_HEADER_BYTES;
   #endSequence: number;
+  /** Header checksum of the frame before the open end; undefined where that is damaged. */
+  #endFrame: Uint8Array | undefined;
+  /** The header of the segment after this one, once there is one. */
+  #next: SegmentHeader | undefined;
   #bytes = 0;
 
-  constructor(number: number, firstSequence: number, file: string, hasher: PlaceHasher) {
-    this.number = number;
-    this.firstSequence = firstSequence;
-    this.#endSequence = firstSequence;
-    this.#file = file;
-    this.#hasher = hasher;
+  constructor(header: SegmentHeader, file: string, hasher: PlaceHasher, holes: Holes) {
+    this.number = header.number;
+    this.firstSequence = header.firstSequence;
+    this.#endSequence = header.firstSequence;
+    this.#endFrame = header.previous;
+    this.#frames = new SegmentFrames(header.number, file, hasher, holes);
+    this.#holes = holes;
   }
 
   /** Memory in use, about. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** The log goes on in another segment, whose header says how this one ends. */
+  endsBefore(next: SegmentHeader): void {
+    this.#next = next;
   }
 
   /**
@@ -85,9 +87,10 @@ export class SegmentBlocks {
     const index = this.#indexOf(sequence);
     const block = this.#blocks[index]!;
     const next = this.#blocks[index + 1] ?? { offset: this.#endOffset, firstSequence: this.#endSequence };
-    if (block.gap) throw this.#gap(block.offset, block.firstSequence, next.firstSequence - 1);
+    if (block.gap) throw this.#frames.gap(block.offset, block.firstSequence, next.firstSequence - 1);
     const bytes = yield { offset: block.offset, length: next.offset - block.offset };
-    const run = this.#runAround(bytes, block.offset, sequence, Math.min(lastSequence, next.firstSequence - 1));
+    const last = Math.min(lastSequence, next.firstSequence - 1);
+    const run = this.#frames.runAround(bytes, block.offset, sequence, last, block);
     const whole = run.firstSequence === block.firstSequence && run.lastSequence === next.firstSequence - 1;
     if (whole && block.marks === undefined) {
       block.marks = new Marks(run, next.offset);
@@ -131,7 +134,7 @@ export class SegmentBlocks {
    * @throws ERR_CORRUPT
    */
   check(memory: Memory, at: number, sequence: number, seed: number, fileOffset: number): void {
-    if (!isRecord(memory, at, sequence, seed)) throw this.#gap(fileOffset + at, sequence, sequence);
+    if (!isRecord(memory, at, sequence, seed)) throw this.#frames.gap(fileOffset + at, sequence, sequence);
   }
 
   /**
@@ -141,13 +144,15 @@ export class SegmentBlocks {
   *#extend(sequence: number, lastSequence: number): Steps<Run | undefined> {
     const offset = this.#endOffset;
     const firstSequence = this.#endSequence;
+    const before = this.#endFrame;
     let bytes = yield { offset, length: BLOCK_BYTES };
-    let header = this.#headerAt(bytes, 0);
+    let header = this.#frames.headerAt(bytes, 0);
     if (header !== undefined && FRAME_HEADER_BYTES + header.bodyBytes > bytes.length) {
       bytes = yield { offset, length: FRAME_HEADER_BYTES + header.bodyBytes };
     }
     let at = 0;
     let next = firstSequence;
+    let last = before;
     let cut = false;
     while (header?.firstSequence === next && next <= lastSequence && at < BLOCK_BYTES) {
       const end: number = at + FRAME_HEADER_BYTES + header.bodyBytes;
@@ -157,7 +162,8 @@ export class SegmentBlocks {
       }
       at = end;
       next = header.firstSequence + header.count;
-      header = this.#headerAt(bytes, at);
+      last = header.checksum;
+      header = this.#frames.headerAt(bytes, at);
     }
     if (at === 0) {
       yield* this.#closeGap(lastSequence);
@@ -165,13 +171,21 @@ export class SegmentBlocks {
     }
     cut ||= bytes.length >= BLOCK_BYTES && bytes.length - at < FRAME_HEADER_BYTES;
     const damaged = !cut && next <= lastSequence && header?.firstSequence !== next;
+    if (cut && header === undefined) {
+      header = this.#frames.headerAt(yield { offset: offset + at, length: FRAME_HEADER_BYTES }, 0);
+    }
+    const follower = header?.firstSequence === next && next <= lastSequence ? header : this.#next;
+    const names = follower?.firstSequence === next && !this.#holes.beginsAnew(next);
+    const after = names ? follower.previous : undefined;
     if ((cut || damaged || at >= BLOCK_BYTES) && this.#endOffset === offset) {
-      this.#close({ offset, firstSequence, gap: false });
+      this.#close({ offset, firstSequence, gap: false, before, after });
       this.#endOffset = offset + at;
       this.#endSequence = next;
+      this.#endFrame = last;
     }
     if (sequence < firstSequence || sequence >= next) return undefined;
-    return this.#runAround(bytes.subarray(0, at), offset, sequence, Math.min(lastSequence, next - 1));
+    const around = bytes.subarray(0, at);
+    return this.#frames.runAround(around, offset, sequence, Math.min(lastSequence, next - 1), { before, after });
   }
 
   /** What begins at the open end does not verify: find where it ends, and remember it as a gap. */
@@ -180,9 +194,10 @@ export class SegmentBlocks {
     const firstSequence = this.#endSequence;
     const end = yield* this.#findFrame(start, firstSequence, lastSequence);
     if (this.#endOffset !== start || this.#endSequence !== firstSequence) return;
-    this.#close({ offset: start, firstSequence, gap: true });
+    this.#close({ offset: start, firstSequence, gap: true, before: undefined, after: undefined });
     this.#endOffset = end?.offset ?? start;
     this.#endSequence = end?.firstSequence ?? lastSequence + 1;
+    this.#endFrame = undefined;
   }
 
   /** The first frame behind an offset that begins after one sequence and not after another. */
@@ -197,7 +212,7 @@ export class SegmentBlocks {
       const bytes = yield { offset, length: BLOCK_BYTES };
       for (let found = bytes.indexOf(magic); found !== -1; found = bytes.indexOf(magic, found + 1)) {
         if ((offset + found) % FRAME_ALIGNMENT !== 0) continue;
-        const header = this.#headerAt(bytes, found);
+        const header = this.#frames.headerAt(bytes, found);
         if (header === undefined || header.firstSequence <= after) continue;
         if (header.firstSequence > lastSequence) return undefined;
         return { offset: offset + found, firstSequence: header.firstSequence };
@@ -208,56 +223,9 @@ export class SegmentBlocks {
     }
   }
 
-  /** The intact frames around a sequence, as one run. */
-  #runAround(bytes: Buffer, offset: number, sequence: number, lastSequence: number): Run {
-    const memory = memoryOf(bytes);
-    let starts: number[] = [];
-    let first = 0;
-    for (let at = 0; at < bytes.length; ) {
-      const header = this.#headerAt(bytes, at);
-      if (header === undefined) break;
-      const end = at + FRAME_HEADER_BYTES + header.bodyBytes;
-      const known = starts.length;
-      const verifies = verifyFrameBody(bytes, at, header, this.#hasher, this.number);
-      if (verifies && walkRecords(memory.view, at, header, starts) !== -1) {
-        if (known === 0) first = header.firstSequence;
-      } else {
-        starts.length = known;
-        const last = header.firstSequence + header.count - 1;
-        if (sequence >= header.firstSequence && sequence <= last) {
-          throw this.#gap(offset + at, header.firstSequence, last);
-        }
-        if (starts.length > 0 && sequence < header.firstSequence) break;
-        starts = [];
-      }
-      at = end;
-    }
-    const last = Math.min(lastSequence, first + starts.length - 1);
-    if (starts.length === 0 || sequence < first || sequence > last) throw this.#gap(offset, sequence, sequence);
-    if (recordSequence(memory.view, starts[0]!) !== first) throw this.#gap(offset, first, last);
-    return {
-      memory,
-      firstSequence: first,
-      lastSequence: last,
-      at: (wanted) => starts[wanted - first]!,
-      fileOffset: offset,
-    };
-  }
-
   #close(block: Block): void {
     this.#blocks.push(block);
     this.#bytes += PLACE_BYTES;
-  }
-
-  #headerAt(bytes: Buffer, at: number): FrameHeader | undefined {
-    if (at + FRAME_HEADER_BYTES > bytes.length) return undefined;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    try {
-      return readFrameHeader(bytes, view, at, this.#hasher, this.number);
-    } catch (error) {
-      if (error instanceof RangeError) throw unsupported(this.#file, error.message, FRAME_FORMAT);
-      throw error;
-    }
   }
 
   /** The last closed block that begins at or before a sequence. */
@@ -270,13 +238,6 @@ export class SegmentBlocks {
       else high = middle;
     }
     return low - 1;
-  }
-
-  #gap(offset: number, firstSequence: number, lastSequence: number): Error {
-    return corrupt(this.#file, offset, `sequences ${firstSequence} to ${lastSequence} do not verify`, {
-      firstSequence,
-      lastSequence,
-    });
   }
 }
 

@@ -4,7 +4,7 @@
  *
  *   block 0, the header:
  *      0  u32  magic "KLhd"
- *      4  u16  format, 1
+ *      4  u16  format, 2
  *      6  u16  zero
  *      8  16 B store id
  *     24  u64  sequence up to which it speaks
@@ -18,7 +18,9 @@
  *   then the blocks of heads, sorted by hash (as two u64, high one first), then the blocks of keys, oldest first:
  *      0  127 entries of 32 bytes: 16 B hash, u64, u64
  *           a head: last revision + 1, last sequence;  a key: sequence, milliseconds since 1970
- *   4064  u32  number of entries in the block, then zeros
+ *   4064  u32  number of entries in the block, then a u32 of zero
+ *   4072  u64  the header's sequence: a block of an earlier checkpoint, of the same place, is none of this one
+ *   4080  8 B  zero
  *   4088  8 B  checksum of bytes 0 to 4088
  *   then the fence section: for each block of heads the upper u64 of its first hash;
  *   then the filter section: a Bloom filter of all heads (Bloom 1970), 10 bits a head and 7 probes: probe i tests bit
@@ -34,9 +36,10 @@ export const CHECKPOINT_BLOCK_BYTES = 4096;
 export const ENTRY_BYTES = 32;
 export const ENTRIES_PER_BLOCK = 127;
 const COUNT = ENTRIES_PER_BLOCK * ENTRY_BYTES;
+const BLOCK_SEQUENCE = COUNT + 8;
 const BLOCK_CHECKSUM = CHECKPOINT_BLOCK_BYTES - 8;
 const CHECKPOINT_MAGIC = 0x64684c4b;
-const CHECKPOINT_FORMAT = 1;
+const CHECKPOINT_FORMAT = 2;
 const HEADER_CHECKSUM = 80;
 const FILTER_BITS_PER_HEAD = 10;
 const FILTER_PROBES = 7;
@@ -138,19 +141,25 @@ export function verifySections(block: Buffer, fences: Buffer, filter: Buffer, ha
   return hasher.verify(block, 64, 0, fences) && hasher.verify(block, 72, 0, filter);
 }
 
-/** Close a block that holds so many entries. */
-export function sealBlock(block: Buffer, count: number, number: number, hasher: PlaceHasher): void {
+/** Close a block that holds so many entries of a checkpoint as of a sequence. */
+export function sealBlock(block: Buffer, count: number, number: number, sequence: number, hasher: PlaceHasher): void {
   block.fill(0, count * ENTRY_BYTES);
   block.writeUInt32LE(count, COUNT);
+  writeSafeInteger(viewOf(block), BLOCK_SEQUENCE, sequence);
   block.set(hasher.digest(number, block.subarray(0, BLOCK_CHECKSUM)), BLOCK_CHECKSUM);
 }
 
-/** The number of entries of a block, or -1 if it does not verify. */
-export function verifyBlock(block: Buffer, number: number, hasher: PlaceHasher): number {
+/** The number of entries of a block, or -1 if it does not verify as one of the checkpoint as of a sequence. */
+export function verifyBlock(block: Buffer, number: number, sequence: number, hasher: PlaceHasher): number {
   if (block.length < CHECKPOINT_BLOCK_BYTES) return -1;
   if (!hasher.verify(block, BLOCK_CHECKSUM, number, block.subarray(0, BLOCK_CHECKSUM))) return -1;
+  if (readSafeInteger(viewOf(block), BLOCK_SEQUENCE) !== sequence) return -1;
   const count = block.readUInt32LE(COUNT);
   return count <= ENTRIES_PER_BLOCK ? count : -1;
+}
+
+function viewOf(block: Buffer): DataView {
+  return new DataView(block.buffer, block.byteOffset, block.length);
 }
 
 /** Compare two hashes, each at a byte offset, in the order of the heads. */

@@ -43,7 +43,7 @@ export function writeCheckpoint(
     const atMost = before.count + snapshot.heads.count;
     const filter = workspace.filter(filterBytesFor(atMost));
     const fences = workspace.fences(blocksOf(atMost) * FENCE_BYTES);
-    const blocks = new BlockWriter(storage, handle, hasher);
+    const blocks = new BlockWriter(storage, handle, snapshot.sequence, hasher);
     let heads = 0;
     for (const { entries, at } of merge(before.entries(), sortedByHash(snapshot.heads, workspace))) {
       if (heads % ENTRIES_PER_BLOCK === 0) fences.set(entries.bytes.subarray(at, at + FENCE_BYTES), fenceAt(heads));
@@ -85,14 +85,17 @@ function fenceAt(head: number): number {
 class BlockWriter {
   readonly #storage: Storage;
   readonly #handle: FileHandle;
+  readonly #sequence: number;
   readonly #hasher: PlaceHasher;
   readonly #block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
   #number = 1;
   #count = 0;
 
-  constructor(storage: Storage, handle: FileHandle, hasher: PlaceHasher) {
+  /** @param sequence of the checkpoint */
+  constructor(storage: Storage, handle: FileHandle, sequence: number, hasher: PlaceHasher) {
     this.#storage = storage;
     this.#handle = handle;
+    this.#sequence = sequence;
     this.#hasher = hasher;
   }
 
@@ -110,7 +113,7 @@ class BlockWriter {
   /** Write what is gathered: the next entry begins a new block. */
   endSection(): void {
     if (this.#count === 0) return;
-    sealBlock(this.#block, this.#count, this.#number, this.#hasher);
+    sealBlock(this.#block, this.#count, this.#number, this.#sequence, this.#hasher);
     writeFully(this.#storage, this.#handle, [this.#block], this.offset);
     this.#number++;
     this.#count = 0;
@@ -150,7 +153,7 @@ function openOldHeads(storage: Storage, file: string, base: number, hasher: Plac
       const entries = bytesOf(block);
       for (let number = 1; number <= blocksOf(count); number++) {
         storage.read(handle, block, number * CHECKPOINT_BLOCK_BYTES);
-        const inBlock = verifyBlock(block, number, hasher);
+        const inBlock = verifyBlock(block, number, base, hasher);
         if (inBlock === -1) throw unusable(number * CHECKPOINT_BLOCK_BYTES, 'a block does not verify');
         for (let i = 0; i < inBlock; i++) yield { entries, at: i * ENTRY_BYTES };
       }

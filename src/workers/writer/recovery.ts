@@ -1,10 +1,12 @@
 /** Opening a store for writing: make it, or mend what the last writer left, and begin a new epoch. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import type { ActiveSegment } from '../../shared/active-scan.js';
+import { type ActiveSegment, scanActive } from '../../shared/active-scan.js';
 import { corrupt } from '../../shared/damage.js';
 import { MANIFEST_FILE, segmentFile, TEMPORARY, tornFile } from '../../shared/format/file-names.js';
+import { sameChecksum } from '../../shared/format/frame.js';
 import { encodeManifest, MANIFEST_FORMAT, type Manifest } from '../../shared/format/manifest.js';
+import { Holes } from '../../shared/holes.js';
 import { type Inspection, inspectStore, readManifest } from '../../shared/inspect.js';
 import { invalid } from '../../shared/options.js';
 import type { RecoveryReport } from '../../shared/recovery-report.js';
@@ -23,16 +25,23 @@ export interface Recovered {
 
 /**
  * Recover a directory, or make a store in it. Interrupted and repeated it comes to the same end.
+ * @param replayFrom what follows this sequence will be read again, to know heads and keys
  * @throws ERR_CORRUPT where bytes that were durable do not verify: then nothing has been changed; ERR_STORAGE;
  *   ERR_UNSUPPORTED_FORMAT; ERR_INVALID_OPTIONS for another node id than the store's
  */
-export async function recover(storage: Storage, dir: string, nodeId: string | undefined): Promise<Recovered> {
+export async function recover(
+  storage: Storage,
+  dir: string,
+  nodeId: string | undefined,
+  replayFrom: number,
+): Promise<Recovered> {
   const manifest = readManifest(storage, dir) ?? createStore(storage, dir, nodeId);
   if (nodeId !== undefined && nodeId !== manifest.nodeId) {
     throw invalid('nodeId', `is ${nodeId}, but this store's is ${manifest.nodeId} and cannot change`);
   }
   const found = await inspectStore(storage, dir, manifest);
   if (found.active?.tail.kind === 'corrupt') throw corruptTail(dir, found.active, found.active.tail.lastSequence);
+  checkReplayed(storage, dir, found, replayFrom);
   for (const name of storage.list(dir)) if (name.endsWith(TEMPORARY)) storage.remove(path.join(dir, name));
   const clean = found.clean || found.active === undefined;
   const mended = found.active === undefined ? NOTHING : mend(storage, dir, found, found.active, clean);
@@ -44,6 +53,29 @@ export async function recover(storage: Storage, dir: string, nodeId: string | un
   };
   replaceFile(storage, dir, MANIFEST_FILE, [encodeManifest(next)]);
   return { manifest: next, found, report: { clean, ...mended } };
+}
+
+/**
+ * Follow the frames of the older segments that will be replayed: damage there refuses the opening, and so must be met before
+ * anything is changed.
+ * @throws ERR_CORRUPT
+ */
+function checkReplayed(storage: Storage, dir: string, found: Inspection, replayFrom: number): void {
+  const { manifest, segments, storeId, hasher } = found;
+  const holes = new Holes(manifest.holes);
+  // A checkpoint that speaks of what the log does not have is not used: then all of it is replayed.
+  const from = replayFrom <= (found.active?.lastSequence ?? 0) ? replayFrom : 0;
+  for (const [place, next] of segments.slice(1).entries()) {
+    const last = next.firstSequence - 1;
+    if (last <= from) continue;
+    const { active } = scanActive({ storage, dir, storeId, hasher }, segments[place]!, manifest, last);
+    if (active.tail.kind === 'corrupt') throw corruptTail(dir, active, last);
+    if (sameChecksum(active.lastFrame, next.previous) || holes.beginsAnew(holes.skip(next.firstSequence))) continue;
+    throw corrupt(path.join(dir, segmentFile(next.number)), 0, 'the segment does not continue the one before it', {
+      firstSequence: active.header.firstSequence,
+      lastSequence: last,
+    });
+  }
 }
 
 type Mended = Omit<RecoveryReport, 'clean' | 'tookMs'>;

@@ -13,7 +13,7 @@ import { isOutOfSpace, makeDirDurable, type Storage, storageError } from '../../
 import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
 import { type Recovered, recover } from './recovery.js';
-import { firstLogFile, nextLogFile } from './rotation.js';
+import { firstLogFile, Rotation } from './rotation.js';
 import { Signals } from './signals.js';
 import { WatermarkFile } from './watermark-file.js';
 
@@ -22,6 +22,8 @@ export interface WriterOptions {
   readonly nodeId: string | undefined;
   readonly segmentBytes: number;
   readonly segmentAgeMs: number;
+  /** What follows this sequence is read again, to know heads and keys. */
+  readonly replayFrom: number;
 }
 
 /** How long the writer sleeps at most: with an unsynced watermark, while it probes for space; else until it is woken. */
@@ -29,9 +31,6 @@ const SLEEP_MS = { unsynced: 100, probing: 250 } as const;
 
 /** Space that must be there before writes resume. Unit: bytes. */
 const PROBE_BYTES = 256 * 1024;
-
-/** After a rotation for which there was no space, the old segment goes on for so long. Unit: milliseconds. */
-const ROTATION_RETRY_MS = 1000;
 
 export class Writer {
   readonly #storage: Storage;
@@ -42,6 +41,7 @@ export class Writer {
   readonly #signals: Signals;
   readonly #onBegun: (segment: number) => void;
   #log!: LogFile;
+  #rotation!: Rotation;
   #watermark!: WatermarkFile;
   #recovered!: Recovered;
   #seed = 0;
@@ -50,9 +50,6 @@ export class Writer {
   #controlSeen = 0;
   /** In suspension: whether the caller has given up what was not durable. */
   #rolledBack = false;
-  /** When to try again after a rotation without space, in milliseconds since 1970; 0 where there was none. */
-  #nextRotationMs = 0;
-
   /** @param onBegun tells the background thread that a segment has its first durable frame */
   constructor(
     storage: Storage,
@@ -72,16 +69,17 @@ export class Writer {
 
   /** Recover the directory and begin. Posts `opened`, or `refused`. */
   async open(): Promise<void> {
-    const { dir, nodeId } = this.#options;
+    const { dir, nodeId, replayFrom } = this.#options;
     const began = performance.now();
     try {
       if (!this.#storage.exists(dir)) makeDirDurable(this.#storage, dir);
-      this.#recovered = await recover(this.#storage, dir, nodeId);
+      this.#recovered = await recover(this.#storage, dir, nodeId, replayFrom);
       const { found, manifest, report } = this.#recovered;
       this.#seed = recordSeed(found.storeId);
       this.#durable = found.active?.lastSequence ?? 0;
       this.#timestampNs = found.active?.lastTimestampNs ?? 0n;
       this.#log = firstLogFile(this.#storage, dir, this.#recovered, this.#options.segmentBytes);
+      this.#rotation = new Rotation(this.#storage, this.#options, this.#recovered, this.#state, this.#signals);
       this.#watermark = WatermarkFile.open(this.#storage, dir, found.hasher, found.watermark?.turn ?? 0);
       this.#markDurable(false);
       this.#watermark.sync();
@@ -133,7 +131,7 @@ export class Writer {
   /** One group commit, from the ring to the acknowledgement. */
   #commit(group: Group): void {
     try {
-      this.#rotateFor(group);
+      this.#log = this.#rotation.fileFor(group, this.#log, this.#durable, this.#timestampNs);
       this.#log.write(group, { epoch: this.#recovered.manifest.epoch, durableUpTo: this.#durable });
     } catch (error) {
       this.#failWrite(asKeeperError(error));
@@ -165,37 +163,6 @@ export class Writer {
       // It only narrows what recovery has to guess. Where a file system writes every block anew, a full disk meets it too.
       if (!isOutOfSpace(failure)) this.#fail(failure);
     }
-  }
-
-  /** Go on in a new segment if the group does not fit into this one, or this one is old. */
-  #rotateFor(group: Group): void {
-    const { segmentBytes, segmentAgeMs, dir } = this.#options;
-    const log = this.#log;
-    const now = Date.now();
-    if (log.empty || now < this.#nextRotationMs) return;
-    if (log.endAfter(group) <= segmentBytes && now - log.createdMs < segmentAgeMs) return;
-    try {
-      const prepared = Atomics.load(this.#state.words, WORD.prepared);
-      if (prepared < 0) throw storageError(Object.assign(new Error('made ahead'), { errno: prepared }), 'fsync', dir);
-      const isPrepared = prepared === log.number + 1;
-      this.#log = nextLogFile(this.#storage, dir, this.#recovered, log, isPrepared, segmentBytes, {
-        firstSequence: this.#durable + 1,
-        previousTimestampNs: this.#timestampNs,
-        nowMs: now,
-      });
-    } catch (error) {
-      const failure = asKeeperError(error);
-      if (!isOutOfSpace(failure)) throw failure;
-      // The old segment stays valid, and grows meanwhile. Told once, however often it is tried again.
-      if (this.#nextRotationMs === 0) {
-        const fields = { error: toWire(failure), segment: log.number };
-        this.#signals.log('warn', fields, 'no space for the next segment: the old one goes on growing');
-      }
-      this.#nextRotationMs = now + ROTATION_RETRY_MS;
-      return;
-    }
-    log.close();
-    this.#nextRotationMs = 0;
   }
 
   #failWrite(error: KeeperError): void {
