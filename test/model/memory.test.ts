@@ -3,9 +3,9 @@ import { effort, progress, SEED, TIMEOUT_MS, tally } from '../support/effort.js'
 import { campaign } from './run.js';
 import { MemoryWorld } from './worlds.js';
 
-const RUNS = effort(250, 20_000);
+const RUNS = effort(200, 20_000);
 /** Runs from one seed. */
-const AT_ONCE = 250;
+const AT_ONCE = 200;
 
 it(
   'whatever is done to a store, it does what the model does: appends, reads, followers, full disks, crashes',

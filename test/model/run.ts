@@ -63,7 +63,12 @@ export async function campaign({
     },
   );
   const { commands: _, ...replay } = again;
-  const details = await fc.check(property, { numRuns: runs, seed, endOnFailure: asFound === true, ...replay });
+  const details = await fc.check(property, {
+    numRuns: MODEL_RUN === undefined ? runs : 1,
+    seed,
+    endOnFailure: asFound === true || MODEL_RUN !== undefined,
+    ...replay,
+  });
   if (!details.failed) return { commands: count };
   const [first, steps] = details.counterexample!;
   const commandPath = /replayPath="([^"]*)"/.exec(String(steps))?.[1];
