@@ -3,6 +3,7 @@ import { effort, progress, SEED, tally } from '../support/effort.js';
 import { type CrashState, crashStateAt, crashStates } from './crash-states.js';
 import { DEEP, type Depth, fatesAsText, NORMAL, parseFates } from './fates.js';
 import type { Promised } from './history.js';
+import { randomScenario } from './random-scenario.js';
 import {
   afterCut,
   afterDeath,
@@ -32,6 +33,12 @@ export function statesOf(
   { without = [], depth = DEPTH }: Exploring = {},
 ): Generator<CrashState<Promised>> {
   return crashStates(disk.base, disk.journal, depth, { from, without });
+}
+
+/** Every so-manieth, from the first on. Nothing else is kept: images are large. */
+export function* everyNth<T>(list: Iterable<T>, n: number): Generator<T> {
+  let i = 0;
+  for (const item of list) if (i++ % n === 0) yield item;
 }
 
 /** How a state is called, behind its recording's name. */
@@ -108,7 +115,8 @@ export async function replay(name: string): Promise<void> {
 
 function record(recorded: string, crashed: Crashed | undefined): Promise<Recording> {
   if (crashed === undefined) {
-    const scenario = SCENARIOS.find(({ id }) => id === recorded);
+    const random = /^random-(\d+)$/.exec(recorded);
+    const scenario = random ? randomScenario(Number(random[1])) : SCENARIOS.find(({ id }) => id === recorded);
     if (scenario === undefined) throw new Error(`there is no scenario ${recorded}`);
     return recordScenario(scenario);
   }

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { effort, TIMEOUT_MS } from '../support/effort.js';
 import type { CrashState } from './crash-states.js';
-import { checkAll, ONE_STATE, statesOf } from './explore.js';
+import { checkAll, everyNth, ONE_STATE, statesOf } from './explore.js';
 import { LIGHT, NORMAL } from './fates.js';
 import type { Promised } from './history.js';
 import { intercept } from './intercept.js';
@@ -12,8 +12,8 @@ import { type Disk, Session } from './session.js';
 import { linesThatSync, NOT_NEEDED, sitesOf } from './sites.js';
 
 const DEPTH = effort(LIGHT, NORMAL);
-/** Of the states that a sync which is not needed would rule out, at most so many of each recording. */
-const AT_MOST = effort(6, 1000);
+/** Of the states that a sync which is not needed would rule out, every so-manieth. */
+const EVERY = effort(31, 1);
 /** Recoveries that set a torn tail aside. */
 const RECOVERIES = 3;
 const SET_ASIDE = 'sync@storage.replaceFile<recovery.setAside';
@@ -48,12 +48,6 @@ async function firstLoss(sites: readonly string[]): Promise<Error | undefined> {
   return undefined;
 }
 
-/** Some of the states, from first to last. */
-function spread(states: readonly CrashState<Promised>[], atMost: number): CrashState<Promised>[] {
-  const every = Math.ceil(states.length / atMost);
-  return states.filter((_, i) => i % every === 0);
-}
-
 describe.runIf(ONE_STATE === undefined)('the syncs of the engine', () => {
   it('are all come by: each line that asks for one', () => {
     const reached = recordings.flatMap((recording) => [...sitesOf(recording).values()].map(({ line }) => line));
@@ -82,7 +76,7 @@ describe.runIf(ONE_STATE === undefined)('the syncs of the engine', () => {
       let count = 0;
       for (const recording of withSite) {
         const exploring = { without: [site], depth: DEPTH };
-        count += await checkAll(recording, exploring, spread([...statesOf(recording, exploring)], AT_MOST));
+        count += await checkAll(recording, exploring, everyNth(statesOf(recording, exploring), EVERY));
       }
       if (neverDoesAnything) expect(count).toBe(0);
       else expect(count).toBeGreaterThan(0);

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { RecordedEvent, Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
 import { onlyDurable } from './crash-states.js';
-import { findCalls, type Promised, readAll } from './history.js';
+import { expectSame, findCalls, type Promised, readAll } from './history.js';
 import type { Image } from './image.js';
 import { InlineRuntime } from './inline-runtime.js';
 import { MemoryDisk } from './memory-disk.js';
@@ -37,8 +37,11 @@ export async function checkRecovery(
   const rest = new InlineRuntime(new MemoryDisk(onlyDurable(disk.base, disk.journal)));
   const again = await openStoreOn(options, rest);
   const after = await readAll(again);
-  expect(after.slice(0, before.length).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
-  expect(after.at(-1)!.id).toBe(ids[0]);
+  expectSame(
+    after.slice(0, before.length).map(({ id }) => id),
+    before.map(({ id }) => id),
+  );
+  expectSame(after.at(-1)!.id, ids[0]);
   await expectSound(again);
   await expectHeads(again, after);
   rest.kill();
@@ -46,7 +49,7 @@ export async function checkRecovery(
 
 async function expectSound(store: Store): Promise<void> {
   const report = await store.verify({ deep: true });
-  expect(report.problems).toEqual([]);
+  expectSame(report.problems, []);
 }
 
 /** What recovery has told of was kept. */
@@ -72,7 +75,7 @@ async function expectHeads(store: Store, rows: readonly RecordedEvent[]): Promis
   const heads = headsOf(rows);
   const every = Math.ceil(heads.length / LOOKED_UP);
   for (const { stream, sequence, revision, id } of heads.filter((_, i) => i % every === 0)) {
-    expect(await store.head(stream)).toEqual({ sequence, revision, id });
+    expectSame(await store.head(stream), { sequence, revision, id });
   }
 }
 
@@ -82,7 +85,7 @@ async function goOn(store: Store, rows: readonly RecordedEvent[]): Promise<numbe
   const ends = new Set([heads[0], heads.at(-1)].filter((head) => head !== undefined));
   for (const { stream, revision } of ends) {
     const appended = await store.append(stream, { type: 'WentOn' }, { expect: revision });
-    expect(appended.revision).toBe(revision + 1);
+    expectSame(appended.revision, revision + 1);
   }
   return ends.size;
 }
@@ -100,8 +103,8 @@ async function repeatKeyed(store: Store, { calls }: Promised, present: number): 
     const call = calls[number]!;
     const { stream } = call.events[0]!;
     const { duplicate, ids } = await store.append(stream, inputs(call, stream, number + 1));
-    expect(duplicate).toBe(number < present);
-    if (duplicate && call.ids !== undefined) expect(ids).toEqual(call.ids);
+    expectSame(duplicate, number < present);
+    if (duplicate && call.ids !== undefined) expectSame(ids, call.ids);
     if (!duplicate) added += call.events.length;
   }
   return added;

@@ -1,26 +1,29 @@
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MANIFEST_FILE } from '../../dist/shared/format/file-names.js';
-import { effort, sample, TIMEOUT_MS } from '../support/effort.js';
+import { effort, TIMEOUT_MS } from '../support/effort.js';
 import type { CrashState } from './crash-states.js';
-import { checkAll, cutOf, ONE_STATE, statesOf } from './explore.js';
-import { LIGHT, NORMAL } from './fates.js';
+import { checkAll, cutOf, everyNth, ONE_STATE, statesOf } from './explore.js';
+import { NORMAL } from './fates.js';
 import type { Promised } from './history.js';
 import { afterCut, afterDeath, type Recording, recordOpening, recordRecovery, recordScenario } from './recording.js';
 import { SCENARIOS } from './scenarios.js';
 import { DIR } from './session.js';
 
-/** What recovery begins with is chosen less thoroughly than where it is cut. */
-const BEGUN_WITH = effort(LIGHT, NORMAL);
-/** In the short form the scenarios in which a tail is torn; every so-manieth of their states. */
-const EVERY = { cut: 97, dead: 11, repeated: 41 };
-const RECORDED = SCENARIOS.filter(
-  ({ id }) => effort(['rotation-late', 'process-deaths'], undefined)?.includes(id) ?? true,
+/** Every so-manieth state or death in which recovery begins. */
+const EVERY = { cut: effort(97, 2), dead: effort(11, 1), repeated: effort(41, 3) };
+/** In the short form the scenarios in which most is left to mend. */
+const RECORDED = effort(
+  SCENARIOS.filter(({ id }) => id === 'rotation-late' || id === 'process-deaths'),
+  SCENARIOS,
 );
+/** How many distinct states there must be at least. */
+const AT_LEAST = effort(200, 30_000);
 
-/** States of a store that was made. */
-function statesWorthMending(recording: Recording): CrashState<Promised>[] {
-  const states = [...statesOf(recording, { depth: BEGUN_WITH })];
-  return states.filter(({ image }) => image.names.has(`${DIR}/${MANIFEST_FILE}`));
+/** States of a store that was made; fewer than those in which the recovery itself is cut. */
+function* statesWorthMending(recording: Recording): Generator<CrashState<Promised>> {
+  for (const state of statesOf(recording, { depth: NORMAL })) {
+    if (state.image.names.has(`${DIR}/${MANIFEST_FILE}`)) yield state;
+  }
 }
 
 /** The steps that make something durable: before them it is in the page cache alone. */
@@ -29,12 +32,14 @@ function syncsOf({ disk, from }: Recording): number[] {
 }
 
 describe.runIf(ONE_STATE === undefined)('recovery that is cut by a second power cut', () => {
+  let checked = 0;
+
   it.each(RECORDED.map((scenario) => [scenario.id, scenario] as const))(
     'leaves a store that opens with everything that was acknowledged or shown, where the first had come in %s',
     async (_, scenario) => {
       const recording = await recordScenario(scenario);
-      for (const state of sample(statesWorthMending(recording), EVERY.cut)) {
-        await checkAll(await recordOpening(afterCut(recording, state, cutOf(state))));
+      for (const state of everyNth(statesWorthMending(recording), EVERY.cut)) {
+        checked += await checkAll(await recordOpening(afterCut(recording, state, cutOf(state))));
       }
     },
     TIMEOUT_MS,
@@ -44,8 +49,8 @@ describe.runIf(ONE_STATE === undefined)('recovery that is cut by a second power 
     'leaves such a store, too, where nothing but the page cache had what a dead process had written last in %s',
     async (_, scenario) => {
       const recording = await recordScenario(scenario);
-      for (const steps of sample(syncsOf(recording), EVERY.dead)) {
-        await checkAll(await recordOpening(afterDeath(recording, steps)));
+      for (const steps of everyNth(syncsOf(recording), EVERY.dead)) {
+        checked += await checkAll(await recordOpening(afterDeath(recording, steps)));
       }
     },
     TIMEOUT_MS,
@@ -55,10 +60,12 @@ describe.runIf(ONE_STATE === undefined)('recovery that is cut by a second power 
     'comes to the same log and keeps the same torn tail when it is repeated, after %s',
     async (_, scenario) => {
       const recording = await recordScenario(scenario);
-      for (const state of sample(statesWorthMending(recording), EVERY.repeated)) {
-        await checkAll(await recordRecovery(afterCut(recording, state, cutOf(state))));
+      for (const state of everyNth(statesWorthMending(recording), EVERY.repeated)) {
+        checked += await checkAll(await recordRecovery(afterCut(recording, state, cutOf(state))));
       }
     },
     TIMEOUT_MS,
   );
+
+  it(`over at least ${AT_LEAST} distinct states`, () => expect(checked).toBeGreaterThanOrEqual(AT_LEAST));
 });

@@ -8,6 +8,7 @@ import { checkAll, cutOf, nameIn, ONE_STATE, REPLAY_FILE, replay, statesOf } fro
 import { type Fate, fatesAsText, LIGHT, parseFates } from './fates.js';
 import type { Step } from './image.js';
 import { seeded } from './random.js';
+import { randomScenario } from './random-scenario.js';
 import { afterCut, afterDeath, type Recording, recordOpening, recordRecovery, recordScenario } from './recording.js';
 import { SCENARIOS } from './scenarios.js';
 import { sitesOf } from './sites.js';
@@ -36,13 +37,14 @@ function shapeOf(step: Step<unknown>): unknown {
 }
 
 describe.runIf(ONE_STATE === undefined)('a crash state', () => {
-  it.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
+  it.each([...SCENARIOS, randomScenario(0)].map((scenario) => [scenario.name, scenario] as const))(
     'has its place in the same steps each time: in %s',
     async (_, scenario) => {
       const first = await recordScenario(scenario);
       const second = await recordScenario(scenario);
       expect(second.disk.journal.map(shapeOf)).toEqual(first.disk.journal.map(shapeOf));
     },
+    TIMEOUT_MS,
   );
 
   it.each([
@@ -57,6 +59,7 @@ describe.runIf(ONE_STATE === undefined)('a crash state', () => {
       expect(message).toContain(`FAULTS_SEED=${SEED} CRASH_STATE='`);
       await expect(replay(nameIn(message)!)).rejects.toThrow(new Error(message));
     },
+    TIMEOUT_MS,
   );
 
   it(

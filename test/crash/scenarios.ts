@@ -227,13 +227,13 @@ export const SCENARIOS: readonly Scenario[] = [
     pokes: 'at-once',
     async run(session) {
       await session.open();
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 2; round++) {
         // Some streams are new in each round, some are not.
         for (let part = 0; part < 2; part++) {
           const streams = Array.from({ length: 70 }, (_, i) => `stream-${round * 60 + part * 60 + i}`);
           await session.appendMany(...streams.map((stream) => ({ stream, sizes: [10] })));
         }
-        await Promise.all(Array.from({ length: 60 }, (_, i) => session.appendKeyed(`keyed-${i}`, `${round}-${i}`, 10)));
+        await Promise.all(Array.from({ length: 70 }, (_, i) => session.appendKeyed(`keyed-${i}`, `${round}-${i}`, 10)));
         // The next segment, and with it a checkpoint.
         await session.append('filler', 40 * KiB);
       }
