@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import { cannot, temporaryDir } from './kit.js';
+import { cannot, type Program, temporaryDir } from './kit.js';
 
 const MiB = 1024 * 1024;
 
@@ -36,6 +36,15 @@ function mountFailure(kind: FileSystem): string | undefined {
   } finally {
     fs.rmSync(scratch, { recursive: true });
   }
+}
+
+/** Have a program do nothing more: no thread of it goes on, but for the system call that it is in. */
+export async function freeze(program: Program): Promise<void> {
+  const pid = await program.pid;
+  const tasks = `/proc/${pid}/task`;
+  process.kill(pid, 'SIGSTOP');
+  const goesOn = (task: string): boolean => !/\) [TD] /.test(fs.readFileSync(`${tasks}/${task}/stat`, 'utf8'));
+  while (fs.readdirSync(tasks).some(goesOn)) await new Promise(setImmediate);
 }
 
 export class LoopDisk {
