@@ -27,7 +27,11 @@ export class Results {
         return;
       case 'accepted':
         if (call.flags.durability === 'accepted') call.resolve(call.result(this.#ids, 'accepted'));
-        else if (call.flags.durability === 'written') this.#countWritten(1);
+        else if (call.flags.durability === 'written') {
+          this.#countWritten(1);
+          // It may be written already: the writer did not know then that somebody waits for that.
+          this.settleWritten();
+        }
         return;
       case 'repeats':
         admitted.pending.whenDone((error) => {

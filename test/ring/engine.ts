@@ -1,0 +1,371 @@
+/** The store's end and the writer's end of the ring, real, over a disk that is none, as the threads of a world. */
+import { Clock } from '../../dist/main/append/clock.js';
+import { Heads } from '../../dist/main/append/heads.js';
+import { Keys } from '../../dist/main/append/keys.js';
+import { appendInput } from '../../dist/main/append-inputs.js';
+import { RecordHeader } from '../../dist/main/read/record-header.js';
+import { TailCache } from '../../dist/main/read/tail-cache.js';
+import { recordSeed } from '../../dist/shared/format/checksum.js';
+import { NameHasher } from '../../dist/shared/format/name-hash.js';
+import { memoryOf, recordLength, recordSequence, verifyRecord } from '../../dist/shared/format/record.js';
+import { parseOptions } from '../../dist/shared/options.js';
+import { allocateShared, attachShared, POSITION, WORD } from '../../dist/shared/ring/layout.js';
+import { storageError } from '../../dist/shared/storage.js';
+import { STORE } from '../support/bytes.js';
+import { loadCoroutines, type Mutation, type Steps } from './coroutines.js';
+import { type ThreadName, Violation, World } from './world.js';
+
+/** What the threads go by; everything else is called as it is. */
+const MODULES = [
+  'shared/ring/layout.js',
+  'shared/ring/producer.js',
+  'shared/ring/consumer.js',
+  'workers/writer/group.js',
+  'workers/writer/signals.js',
+  'workers/writer/writer.js',
+  'main/append/writer-link.js',
+  'main/append/publisher.js',
+  'main/append/pending.js',
+  'main/append/results.js',
+  'main/append/appender.js',
+  'main/writing-store.js',
+];
+
+/** The world that is being made or run: there is one at a time. */
+let world: World;
+let engine: Engine;
+
+const OPENING: Mutation[] = [
+  // The disk of these worlds answers at once.
+  { module: 'workers/writer/writer.js', from: 'async open()', to: 'open()' },
+  { module: 'workers/writer/writer.js', from: 'await recover(', to: 'recover(' },
+  // What it posts is a step.
+  { module: 'workers/writer/writer.js', from: '(message) => port.post(message)', to: 'port.post$' },
+  // In these small rings as well an empty one begins anew.
+  { module: 'shared/ring/producer.js', from: '= 256 * 1024', to: '= 128' },
+];
+
+export type Code = Readonly<Record<string, any>>;
+
+export function loadEngine(mutations: readonly Mutation[] = []): Promise<Code> {
+  const nothing = { tornBytes: 0, tornFile: undefined, rewrittenBytes: 0, clean: true };
+  const fakes = {
+    'node:worker_threads': {
+      receiveMessageOnPort: () => undefined,
+      *receiveMessageOnPort$(): Steps {
+        const message = yield ['receive'];
+        return message === undefined ? undefined : { message };
+      },
+    },
+    'shared/thread-life.js': { threadHasEnded: (thread: number) => thread !== 0 && world.thread('writer').dead },
+    'workers/writer/recovery.js': {
+      recover: () => ({ manifest: { epoch: 1, durableUpTo: 0 }, found: { storeId: STORE }, report: nothing }),
+    },
+    'workers/writer/rotation.js': { firstLogFile: () => engine.log, nextLogFile: () => engine.log },
+    'workers/writer/watermark-file.js': { WatermarkFile: { open: () => new Watermark() } },
+  };
+  const globals = {
+    Atomics: new Proxy({}, { get: (_, name) => Reflect.get(world.atomics, name) }),
+    performance: { now: () => world.nowMs },
+    Date: { now: () => 1_700_000_000_000 },
+    queueMicrotask: (call: () => unknown) => void engine.microtasks.push(call),
+  };
+  return loadCoroutines(MODULES, fakes, globals, [...OPENING, ...mutations]);
+}
+
+class Watermark {
+  synced = true;
+  write(): void {
+    this.synced = false;
+  }
+  sync(): void {
+    this.synced = true;
+  }
+  close(): void {}
+}
+
+/** What the log's file does when it is written to or synced for the n-th time, from 1. */
+export interface Disk {
+  readonly failWrite?: number;
+  readonly failSync?: number;
+  /** A sync returns when nothing else can happen. */
+  readonly slow?: boolean;
+}
+
+/** The log's file: takes nothing but what comes next and is whole. */
+class Log {
+  readonly number = 1;
+  readonly createdMs = 1_700_000_000_000;
+  endOffset = 128;
+  lastSequence = 0;
+  readonly #disk: Disk;
+  #writes = 0;
+  #syncs = 0;
+  #written: { parts: readonly Uint8Array[]; bytes: Buffer; lastSequence: number } | undefined;
+
+  constructor(disk: Disk) {
+    this.#disk = disk;
+  }
+
+  get empty(): boolean {
+    return this.endOffset === 128;
+  }
+
+  endAfter(): number {
+    return this.endOffset;
+  }
+
+  write(group: { parts: readonly Uint8Array[]; firstSequence: number; lastSequence: number; count: number }): void {
+    if (++this.#writes === this.#disk.failWrite) throw failure('ENOSPC', 'write');
+    const bytes = Buffer.concat(group.parts);
+    if (group.firstSequence !== this.lastSequence + 1) {
+      throw found(`the writer takes sequence ${group.firstSequence} after ${this.lastSequence}`);
+    }
+    checkRecords(bytes, group.firstSequence, group.count);
+    this.#written = { parts: group.parts, bytes, lastSequence: group.lastSequence };
+  }
+
+  sync(): void {}
+
+  *sync$(): Steps<void> {
+    yield [this.#disk.slow === true ? 'slow-sync' : 'sync'];
+    if (++this.#syncs === this.#disk.failSync) throw failure('EIO', 'fdatasync');
+    if (this.#written === undefined) return;
+    // What is not durable yet is still wanted: the caller's thread takes its place back only then.
+    const { parts, bytes, lastSequence } = this.#written;
+    if (!Buffer.concat(parts).equals(bytes)) throw found('records were written over that are not durable');
+    this.lastSequence = lastSequence;
+    this.endOffset += bytes.length;
+    this.#written = undefined;
+  }
+
+  cutBack(): void {
+    this.#written = undefined;
+  }
+
+  probe(): void {}
+  close(): void {}
+}
+
+/** The writer catches what is thrown: the world remembers it. */
+function found(what: string): Violation {
+  world.violation ??= new Violation(what);
+  return world.violation;
+}
+
+function failure(code: string, syscall: string): Error {
+  return storageError(Object.assign(new Error(code), { code }), syscall);
+}
+
+const RECORD_SEED = recordSeed(STORE);
+
+/** Records of consecutive sequences, each as it was appended: its type names its place. */
+function checkRecords(bytes: Buffer, firstSequence: number, count: number): void {
+  const memory = memoryOf(bytes);
+  let at = 0;
+  for (let sequence = firstSequence; sequence < firstSequence + count; sequence++) {
+    if (!verifyRecord(bytes, memory.view, at, bytes.length, RECORD_SEED)) {
+      throw found(`the writer takes what is no record for sequence ${sequence}`);
+    }
+    if (recordSequence(memory.view, at) !== sequence) throw found(`sequence ${sequence} is not in its place`);
+    const { type } = new RecordHeader(memory, at);
+    if (!engine.givesUp && engine.types[sequence - 1] !== type) throw found(`sequence ${sequence} is ${type}`);
+    at += recordLength(memory.view, at);
+  }
+}
+
+const nameHasher = await NameHasher.create(Buffer.alloc(32));
+const SILENT: any = new Proxy({}, { get: () => () => {} });
+const SETTINGS = parseOptions({ dir: '/store', maxEventBytes: 1024, nodeId: 'node' });
+const QUIET = new Set<number>([WORD.beat, WORD.phase, WORD.thread, WORD.segment, WORD.prepared]);
+
+export interface EngineOptions {
+  /** How much may be pending. Unit: bytes; a small record takes 96. */
+  readonly ringBytes: number;
+  readonly disk?: Disk;
+  /** Whether the writer may die; between its turns alone, or inside of system calls as well. */
+  readonly mayDie?: 'between-turns' | 'anywhere';
+  /** Whether the system names its threads: else a dead one is known by its silence. */
+  readonly namesThreads?: boolean;
+  readonly timeouts?: number;
+  /** Whether appends are given up, and their sequences used again. */
+  readonly givesUp?: boolean;
+  /** Where nothing goes on while a sync takes its time. */
+  atSlowSync?(engine: Engine): void;
+}
+
+export class Engine {
+  readonly log: Log;
+  readonly store: any;
+  readonly link: any;
+  /** The types of all appends in their order, each of which is an event. */
+  readonly types: string[] = [];
+  readonly givesUp: boolean;
+  readonly microtasks: (() => unknown)[] = [];
+  readonly messages: string[] = [];
+  closed: boolean | undefined;
+
+  private constructor(code: Code, options: EngineOptions) {
+    engine = this;
+    this.givesUp = options.givesUp === true;
+    this.log = new Log(options.disk ?? {});
+    const shared = allocateShared(options.ringBytes + 256);
+    const state = attachShared(shared);
+    state.words[WORD.thread] = options.namesThreads === false ? 0 : 7;
+    world = new World({
+      nameOf: (array, index) => nameOf(array === state.words ? WORD : POSITION, index),
+      isQuiet: (array, index) =>
+        array === state.words ? QUIET.has(index) && options.mayDie === undefined : index === POSITION.endOffset,
+      memory: [new Int32Array(shared.ring), state.words],
+      mayDie: () =>
+        options.mayDie === 'anywhere' || (options.mayDie === 'between-turns' && state.words[WORD.phase] === 0),
+      timeouts: options.timeouts ?? 0,
+      atRest: (at) => atRest(at, this, options),
+    });
+    const port = {
+      postMessage: (message: any) => world.send('writer', message),
+      postMessage$: sender('writer'),
+      on() {},
+    };
+    const worker = { on() {} };
+    const { ThreadLink } = code['main/append/writer-link.js'];
+    this.link = new ThreadLink(
+      state,
+      worker,
+      port,
+      (message: any) => this.#hear(message),
+      () => {},
+    );
+    this.link.hold = () => {};
+    const ring = new code['shared/ring/producer.js'].RingProducer(state, options.ringBytes, 0);
+    this.store = new code['main/writing-store.js'].WritingStore({
+      identity: { storeId: STORE.toString('hex'), nodeId: 'node' },
+      opened: { lastSequence: 0 },
+      settings: SETTINGS,
+      log: SILENT,
+      engine: { link: this.link, postBackground() {}, async release() {} },
+      ring,
+      records: SILENT,
+      tail: new TailCache(4096),
+      heads: new Heads(nameHasher, undefined),
+      keys: new Keys(nameHasher, 0, 0),
+      clock: new Clock({ wallMs: () => 1_700_000_000_000, monotonicMs: () => 0 }, () => {}),
+      openHeadsFile: () => undefined,
+      checkpointSequence: 0,
+    });
+    const channel = { post$: sender('caller'), receive$: receiver };
+    const { Writer } = code['workers/writer/writer.js'];
+    const storage = { exists: () => true };
+    const writer = new Writer(storage, { ...SETTINGS, segmentAgeMs: 1e12 }, state, channel, () => {});
+    writer.open();
+    this.#writer = writer;
+  }
+
+  readonly #writer: any;
+
+  /** A world at its beginning, with a script for the caller's thread. */
+  static begin(
+    code: Code,
+    options: EngineOptions,
+    script: (engine: Engine) => Steps,
+  ): { world: World; engine: Engine } {
+    const made = new Engine(code, options);
+    world.start('writer', made.#writer.run$());
+    world.start('caller', script(made));
+    return { world, engine: made };
+  }
+
+  *#hear(message: any): Steps<void> {
+    this.messages.push(message.kind);
+    if (message.kind === 'closed') this.closed = message.clean;
+    yield* this.store.onWriter$(message);
+  }
+
+  /** Append and go on. */
+  *append(type: string, durability = 'synced'): Steps<any> {
+    this.types.push(type);
+    const result = yield* this.store.appender.append$(partsOf(type), flags(durability), undefined);
+    result.catch(() => {});
+    yield* this.#endTurn();
+    return this.store.pending.newest;
+  }
+
+  /** Append and block. Returns the result, or the error's code. */
+  *appendSync(type: string): Steps<any> {
+    this.types.push(type);
+    const wait = yield* this.store.appender.appendSync$(partsOf(type), flags('synced'));
+    try {
+      return yield* wait();
+    } catch (error) {
+      const code = Reflect.get(error as object, 'code');
+      if (code === undefined || error instanceof Violation) throw error;
+      return code;
+    }
+  }
+
+  /** Handle messages until something has happened. */
+  *listen(until: () => boolean): Steps<void> {
+    while (!until()) {
+      yield* this.#hear(yield ['message']);
+      yield* this.#endTurn();
+    }
+  }
+
+  *#endTurn(): Steps<void> {
+    for (let call = this.microtasks.shift(); call !== undefined; call = this.microtasks.shift()) {
+      const steps: any = call();
+      if (typeof steps?.next === 'function') yield* steps;
+    }
+  }
+}
+
+function partsOf(type: string): unknown[] {
+  return [appendInput('s', { type }, undefined)];
+}
+
+function flags(durability: string): object {
+  return { durability, system: false, many: false };
+}
+
+function sender(to: ThreadName): (message: unknown) => Steps {
+  return function* (message) {
+    yield ['post', to, message];
+  };
+}
+
+function* receiver(): Steps {
+  return yield ['receive'];
+}
+
+function nameOf(names: Readonly<Record<string, number>>, index: number): string {
+  return Object.entries(names).find(([, place]) => place === index)?.[0] ?? String(index);
+}
+
+/** Far more than a blocked caller may sleep before it knows that the writer is dead. */
+const MOST_WAITS = 200;
+
+/** Nothing happens by itself any more, and the caller's thread is not at its end. */
+function atRest(at: World, { store, log }: Engine, options: EngineOptions): void {
+  const writer = at.thread('writer');
+  const caller = at.thread('caller');
+  if (!writer.dead && writer.next?.[0] === 'slow-sync') {
+    options.atSlowSync?.(engine);
+    at.finishSync(writer);
+    return;
+  }
+  if (++at.waits > MOST_WAITS) throw new Violation('the caller waits for a writer that is dead');
+  if (writer.dead || writer.done) {
+    if (caller.asleep?.timeoutMs === Number.POSITIVE_INFINITY) throw new Violation('the caller sleeps for ever');
+    if (caller.asleep === undefined) throw new Violation('the caller waits for a message of a writer that is gone');
+    at.timeOut(caller);
+    return;
+  }
+  // In suspension the writer looks for space by its timer alone, once it has heard everything.
+  const isProbing = at.queues.writer.length === 0 && writer.asleep?.timeoutMs === 250;
+  if (isProbing) {
+    at.timeOut(writer);
+    return;
+  }
+  const durable = `durable ${log.lastSequence} of ${store.sequencer.lastSequence}`;
+  throw new Violation(`a lost wake-up: the writer sleeps, and so does the caller; ${durable}`);
+}
