@@ -17,7 +17,7 @@ import {
   type Via,
 } from './reads.js';
 import type { Subject } from './subject.js';
-import type { Crash, Fullness } from './worlds.js';
+import { type Crash, type Fullness, patiently } from './worlds.js';
 
 export type Command = fc.AsyncCommand<object, Subject>;
 
@@ -31,7 +31,7 @@ function command<A>(
     check: () => true,
     async run(_, subject) {
       subject.commands++;
-      await subject.patiently(run(subject, made));
+      await patiently(subject.world, run(subject, made));
       subject.throwProblems();
     },
     toString: () => `${name}(${short(fc.stringify(made))})`,

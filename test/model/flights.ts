@@ -41,6 +41,7 @@ export class Flights {
 
   /** Take a call that was made into the model, and compare what comes of it. */
   add(request: Request, verdict: Verdict, { result, ids }: Returned): void {
+    this.#model.begin(request);
     let call: readonly Entry[] | undefined;
     if (verdict.kind === 'accepted') call = this.#model.accept(request);
     else if (verdict.kind === 'duplicate') call = verdict.of;
@@ -76,6 +77,7 @@ export class Flights {
   /** The process has ended: nothing is heard of its calls any more, and its ids may have been lost with it. */
   drop(): void {
     this.#process++;
+    this.#model.rest();
     this.#flights = [];
     this.#problems = [];
     this.#lastId = '';

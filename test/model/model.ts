@@ -63,6 +63,8 @@ export class Model {
   suspended = false;
   /** Whether the disk may be full: an append may find that out. */
   mayBeFull = false;
+  /** Of the calls that have begun since everything had settled. */
+  #begunBytes = 0;
 
   lastRevision(stream: string): number {
     return this.log.findLast((entry) => entry.stream === stream)?.revision ?? -1;
@@ -80,6 +82,16 @@ export class Model {
     if (this.mayBeFull) verdicts.push(refused('ERR_DEGRADED'));
     if (request.how === 'enqueue' && this.#mayBeBusy(request)) verdicts.push(refused('ERR_BACKPRESSURE'));
     return [meant, ...verdicts];
+  }
+
+  /** A call has begun; what it takes is free again once everything has settled. */
+  begin(request: Request): void {
+    this.#begunBytes += bytesOf(request);
+  }
+
+  /** Nothing is under way any more. */
+  rest(): void {
+    this.#begunBytes = 0;
   }
 
   /** Take a call into the log. */
@@ -170,12 +182,16 @@ export class Model {
     return { sure: least > maxBatchBytes || sizes.some(({ least }) => least > maxEventBytes), codes };
   }
 
-  /** Whether the ring may have no room for a call. */
-  #mayBeBusy({ parts }: Request): boolean {
-    const pending = this.log.slice(this.durable).map((entry) => sizeOf(entry.stream, entry).most);
-    const own = parts.flatMap(({ stream, events }) => events.map((event) => sizeOf(stream, event).most));
-    return [...pending, ...own].reduce((sum, bytes) => sum + bytes, 0) > LIMITS.ringBytes / 4;
+  /** Whether the ring may have no room for a call: those before it may all be there still, or wait, whatever comes of them. */
+  #mayBeBusy(request: Request): boolean {
+    return this.#begunBytes + bytesOf(request) > LIMITS.ringBytes / 4;
   }
+}
+
+/** The most that a call takes, encoded. */
+function bytesOf({ parts }: Request): number {
+  const sizes = parts.flatMap(({ stream, events }) => events.map((event) => sizeOf(stream, event).most));
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function refused(code: string, fields?: object): Verdict {

@@ -4,7 +4,7 @@ import { isKeeperError, type RecordedEvent, type Store, type StoreOptions } from
 import { difference, learnId, same } from './compare.js';
 import { call, choose, errorOf, type Flight, Flights } from './flights.js';
 import { LIMITS, Model, type Request } from './model.js';
-import type { Crash, World } from './worlds.js';
+import { type Crash, patiently, type World } from './worlds.js';
 
 /** What may differ from one opening to the next. */
 export type Opening = Pick<StoreOptions, 'dataCodec' | 'cacheBytes' | 'indexBytes' | 'durability'>;
@@ -92,6 +92,7 @@ export class Subject {
       `${this.model.suspended ? 'suspended' : 'open'}, ${length} accepted, ${length} durable, 0 pending, 0 waiting`,
       'the store',
     );
+    this.model.rest();
   }
 
   /** There is space again: the store is to go on by itself. */
@@ -119,7 +120,9 @@ export class Subject {
     const ended = errorOf(this.store.append(stream, events, { durability: 'synced', signal: controller.signal }));
     controller.abort();
     expect(await ended).toMatchObject({ code: 'ERR_ABORTED', outcome: before ? 'not-appended' : 'unknown' });
-    if (!before) this.model.accept(request);
+    if (before) return;
+    this.model.begin(request);
+    this.model.accept(request);
   }
 
   async verify(): Promise<void> {
@@ -215,24 +218,9 @@ export class Subject {
     });
   }
 
-  /** What is never done is a failure. */
-  async patiently(doing: Promise<void>): Promise<void> {
-    if (this.world.patience === Number.POSITIVE_INFINITY) return doing;
-    let done = false;
-    const ended = doing.finally(() => {
-      done = true;
-    });
-    ended.catch(() => {}); // may come after patience has ended
-    for (let turns = 0; !done; turns++) {
-      if (turns > this.world.patience) throw new Error(`nothing has come after ${turns} turns of the event loop`);
-      await new Promise(setImmediate);
-    }
-    await ended;
-  }
-
   /** All is well at the end: now, verified, and opened again. */
   finish(): Promise<void> {
-    return this.patiently(this.#finish());
+    return patiently(this.world, this.#finish());
   }
 
   async #finish(): Promise<void> {

@@ -141,3 +141,18 @@ export class MemoryWorld implements World {
     });
   }
 }
+
+/** What is never done is a failure. */
+export async function patiently({ patience }: World, doing: Promise<void>): Promise<void> {
+  if (patience === Number.POSITIVE_INFINITY) return doing;
+  let done = false;
+  const ended = doing.finally(() => {
+    done = true;
+  });
+  ended.catch(() => {}); // may come after patience has ended
+  for (let turns = 0; !done; turns++) {
+    if (turns > patience) throw new Error(`nothing has come after ${turns} turns of the event loop`);
+    await new Promise(setImmediate);
+  }
+  await ended;
+}
