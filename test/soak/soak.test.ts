@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { effort, SEED, TIMEOUT_MS } from '../support/effort.js';
+import { makeDir, removeDir } from '../support/stores.js';
 import { RSS_TOLERANCE_MIB, whatGrows } from './samples.mjs';
 
 const SOAK = fileURLToPath(new URL('soak.mjs', import.meta.url));
@@ -14,7 +15,13 @@ interface Outcome {
 
 /** @param interruptAt the output after which Ctrl-C comes */
 async function soak(args: readonly string[], interruptAt?: string): Promise<Outcome> {
-  const child = spawn(process.execPath, [SOAK, '--seed', String(SEED), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // What a failed check keeps for looking at is not kept here.
+  const scratch = makeDir();
+  onTestFinished(() => removeDir(scratch));
+  const child = spawn(process.execPath, [SOAK, '--seed', String(SEED), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: scratch },
+  });
   let output = '';
   let isInterrupted = false;
   for (const stream of [child.stdout, child.stderr]) {
