@@ -74,10 +74,20 @@ export const threadRuntime: Runtime = {
       failure = error;
     });
     let ended = false;
-    background.on('exit', () => {
-      ended = true;
-      events.onExit('background', failure);
+    const exited = new Promise<void>((resolve) => {
+      background.on('exit', () => {
+        ended = true;
+        events.onExit('background', failure);
+        resolve();
+      });
     });
+    // Not terminated: a thread that still loads its modules then, as in an opening that is refused, leaves their files open.
+    const endBackground = async (): Promise<void> => {
+      if (ended) return;
+      background.ref();
+      background.postMessage({ kind: 'close' } satisfies ToBackground);
+      await exited;
+    };
     // Messages to it that have no answer yet: each gets one.
     let asked = 0;
     background.on('message', (message: FromBackground) => {
@@ -102,7 +112,7 @@ export const threadRuntime: Runtime = {
         background.postMessage(message);
       },
       async release() {
-        await Promise.all([link.release(), background.terminate()]);
+        await Promise.all([link.release(), endBackground()]);
       },
     };
   },
