@@ -15,6 +15,13 @@ import { STORE } from '../support/bytes.js';
 import { loadCoroutines, type Mutation, type Steps } from './coroutines.js';
 import { type ThreadName, Violation, World } from './world.js';
 
+/** One segment takes everything. */
+class NoRotation {
+  fileFor<L>(_group: unknown, log: L): L {
+    return log;
+  }
+}
+
 /** What the threads go by; everything else is called as it is. */
 const MODULES = [
   'shared/ring/layout.js',
@@ -61,7 +68,7 @@ export function loadEngine(mutations: readonly Mutation[] = []): Promise<Code> {
     'workers/writer/recovery.js': {
       recover: () => ({ manifest: { epoch: 1, durableUpTo: 0 }, found: { storeId: STORE }, report: nothing }),
     },
-    'workers/writer/rotation.js': { firstLogFile: () => engine.log, nextLogFile: () => engine.log },
+    'workers/writer/rotation.js': { firstLogFile: () => engine.log, Rotation: NoRotation },
     'workers/writer/watermark-file.js': { WatermarkFile: { open: () => new Watermark() } },
   };
   const globals = {
