@@ -76,7 +76,7 @@ function expectCall(events: readonly RecordedEvent[], call: Call): void {
   const isSame = events.length === call.events.length && call.events.every((event, i) => isEvent(events[i]!, event));
   if (!isSame) {
     const found = events.map((event) => inShort(event, (event.data as Data).fill));
-    expect(found).toEqual(call.events.map((event) => inShort(event, event.fill)));
+    expect(found, 'events of a call').toEqual(call.events.map((event) => inShort(event, event.fill)));
     throw new Error(`not the data of ${found.join(', ')}`);
   }
   expectSame(events.at(-1)!.sequence - events[0]!.sequence, events.length - 1);

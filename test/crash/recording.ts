@@ -74,7 +74,7 @@ export async function recordRecovery({ name, disk, options }: Crashed): Promise<
     options,
     async check({ image }) {
       const repeated = new MemoryDisk<Promised>(image);
-      expect(await recovered(repeated, repeated)).toEqual(whole);
+      expect(await recovered(repeated, repeated), 'the log and its torn tails').toEqual(whole);
     },
   };
 }
