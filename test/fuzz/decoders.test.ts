@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { effort, progress, TIMEOUT_MS, tally } from '../support/effort.js';
-import { sizeOf, type Target, tryInputs } from './run.js';
+import { sizeOf, type Target, tryInputs, within } from './run.js';
 import { TARGETS } from './targets.js';
 
 /** Inputs of each decoder; a checkpoint is a file of several blocks, and takes longer. */
@@ -34,6 +34,13 @@ describe('the harness', () => {
   test('finds an error that is not typed, and names seed and input', () => {
     const decode = (bytes: Buffer): unknown => new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(9);
     expect(() => tryInputs(of(decode), 1)).toThrow(/FAULTS_SEED=\d+ broken input 0: RangeError.*; input 736f6d65/);
+  });
+
+  test('finds a loop without an end', () => {
+    const loop = (): void => {
+      for (;;);
+    };
+    expect(() => within(100, loop, () => 'it hangs')).toThrow('it hangs');
   });
 
   test('finds memory that is taken because a header claims it', () => {

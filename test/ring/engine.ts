@@ -3,16 +3,13 @@ import { Clock } from '../../dist/main/append/clock.js';
 import { Heads } from '../../dist/main/append/heads.js';
 import { Keys } from '../../dist/main/append/keys.js';
 import { appendInput } from '../../dist/main/append-inputs.js';
-import { RecordHeader } from '../../dist/main/read/record-header.js';
 import { TailCache } from '../../dist/main/read/tail-cache.js';
-import { recordSeed } from '../../dist/shared/format/checksum.js';
 import { NameHasher } from '../../dist/shared/format/name-hash.js';
-import { memoryOf, recordLength, recordSequence, verifyRecord } from '../../dist/shared/format/record.js';
 import { parseOptions } from '../../dist/shared/options.js';
 import { allocateShared, attachShared, POSITION, WORD } from '../../dist/shared/ring/layout.js';
-import { storageError } from '../../dist/shared/storage.js';
 import { STORE } from '../support/bytes.js';
 import { loadCoroutines, type Mutation, type Steps } from './coroutines.js';
+import { type Disk, Log, Watermark } from './log.js';
 import { type ThreadName, Violation, World } from './world.js';
 
 /** One segment takes everything. */
@@ -80,107 +77,6 @@ export function loadEngine(mutations: readonly Mutation[] = []): Promise<Code> {
   return loadCoroutines(MODULES, fakes, globals, [...OPENING, ...mutations]);
 }
 
-class Watermark {
-  synced = true;
-  write(): void {
-    this.synced = false;
-  }
-  sync(): void {
-    this.synced = true;
-  }
-  close(): void {}
-}
-
-/** What the log's file does when it is written to or synced for the n-th time, from 1. */
-export interface Disk {
-  readonly failWrite?: number;
-  readonly failSync?: number;
-  /** A sync returns when nothing else can happen. */
-  readonly slow?: boolean;
-}
-
-/** The log's file: takes nothing but what comes next and is whole. */
-class Log {
-  readonly number = 1;
-  readonly createdMs = 1_700_000_000_000;
-  endOffset = 128;
-  lastSequence = 0;
-  readonly #disk: Disk;
-  #writes = 0;
-  #syncs = 0;
-  #written: { parts: readonly Uint8Array[]; bytes: Buffer; lastSequence: number } | undefined;
-
-  constructor(disk: Disk) {
-    this.#disk = disk;
-  }
-
-  get empty(): boolean {
-    return this.endOffset === 128;
-  }
-
-  endAfter(): number {
-    return this.endOffset;
-  }
-
-  write(group: { parts: readonly Uint8Array[]; firstSequence: number; lastSequence: number; count: number }): void {
-    if (++this.#writes === this.#disk.failWrite) throw failure('ENOSPC', 'write');
-    const bytes = Buffer.concat(group.parts);
-    if (group.firstSequence !== this.lastSequence + 1) {
-      throw found(`the writer takes sequence ${group.firstSequence} after ${this.lastSequence}`);
-    }
-    checkRecords(bytes, group.firstSequence, group.count);
-    this.#written = { parts: group.parts, bytes, lastSequence: group.lastSequence };
-  }
-
-  sync(): void {}
-
-  *sync$(): Steps<void> {
-    yield [this.#disk.slow === true ? 'slow-sync' : 'sync'];
-    if (++this.#syncs === this.#disk.failSync) throw failure('EIO', 'fdatasync');
-    if (this.#written === undefined) return;
-    // What is not durable yet is still wanted: the caller's thread takes its place back only then.
-    const { parts, bytes, lastSequence } = this.#written;
-    if (!Buffer.concat(parts).equals(bytes)) throw found('records were written over that are not durable');
-    this.lastSequence = lastSequence;
-    this.endOffset += bytes.length;
-    this.#written = undefined;
-  }
-
-  cutBack(): void {
-    this.#written = undefined;
-  }
-
-  probe(): void {}
-  close(): void {}
-}
-
-/** The writer catches what is thrown: the world remembers it. */
-function found(what: string): Violation {
-  world.violation ??= new Violation(what);
-  return world.violation;
-}
-
-function failure(code: string, syscall: string): Error {
-  return storageError(Object.assign(new Error(code), { code }), syscall);
-}
-
-const RECORD_SEED = recordSeed(STORE);
-
-/** Records of consecutive sequences, each as it was appended: its type names its place. */
-function checkRecords(bytes: Buffer, firstSequence: number, count: number): void {
-  const memory = memoryOf(bytes);
-  let at = 0;
-  for (let sequence = firstSequence; sequence < firstSequence + count; sequence++) {
-    if (!verifyRecord(bytes, memory.view, at, bytes.length, RECORD_SEED)) {
-      throw found(`the writer takes what is no record for sequence ${sequence}`);
-    }
-    if (recordSequence(memory.view, at) !== sequence) throw found(`sequence ${sequence} is not in its place`);
-    const { type } = new RecordHeader(memory, at);
-    if (!engine.givesUp && engine.types[sequence - 1] !== type) throw found(`sequence ${sequence} is ${type}`);
-    at += recordLength(memory.view, at);
-  }
-}
-
 const nameHasher = await NameHasher.create(Buffer.alloc(32));
 const SILENT: any = new Proxy({}, { get: () => () => {} });
 const SETTINGS = parseOptions({ dir: '/store', maxEventBytes: 1024, nodeId: 'node' });
@@ -207,15 +103,19 @@ export class Engine {
   readonly link: any;
   /** The types of all appends in their order, each of which is an event. */
   readonly types: string[] = [];
-  readonly givesUp: boolean;
   readonly microtasks: (() => unknown)[] = [];
   readonly messages: string[] = [];
   closed: boolean | undefined;
 
   private constructor(code: Code, options: EngineOptions) {
     engine = this;
-    this.givesUp = options.givesUp === true;
-    this.log = new Log(options.disk ?? {});
+    this.log = new Log(options.disk ?? {}, {
+      mayBe: (sequence, type) => options.givesUp === true || this.types[sequence - 1] === type,
+      found: (what) => {
+        world.violation ??= new Violation(what);
+        return world.violation;
+      },
+    });
     const shared = allocateShared(options.ringBytes + 256);
     const state = attachShared(shared);
     state.words[WORD.thread] = options.namesThreads === false ? 0 : 7;
