@@ -72,7 +72,7 @@ test('the README and the architecture name the same six files to open first', ()
 describe('the table of log lines', () => {
   const SOURCES = [
     'src/main/telemetry/operator-log.ts',
-    'src/workers/writer/writer.ts',
+    'src/workers/writer/rotation.ts',
     'src/workers/background/background.ts',
   ];
   /** A level, its fields, and a message; in a thread's own line the two come as members or arguments as well. */
