@@ -41,12 +41,14 @@ export interface Crashed {
   readonly options: StoreOptions;
 }
 
-export async function recordScenario({ id, pokes, start, options = OPTIONS, run }: Scenario): Promise<Recording> {
+export async function recordScenario(scenario: Scenario): Promise<Recording> {
+  const { id, pokes, start, options = OPTIONS } = scenario;
   const { image, promised } = (await start?.()) ?? { image: EMPTY_DISK, promised: NOTHING };
   const disk: Disk = new MemoryDisk(image);
   disk.note(promised);
-  await run(new Session(pokes, disk, withCallSites, options), promised);
-  return { name: id, disk, from: 1, options, check: ({ image: left, note }) => checkRecovery(left, note, options) };
+  await scenario.run(new Session(pokes, disk, withCallSites, options), promised);
+  const check = scenario.check ?? (({ image: left, note }) => checkRecovery(left, note, options));
+  return { name: id, disk, from: 1, options, check };
 }
 
 /** What opening a store does on a disk; what had been promised must hold, and what it shows from then on. */

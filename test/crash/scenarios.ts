@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { StoreOptions } from '../../dist/main/index.js';
 import { HEADS_FILE, WATERMARK_FILE } from '../../dist/shared/format/file-names.js';
+import type { CrashState } from './crash-states.js';
 import type { Promised } from './history.js';
 import { type Image, withoutFiles } from './image.js';
 import type { Pokes } from './inline-runtime.js';
@@ -21,9 +22,11 @@ export interface Scenario {
   readonly name: string;
   readonly pokes: Pokes;
   readonly options?: StoreOptions;
-  /** Where it begins; by default on an empty disk. */
+  /** Where it begins, perhaps with a damaged store; by default on an empty disk. */
   readonly start?: () => Promise<Start>;
-  /** The store is to be opened with what {@link start} had promised. */
+  /** What must hold for each of its states; by default what {@link checkRecovery} looks at. */
+  readonly check?: (state: CrashState<Promised>) => Promise<void>;
+  /** The store is to be opened with what {@link start} had promised; what is not a store's work is done on its storage. */
   run(session: Session, before: Promised): Promise<void>;
 }
 

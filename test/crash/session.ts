@@ -34,7 +34,8 @@ export interface Part {
 
 export class Session {
   readonly disk: Disk;
-  readonly #storage: Disk;
+  /** The disk as the engine gets it: what is done on it goes into the journal, with its call sites. */
+  readonly storage: Disk;
   readonly #pokes: Pokes;
   readonly #options: StoreOptions;
   #process!: FaultyStorage;
@@ -55,7 +56,7 @@ export class Session {
     options: StoreOptions = OPTIONS,
   ) {
     this.disk = disk;
-    this.#storage = wrap(disk);
+    this.storage = wrap(disk);
     this.#pokes = pokes;
     this.#options = options;
   }
@@ -196,7 +197,7 @@ export class Session {
   }
 
   #start(): void {
-    this.#process = new FaultyStorage(this.#storage, () => {
+    this.#process = new FaultyStorage(this.storage, () => {
       // What the writer has said may have been heard.
       this.#runtime.deliver();
       this.kill();
