@@ -7,13 +7,20 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { effort, progress, TIMEOUT_MS, tally } from '../support/effort.js';
 import { type Code, loadEngine } from './engine.js';
+import type { Bounds } from './explore.js';
 import { MUTATIONS } from './mutations.js';
 import { SCENARIOS, tryAll } from './scenarios.js';
 
-/** In the short form threads are taken from their work twice in a run; in the long one whenever they can be. */
-const BOUNDS = effort(
-  { maxPreemptions: 2, maxStates: 50_000 },
-  { maxPreemptions: Number.POSITIVE_INFINITY, maxStates: 60_000 },
+/**
+ * How often threads may be taken from their work in a run. All orders up to a bound are tried to the end; without a bound,
+ * which the long form tries as well, there may be too many.
+ */
+const BOUNDS: readonly Bounds[] = effort(
+  [{ maxPreemptions: 2, maxStates: 50_000 }],
+  [
+    { maxPreemptions: 3, maxStates: 500_000 },
+    { maxPreemptions: Number.POSITIVE_INFINITY, maxStates: 60_000 },
+  ],
 );
 
 describe('in every order of steps', () => {
@@ -25,14 +32,16 @@ describe('in every order of steps', () => {
   test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
     '%s',
     (name, scenario) => {
-      const { states, runs, complete, violation } = tryAll(code, scenario, BOUNDS);
-      if (violation !== undefined) expect.fail(violation.message);
-      // The short form is to come to its end; the long one may be too much for that.
-      if (BOUNDS.maxPreemptions === 2) expect(complete).toBe(true);
-      expect(states).toBeGreaterThan(100);
-      progress(`ring: ${name}: ${states} states, ${runs} runs${complete ? ', all there are' : ''}`);
-      tally('ring', 'distinct states', states);
-      tally('ring', 'interleavings', runs);
+      for (const bounds of BOUNDS) {
+        const { states, runs, complete, violation } = tryAll(code, scenario, bounds);
+        if (violation !== undefined) expect.fail(violation.message);
+        if (Number.isFinite(bounds.maxPreemptions)) expect(complete).toBe(true);
+        expect(states).toBeGreaterThan(100);
+        const all = complete ? ', all there are' : '';
+        progress(`ring: ${name}: ${bounds.maxPreemptions} preemptions: ${states} states, ${runs} runs${all}`);
+        tally('ring', 'distinct states', states);
+        tally('ring', 'interleavings', runs);
+      }
     },
     TIMEOUT_MS,
   );
