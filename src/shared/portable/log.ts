@@ -125,7 +125,9 @@ export interface Rows<T> extends AsyncIterable<T> {
 
 /** Places in the store, both inclusive. */
 export interface SequenceRange {
+  /** The first one. */
   readonly firstSequence: number;
+  /** The last one. */
   readonly lastSequence: number;
 }
 
