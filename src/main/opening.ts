@@ -73,7 +73,8 @@ class Opening {
       },
       onBackground: (message) => this.#tell((store) => store.onBackground(message)),
       onExit: (part, error) => {
-        reject(writerDied(error?.message ?? 'the writer thread has ended', error));
+        // Without the other one the log goes on.
+        if (part === 'writer') reject(writerDied(error?.message ?? 'the writer thread has ended', error));
         this.#tell((store) => store.onExit(part, error));
       },
     });

@@ -56,6 +56,23 @@ describe.runIf(ONE_STATE === undefined)('recovery that is cut by a second power 
     TIMEOUT_MS,
   );
 
+  it(
+    'does not bring back what a dead process had given up, once the store has shown that it is not there',
+    async () => {
+      const recording = await recordScenario(SCENARIOS.find(({ id }) => id === 'full-disk')!);
+      const { journal } = recording.disk;
+      // Zeros over a frame that was given up, or a new segment cut back to nothing, just before that is synced.
+      const givenUp = syncsOf(recording).filter((step) => {
+        const before = journal[step - 1];
+        if (before?.kind === 'truncate') return true;
+        return before?.kind === 'write' && before.bytes.every((byte) => byte === 0);
+      });
+      expect(givenUp.length).toBeGreaterThan(1);
+      for (const steps of givenUp) checked += await checkAll(await recordOpening(afterDeath(recording, steps)));
+    },
+    TIMEOUT_MS,
+  );
+
   it.each(RECORDED.map((scenario) => [scenario.id, scenario] as const))(
     'comes to the same log and keeps the same torn tail when it is repeated, after %s',
     async (_, scenario) => {
