@@ -5,7 +5,7 @@ import { checkAll, everyNth, ONE_STATE, statesOf } from './explore.js';
 import { LIGHT, NORMAL } from './fates.js';
 import type { Promised } from './history.js';
 import { intercept } from './intercept.js';
-import { afterDeath, type Recording, recordRecovery, recordScenario } from './recording.js';
+import { afterDeath, type Recording, recordOpening, recordRecovery, recordScenario } from './recording.js';
 import { checkRecovery } from './recovered.js';
 import { SCENARIOS } from './scenarios.js';
 import { type Disk, Session } from './session.js';
@@ -36,8 +36,17 @@ const recordings: Recording[] = [];
 if (ONE_STATE === undefined) {
   beforeAll(async () => {
     for (const scenario of SCENARIOS) recordings.push(await recordScenario(scenario));
+    // A new segment was cut back to nothing for lack of space, and the process died before that was synced.
+    const fullDisk = recordings.find(({ name }) => name === 'full-disk')!;
+    const { journal } = fullDisk.disk;
+    const cutBack = Array.from(journal.keys()).filter((step) => journal[step]!.kind === 'truncate');
+    for (const step of cutBack) recordings.unshift(await recordOpening(afterDeath(fullDisk, step + 1)));
     const deaths = recordings.find(({ name }) => name === 'process-deaths')!;
-    for (let steps = deaths.disk.journal.length; recordings.length < SCENARIOS.length + RECOVERIES; steps--) {
+    for (
+      let steps = deaths.disk.journal.length;
+      recordings.length < SCENARIOS.length + cutBack.length + RECOVERIES;
+      steps--
+    ) {
       const recovery = await recordRecovery(afterDeath(deaths, steps));
       if (sitesOf(recovery).has(SET_ASIDE)) recordings.unshift(recovery);
     }
