@@ -209,15 +209,15 @@ export const SCENARIOS: readonly Scenario[] = [
       await session.resume();
       await session.append('c', 20 * KiB);
       await session.append('a', 40 * KiB);
-      await session.refuseAppending('space-for-frame', 'b', 9 * KiB, 10);
+      await session.appendIntoLastSpace('b', 9 * KiB, 10);
+      await session.refuseAppending('no-space', 'b', 2 * KiB);
       await session.resume();
-      await session.append('b', 9 * KiB, 10);
       await session.refuseAppending('space-for-half', 'b', 3 * KiB);
       // Closed, and killed, while there is no space.
       await session.close();
       await session.open();
       await session.append('a', 40 * KiB);
-      await session.refuseAppending('space-for-frame', 'a', 22 * KiB);
+      await session.refuseAppending('space-for-half', 'a', 22 * KiB);
       session.kill();
       await session.open();
       await session.append('a', 100);

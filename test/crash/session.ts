@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect } from 'vitest';
 import type { Appended, Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
-import { FaultyStorage, type NoSpace } from './faulty-storage.js';
+import { FaultyStorage } from './faulty-storage.js';
 import { type Call, findCalls, NOTHING, type Promised, readAll } from './history.js';
 import { EMPTY_DISK, type Image } from './image.js';
 import { InlineRuntime, type Pokes } from './inline-runtime.js';
@@ -188,8 +188,18 @@ export class Session {
     await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);
   }
 
+  /** An append takes the last space there is, and some of the zeros behind it: there is none for the next one. */
+  appendIntoLastSpace(stream: string, ...sizes: readonly number[]): Promise<Appended> {
+    this.#process.failNext('space-for-frame');
+    return this.append(stream, ...sizes);
+  }
+
   /** There is no space for an append just now: it is given up, and will never be there. */
-  async refuseAppending(space: NoSpace, stream: string, ...sizes: readonly number[]): Promise<void> {
+  async refuseAppending(
+    space: 'no-space' | 'space-for-half',
+    stream: string,
+    ...sizes: readonly number[]
+  ): Promise<void> {
     this.#process.failNext(space);
     const failure = { code: 'ERR_DEGRADED', outcome: 'not-appended' };
     await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);

@@ -121,17 +121,25 @@ export class LogFile {
     this.#header = undefined;
   }
 
-  /** Write a frame, and behind its end zeros for the next ones. Only comfort: without space for them, returns false. */
+  /**
+   * Write a frame, and behind its end zeros for the next ones. Returns false where not all of the frame was taken.
+   *
+   * Zeros are only comfort: where they do not fit, the frame is written all the same, and must not be refused for them. A
+   * refused frame that is whole on the disk might come back by a power cut that takes its being cut off.
+   */
   #writeWithZeros(parts: readonly Uint8Array[], end: number, groupBytes: number): boolean {
     const ahead = Math.min(AHEAD.length, this.#segmentBytes - end);
     if (ahead <= 0 || groupBytes > MAX_GROUP_BYTES) return false;
+    const offset = this.#writeOffset;
+    let taken: number;
     try {
-      writeFully(this.#storage, this.#handle, [...parts, AHEAD.subarray(0, ahead)], this.#writeOffset);
+      taken = this.#storage.write(this.#handle, [...parts, AHEAD.subarray(0, ahead)], offset);
     } catch (error) {
       if (isOutOfSpace(error)) return false;
       throw error;
     }
-    this.#fileBytes = end + ahead;
+    if (offset + taken < end) return false;
+    this.#fileBytes = offset + taken;
     return true;
   }
 

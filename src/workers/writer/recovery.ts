@@ -133,8 +133,23 @@ function mend(storage: Storage, dir: string, found: Inspection, active: ActiveSe
       storage.sync(handle);
       storage.syncDir(dir);
     }
+    if (!clean) emptyUnused(storage, path.join(dir, segmentFile(number + 1)));
     const tornBytes = active.tail.kind === 'torn' ? active.tail.endOffset - active.endOffset : 0;
     return { tornBytes, tornFile: torn, rewrittenBytes: rewritten };
+  } finally {
+    storage.close(handle);
+  }
+}
+
+/**
+ * Have the file behind the newest segment durably empty. A writer that had no space for the first frame has cut off what it
+ * could write of it, the segment's header perhaps; by a power cut it might come back behind a log that has gone on before it.
+ */
+function emptyUnused(storage: Storage, file: string): void {
+  if (!storage.exists(file)) return;
+  const handle = storage.openWrite(file, 'create');
+  try {
+    storage.sync(handle);
   } finally {
     storage.close(handle);
   }

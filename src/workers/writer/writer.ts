@@ -172,9 +172,6 @@ export class Writer {
     }
     try {
       this.#log.cutBack();
-      // A frame may have been written whole, and its second write, without zeros, been refused. A power cut must not bring
-      // back what the caller is told was not appended.
-      this.#log.sync();
     } catch (cut) {
       this.#fail(asKeeperError(cut));
       return;
