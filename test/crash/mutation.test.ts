@@ -23,6 +23,7 @@ const LOSSES = [
   'acknowledged calls that are there',
   'events of a call',
   'events of calls that were made and not refused',
+  'does not continue the one before it',
   'has no valid header',
   'is there, and whole',
   'the log and its torn tails',

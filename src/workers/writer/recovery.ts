@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { type ActiveSegment, scanActive } from '../../shared/active-scan.js';
 import { corrupt } from '../../shared/damage.js';
-import { MANIFEST_FILE, segmentFile, segmentNumber, TEMPORARY, tornFile } from '../../shared/format/file-names.js';
+import { MANIFEST_FILE, segmentFile, TEMPORARY, tornFile } from '../../shared/format/file-names.js';
 import { sameChecksum } from '../../shared/format/frame.js';
 import { encodeManifest, MANIFEST_FORMAT, type Manifest } from '../../shared/format/manifest.js';
 import { Holes } from '../../shared/holes.js';
@@ -43,7 +43,10 @@ export async function recover(
   if (found.active?.tail.kind === 'corrupt') throw corruptTail(dir, found.active, found.active.tail.lastSequence);
   checkReplayed(storage, dir, found, replayFrom);
   for (const name of storage.list(dir)) if (name.endsWith(TEMPORARY)) storage.remove(path.join(dir, name));
-  if (!found.clean) syncUnused(storage, dir, found.active?.header.number ?? 0);
+  if (!found.clean) {
+    const unused = (found.active?.header.number ?? manifest.firstSegment - 1) + 1;
+    emptyUnused(storage, path.join(dir, segmentFile(unused)));
+  }
   const clean = found.clean || found.active === undefined;
   const mended = found.active === undefined ? NOTHING : mend(storage, dir, found, found.active, clean);
   const next: Manifest = {
@@ -76,22 +79,6 @@ function checkReplayed(storage: Storage, dir: string, found: Inspection, replayF
       firstSequence: active.header.firstSequence,
       lastSequence: last,
     });
-  }
-}
-
-/**
- * A segment behind the last one in use may have been given up just before the process died: that it is empty may live in the
- * page cache alone, and a power cut would bring back what the store has shown not to be there.
- */
-function syncUnused(storage: Storage, dir: string, lastUsed: number): void {
-  for (const name of storage.list(dir)) {
-    if ((segmentNumber(name) ?? 0) <= lastUsed) continue;
-    const handle = storage.openWrite(path.join(dir, name), 'existing');
-    try {
-      storage.sync(handle);
-    } finally {
-      storage.close(handle);
-    }
   }
 }
 
@@ -128,12 +115,10 @@ function mend(storage: Storage, dir: string, found: Inspection, active: ActiveSe
     }
     const rewritten = clean ? 0 : active.endOffset - active.unsureOffset;
     if (rewritten > 0) writeAgain(storage, handle, active.unsureOffset, active.endOffset);
-    // Zeros, too, may live in the page cache alone: over a frame that was given up, which a power cut would bring back.
-    if (torn !== undefined || !clean) {
+    if (torn !== undefined || rewritten > 0) {
       storage.sync(handle);
       storage.syncDir(dir);
     }
-    if (!clean) emptyUnused(storage, path.join(dir, segmentFile(number + 1)));
     const tornBytes = active.tail.kind === 'torn' ? active.tail.endOffset - active.endOffset : 0;
     return { tornBytes, tornFile: torn, rewrittenBytes: rewritten };
   } finally {
