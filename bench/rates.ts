@@ -8,6 +8,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { isKeeperError } from 'keeperlog';
 import { draw } from './curves.js';
 import { type Figures, medians, openLoop } from './drive.js';
 import { small } from './events.js';
@@ -17,6 +18,8 @@ import { openEngine, type Target } from './target.js';
 
 const RATES = [1000, 3000, 10_000, 30_000, 50_000, 100_000, 150_000, 200_000, 300_000];
 const KEYS = ['p50', 'p99', 'p999', 'max'] as const;
+/** What is waiting has come to its limit: nothing that could be measured. */
+const SATURATED: Figures = { rate: 0, p50: 0, p99: 0, p999: 0, max: 0 };
 /** Less than this part of a rate is not that rate. */
 const KEPT_UP = 0.98;
 
@@ -47,7 +50,8 @@ for (const rate of RATES) {
   const [engine, floor] = [medians(engineRuns), medians(floorRuns)];
   if (engine.rate < rate * KEPT_UP) {
     const beside = floor.rate < rate * KEPT_UP ? 'nor does the floor' : 'the floor does';
-    lines.push('', `At ${whole(rate)} events/s it does not keep up: ${whole(engine.rate)} events/s; ${beside}.`);
+    const reached = engine.rate === 0 ? 'too much waits' : `${whole(engine.rate)} events/s`;
+    lines.push('', `At ${whole(rate)} events/s it does not keep up: ${reached}; ${beside}.`);
     break;
   }
   rows.push([rate, engine, floor]);
@@ -90,6 +94,9 @@ async function measured(rate: number, open: (dir: string) => Promise<Target>): P
     try {
       await openLoop(target, small(), rate, Math.min(1, seconds));
       return await openLoop(target, small(), rate, seconds);
+    } catch (error) {
+      if (!isKeeperError(error, 'ERR_BACKPRESSURE')) throw error;
+      return SATURATED;
     } finally {
       await target.close();
     }
