@@ -166,7 +166,12 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     }
     const report = await mode.repair(options);
     if (!report.repaired || this.#closing !== undefined) return report;
-    this.#mode = { ...mode, store: await mode.openAgain() };
+    const store = await mode.openAgain();
+    if (this.#closing !== undefined) {
+      store.records.catalog.close();
+      return report;
+    }
+    this.#mode = { ...mode, store };
     mode.store.records.catalog.close();
     this.#reader = this.#readerOf(this.#mode);
     return report;

@@ -95,11 +95,13 @@ function lockByKernel(file: string, native: NativeLock): Lock {
     release() {
       try {
         fs.ftruncateSync(fd);
-      } catch {
-        // What the file says is for people. The lock itself is the kernel's, and has to go.
+      } catch (error) {
+        throw storageError(error, 'ftruncate', file);
+      } finally {
+        // What the file says is for people. The lock itself is the kernel's, and goes in any case.
+        native.unlock(fd);
+        fs.closeSync(fd);
       }
-      native.unlock(fd);
-      fs.closeSync(fd);
     },
   };
 }

@@ -5,14 +5,7 @@
  */
 import path from 'node:path';
 import { corrupt } from '../shared/damage.js';
-import {
-  damagedFile,
-  HEADS_FILE,
-  MANIFEST_FILE,
-  segmentFile,
-  TEMPORARY,
-  WATERMARK_FILE,
-} from '../shared/format/file-names.js';
+import { damagedFile, HEADS_FILE, MANIFEST_FILE, segmentFile, WATERMARK_FILE } from '../shared/format/file-names.js';
 import { NO_FRAME } from '../shared/format/frame.js';
 import { encodeManifest, MAX_MANIFEST_BYTES, type Manifest } from '../shared/format/manifest.js';
 import { SEGMENT_HEADER_BYTES } from '../shared/format/segment.js';
@@ -20,6 +13,7 @@ import { encodeWatermark, WATERMARK_FILE_BYTES, watermarkOffset } from '../share
 import { Holes } from '../shared/holes.js';
 import { invalid, refuseUnknown } from '../shared/options.js';
 import { aborted } from '../shared/portable/errors.js';
+import { NODE_ID } from '../shared/portable/event-id.js';
 import { replaceFile, type Storage } from '../shared/storage.js';
 import { identify } from './repair/identity.js';
 import { makePlan, type Plan, type SegmentPlan } from './repair/plan.js';
@@ -62,10 +56,14 @@ const KNOWN = { dir: true, nodeId: true, dryRun: true, signal: true, onProgress:
 function checked(options: RepairStoreOptions): RepairStoreOptions {
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a directory or an object');
   refuseUnknown(options, KNOWN, '');
-  const { dir, dryRun, signal } = options;
+  const { dir, nodeId, dryRun, signal, onProgress } = options;
   if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
+  if (nodeId !== undefined && (typeof nodeId !== 'string' || !NODE_ID.test(nodeId))) {
+    throw invalid('nodeId', 'must be 1 to 64 of A-Z, a-z, 0-9 and -');
+  }
   if (dryRun !== undefined && typeof dryRun !== 'boolean') throw invalid('dryRun', 'must be a boolean');
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'must be an AbortSignal');
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid('onProgress', 'must be a function');
   return options;
 }
 
@@ -134,12 +132,12 @@ async function carryOut(context: SurveyContext, plan: Plan): Promise<string[]> {
     throw error;
   }
   const kept: string[] = [];
-  const keep = (file: string): void => {
+  const keep = async (file: string): Promise<void> => {
     kept.push(freeName(storage, dir, file, identity.manifest.epoch));
-    copyFile(storage, path.join(dir, file), path.join(dir, kept.at(-1)!));
+    await copyFile(storage, path.join(dir, file), path.join(dir, kept.at(-1)!));
   };
-  for (const { number, exists } of rewritten) if (exists) keep(segmentFile(number));
-  if (identity.isNew && storage.exists(path.join(dir, MANIFEST_FILE))) keep(MANIFEST_FILE);
+  for (const { number, exists } of rewritten) if (exists) await keep(segmentFile(number));
+  if (identity.isNew && storage.exists(path.join(dir, MANIFEST_FILE))) await keep(MANIFEST_FILE);
   // From here on every old file is there twice; a repair that is interrupted finds it under its other name.
   storage.syncDir(dir);
   for (const { number } of rewritten) storage.rename(temporaryOf(dir, number), path.join(dir, segmentFile(number)));
@@ -202,6 +200,6 @@ function writeWatermark({ storage, dir, identity }: SurveyContext, plan: Plan, l
 function freeName(storage: Storage, dir: string, file: string, epoch: number): string {
   for (let number = epoch; ; number++) {
     const name = damagedFile(file, number);
-    if (!storage.exists(path.join(dir, name)) && !storage.exists(path.join(dir, `${name}${TEMPORARY}`))) return name;
+    if (!storage.exists(path.join(dir, name))) return name;
   }
 }

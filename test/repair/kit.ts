@@ -1,7 +1,7 @@
 /** Stores in memory that are damaged, repaired and looked at. */
 import path from 'node:path';
 import { expect } from 'vitest';
-import type { RecordedEvent, RepairReport, Store } from '../../dist/main/index.js';
+import type { RecordedEvent, RepairReport, RepairStoreOptions, Store } from '../../dist/main/index.js';
 import { repairStoreOn } from '../../dist/main/repair.js';
 import { openStoreOn } from '../../dist/main/store.js';
 import type { Image } from '../crash/image.js';
@@ -84,10 +84,7 @@ export function changed(content: Buffer, change: (bytes: Buffer) => void): Buffe
   return copy;
 }
 
-export function repair(
-  disk: MemoryDisk<any>,
-  options: { dryRun?: boolean; nodeId?: string } = {},
-): Promise<RepairReport> {
+export function repair(disk: MemoryDisk<any>, options: Omit<RepairStoreOptions, 'dir'> = {}): Promise<RepairReport> {
   return repairStoreOn({ dir: DIR, ...options }, new InlineRuntime(disk));
 }
 

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Image } from '../crash/image.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { seeded } from '../crash/random.js';
 import { effort, SEED, sample, TIMEOUT_MS, tally } from '../support/effort.js';
@@ -25,6 +26,12 @@ beforeAll(async () => {
 });
 
 const SEGMENT_HEADER_BYTES = 128;
+
+/** The store with one event that is lost. */
+function damagedStore(): Image {
+  const [, second] = segmentsOf(whole.image);
+  return withFiles(whole.image, { [second!]: flippedAt(contentOf(whole.image, second!), 900) });
+}
 
 /** A segment's bytes up to its last frame. */
 function logOf(content: Buffer): Buffer {
@@ -207,6 +214,43 @@ describe('a repair', () => {
     const again = await store.append(stream, { type, data, tags: [...tags], idempotencyKey: 'order-3' });
     expect(again).toMatchObject({ duplicate: false, revision: lost.revision });
     await store.close();
+  });
+
+  it('refuses a node id that cannot be one, before it changes anything', async () => {
+    const image = withFiles(whole.image, { 'keeperlog.manifest': undefined });
+    const disk = new MemoryDisk(image);
+    await expect(repair(disk, { nodeId: 'not a node' })).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTIONS',
+      path: 'nodeId',
+    });
+    expect(disk.journal).toEqual([]);
+  });
+
+  it('is not held up by a stray file with a huge number in its name', async () => {
+    const { report } = await checkRepair(
+      whole,
+      withFiles(damagedStore(), { 'segment-9999999999.log': Buffer.alloc(64) }),
+    );
+    expect(countOf(report.lost)).toBe(1);
+  });
+
+  it('is aborted without a change as long as no file is replaced, and tells how far it is', async () => {
+    const before = AbortSignal.abort();
+    const disk = new MemoryDisk(damagedStore());
+    await expect(repair(disk, { signal: before })).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect(disk.journal).toEqual([]);
+
+    const controller = new AbortController();
+    const seen: number[] = [];
+    const onProgress = ({ segments }: { segments: number }): void => {
+      seen.push(segments);
+      controller.abort();
+    };
+    await expect(repair(disk, { signal: controller.signal, onProgress })).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    });
+    expect(seen).toEqual([1]);
+    expect(disk.journal).toEqual([]);
   });
 
   it('says where it cannot be done', async () => {

@@ -1,5 +1,4 @@
 /** Where readers get records from: the tail cache, or the segments. Knows how far the log is durable. */
-
 import { givenUp } from '../../shared/damage.js';
 import type { Manifest } from '../../shared/format/manifest.js';
 import { type Memory, memoryOf, recordLength } from '../../shared/format/record.js';

@@ -5,7 +5,7 @@ import { FRAME_HEADER_BYTES, writeFrameHeader } from '../../shared/format/frame.
 import { memoryOf, recordTimestampNs } from '../../shared/format/record.js';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import { type FileHandle, readRange, type Storage, writeFully } from '../../shared/storage.js';
+import { type FileHandle, readRange, type Storage, storageError, writeFully } from '../../shared/storage.js';
 import { frameAt } from './frames.js';
 import type { SegmentPlan } from './plan.js';
 import type { SalvagedRecord } from './salvage.js';
@@ -35,9 +35,8 @@ export async function writeSegment(context: SurveyContext, plan: SegmentPlan, be
   try {
     const writer = new SegmentWriter(context, handle, plan, before);
     for (const part of plan.parts) {
-      if (part.kind === 'frames') writer.copy(part.span);
-      else writer.frame(part.records);
-      await new Promise(setImmediate);
+      if (part.kind === 'frames') await writer.copy(part.span);
+      else await writer.frame(part.records);
     }
     storage.sync(handle);
     end = writer.end;
@@ -84,17 +83,21 @@ class SegmentWriter {
   }
 
   /** Frames as they are: a frame's checksums say which segment it is of, not where in it. */
-  copy({ file, offset, end, lastFrame, lastTimestampNs }: Span): void {
+  async copy({ file, offset, end, lastFrame, lastTimestampNs }: Span): Promise<void> {
     const { storage } = this.#context;
-    for (let at = offset; at < end; at += CHUNK_BYTES) {
-      this.#write([readRange(storage, file, at, Math.min(CHUNK_BYTES, end - at))]);
+    const source = storage.openRead(file);
+    try {
+      await copyRange(storage, { handle: source, file, offset, end }, this.#handle, this.#offset);
+    } finally {
+      storage.close(source);
     }
+    this.#offset += end - offset;
     this.#lastFrame = lastFrame;
     this.#lastTimestampNs = lastTimestampNs;
   }
 
   /** Records that follow each other, in frames of this repair. */
-  frame(records: readonly SalvagedRecord[]): void {
+  async frame(records: readonly SalvagedRecord[]): Promise<void> {
     for (let from = 0; from < records.length; ) {
       let to = from;
       let bytes = 0;
@@ -103,6 +106,7 @@ class SegmentWriter {
       }
       this.#frame(records.slice(from, to), bytes);
       from = to;
+      await new Promise(setImmediate);
     }
   }
 
@@ -153,18 +157,14 @@ async function readBack(context: SurveyContext, file: string, plan: SegmentPlan,
 }
 
 /** Copy a file under another name, durable once the directory is synced. */
-export function copyFile(storage: Storage, from: string, to: string): void {
+export async function copyFile(storage: Storage, from: string, to: string): Promise<void> {
   const temporary = `${to}${TEMPORARY}`;
   const source = storage.openRead(from);
   try {
     const target = storage.openWrite(temporary, 'create');
     try {
-      const bytes = storage.size(source);
-      for (let at = 0; at < bytes; at += CHUNK_BYTES) {
-        const part = Buffer.alloc(Math.min(CHUNK_BYTES, bytes - at));
-        storage.read(source, part, at);
-        writeFully(storage, target, [part], at);
-      }
+      const all = { handle: source, file: from, offset: 0, end: storage.size(source) };
+      await copyRange(storage, all, target, 0);
       storage.sync(target);
     } finally {
       storage.close(target);
@@ -173,4 +173,25 @@ export function copyFile(storage: Storage, from: string, to: string): void {
     storage.close(source);
   }
   storage.rename(temporary, to);
+}
+
+interface Range {
+  readonly handle: FileHandle;
+  readonly file: string;
+  readonly offset: number;
+  readonly end: number;
+}
+
+/** Copy bytes of one file to a place in another. A file that ends before that is one that cannot be read. */
+async function copyRange(storage: Storage, source: Range, target: FileHandle, at: number): Promise<void> {
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, source.end - source.offset));
+  for (let done = source.offset; done < source.end; done += chunk.length) {
+    const part = chunk.subarray(0, Math.min(chunk.length, source.end - done));
+    const read = await storage.readAsync(source.handle, part, done);
+    if (read < part.length) {
+      const what = `${source.file} ends at ${done + read}, and is to be copied up to ${source.end}`;
+      throw storageError(Object.assign(new Error(what), { code: 'EIO' }), 'read', source.file);
+    }
+    writeFully(storage, target, [part], at + done - source.offset);
+  }
 }

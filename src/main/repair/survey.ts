@@ -67,21 +67,20 @@ export async function surveyStore(context: SurveyContext): Promise<StoreSurvey> 
   let { durable } = identity;
   let successor: Successor | undefined;
   // From the newest to the oldest: which of two frames is right is known from the one that follows.
-  for (let number = found.last; number >= identity.manifest.firstSegment; number--) {
+  for (let number = found.last; number >= identity.manifest.firstSegment; ) {
     if (signal?.aborted === true) throw aborted(signal, 'the repair');
     const surveyed = await surveySegment(context, number, found.sources.get(number) ?? [], successor);
+    // Files behind the last segment that was in use are made ahead, or are none of this log.
+    if (number > found.lastKnown && segments.length === 0 && surveyed.segment.spans.length === 0) {
+      number = Math.max(found.lastKnown, ...[...found.sources.keys()].filter((other) => other < number));
+      continue;
+    }
     durable = Math.max(durable, surveyed.durable);
-    segments.unshift(surveyed.segment);
+    segments.push(surveyed.segment);
     successor = successorOf(context, surveyed.segment) ?? successor;
+    number--;
   }
-  while (isUnused(segments.at(-1), found.lastKnown)) segments.pop();
-  return { segments, durable };
-}
-
-/** Files behind the last one that was in use are made ahead. */
-function isUnused(segment: SegmentSurvey | undefined, lastKnown: number): boolean {
-  if (segment === undefined || segment.number <= lastKnown) return false;
-  return segment.header === undefined && segment.spans.length === 0;
+  return { segments: segments.reverse(), durable };
 }
 
 interface FoundFile {
@@ -222,10 +221,10 @@ function trusted(context: SurveyContext, frames: readonly Frame[], successor: Su
   for (const frame of [...frames].sort((a, b) => b.lastSequence - a.lastSequence)) {
     if (next !== undefined && frame.lastSequence >= next.firstSequence) continue;
     if (!isFollowed(context, { lastSequence: frame.lastSequence, lastFrame: frame.checksum }, next)) continue;
-    taken.unshift(frame);
+    taken.push(frame);
     next = frame;
   }
-  return taken;
+  return taken.reverse();
 }
 
 function spansOf({ holes }: SurveyContext, frames: readonly Frame[]): Span[] {
