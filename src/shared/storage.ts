@@ -15,23 +15,27 @@ export type FileHandle = number;
 
 export type OpenMode = 'existing' | 'create' | 'ensure';
 
-/** What the engine asks of a file system. Offsets and lengths are in bytes. */
-export interface Storage {
-  makeDir(dir: string): void;
+/** What those ask of a file system who only read. Offsets and lengths are in bytes. */
+export interface ReadStorage {
   list(dir: string): string[];
   exists(file: string): boolean;
   /** Bytes of a file. */
   size(handle: FileHandle): number;
-  /** Bytes that may still be written to the file system of a directory. */
-  freeBytes(dir: string): number;
   /** Open for reading. */
   openRead(file: string): FileHandle;
-  /** Open for reading and writing; `'create'` makes it or empties it, `'ensure'` makes it or leaves it as it is. */
-  openWrite(file: string, mode: OpenMode): FileHandle;
   close(handle: FileHandle): void;
   /** Read up to the target's length; returns what there was. */
   read(handle: FileHandle, target: Uint8Array, offset: number): number;
   readAsync(handle: FileHandle, target: Uint8Array, offset: number): Promise<number>;
+}
+
+/** What the engine asks of a file system. */
+export interface Storage extends ReadStorage {
+  makeDir(dir: string): void;
+  /** Bytes that may still be written to the file system of a directory. */
+  freeBytes(dir: string): number;
+  /** Open for reading and writing; `'create'` makes it or empties it, `'ensure'` makes it or leaves it as it is. */
+  openWrite(file: string, mode: OpenMode): FileHandle;
   /** Write some of the parts, one after the other; returns how many bytes were taken. */
   write(handle: FileHandle, parts: readonly Uint8Array[], offset: number): number;
   truncate(handle: FileHandle, length: number): void;
@@ -234,12 +238,12 @@ function syncNameOf(storage: Storage, dir: string): void {
 }
 
 /** The first bytes of a file, so many at most. */
-export function readFile(storage: Storage, file: string, maxBytes: number): Buffer {
+export function readFile(storage: ReadStorage, file: string, maxBytes: number): Buffer {
   return readRange(storage, file, 0, maxBytes);
 }
 
 /** A part of a file; less where the file ends before. */
-export function readRange(storage: Storage, file: string, offset: number, length: number): Buffer {
+export function readRange(storage: ReadStorage, file: string, offset: number, length: number): Buffer {
   const handle = storage.openRead(file);
   try {
     const bytes = Buffer.alloc(Math.max(0, Math.min(length, storage.size(handle) - offset)));

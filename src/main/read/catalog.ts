@@ -11,7 +11,8 @@ import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
-import type { FileHandle, Storage } from '../../shared/storage.js';
+import type { FileHandle, ReadStorage } from '../../shared/storage.js';
+import { fileOfSegment, unsealing } from '../../shared/unsealing.js';
 import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
 import { SegmentBlocks, type Steps, type Wanted } from './segment-blocks.js';
@@ -25,7 +26,8 @@ const LARGE_READ_BYTES = 1024 * 1024;
 export interface Segment {
   readonly number: number;
   readonly firstSequence: number;
-  readonly file: string;
+  /** The raw file, or the sealed one. */
+  file: string;
   readonly blocks: SegmentBlocks;
 }
 
@@ -35,7 +37,9 @@ interface OpenFile {
 }
 
 export class Catalog {
-  readonly #storage: Storage;
+  readonly #storage: ReadStorage;
+  /** The same, with sealed segments as raw ones. */
+  readonly #log: ReadStorage;
   readonly #dir: string;
   readonly #storeId: Uint8Array;
   readonly #hasher: PlaceHasher;
@@ -48,10 +52,11 @@ export class Catalog {
   #lostFirst: string | undefined;
   #closed = false;
 
-  constructor(storage: Storage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
+  constructor(storage: ReadStorage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
     this.#firstSegment = manifest.firstSegment;
     this.holes = new Holes(manifest.holes);
     this.#storage = storage;
+    this.#log = unsealing(storage, storeId, hasher);
     this.#dir = dir;
     this.#storeId = storeId;
     this.#hasher = hasher;
@@ -68,15 +73,15 @@ export class Catalog {
 
   add(header: SegmentHeader): void {
     const { number, firstSequence } = header;
-    const file = path.join(this.#dir, segmentFile(number));
     this.#segments.at(-1)?.blocks.endsBefore(header);
-    const blocks = new SegmentBlocks(header, file, this.#hasher, this.holes);
-    this.#segments.push({ number, firstSequence, file, blocks });
+    const blocks = new SegmentBlocks(header, () => segment.file, this.#hasher, this.holes);
+    const segment: Segment = { number, firstSequence, file: this.#fileOf(number), blocks };
+    this.#segments.push(segment);
   }
 
   /** A segment that is lost: what it held lies between its neighbours. */
   lack(number: number): void {
-    const file = path.join(this.#dir, segmentFile(number));
+    const file = this.#fileOf(number);
     const before = this.#segments.findLast((segment) => segment.number < number);
     if (before === undefined) this.#lostFirst ??= file;
     else before.blocks.lostBehind ??= file;
@@ -86,10 +91,10 @@ export class Catalog {
   discover(upTo: number): void {
     const next = (this.#segments.at(-1)?.number ?? this.#firstSegment - 1) + 1;
     for (let number = next; number <= upTo; number++) {
-      const place = { storage: this.#storage, dir: this.#dir, storeId: this.#storeId, hasher: this.#hasher };
+      const place = { storage: this.#log, dir: this.#dir, storeId: this.#storeId, hasher: this.#hasher };
       const header = readSegmentHeader(place, number);
       if (header === undefined) {
-        throw corrupt(path.join(this.#dir, segmentFile(number)), 0, 'a segment that is in use has no valid header');
+        throw corrupt(this.#fileOf(number), 0, 'a segment that is in use has no valid header');
       }
       this.add(header);
     }
@@ -147,7 +152,7 @@ export class Catalog {
     return segments.reduce((sum, segment) => {
       const file = this.#lease(segment);
       try {
-        return sum + this.#storage.size(file.handle);
+        return sum + this.#log.size(file.handle);
       } finally {
         this.#release(segment, file);
       }
@@ -163,8 +168,8 @@ export class Catalog {
         const { offset } = step.value;
         const bytes = this.#memoryFor(file, step.value);
         const length = this.#pageCache.isLikely(bytes.length)
-          ? this.#pageCache.watch(() => this.#storage.read(file.handle, bytes, offset))
-          : await this.#storage.readAsync(file.handle, bytes, offset);
+          ? this.#pageCache.watch(() => this.#log.read(file.handle, bytes, offset))
+          : await this.#log.readAsync(file.handle, bytes, offset);
         step = steps.next(bytes.subarray(0, length));
       }
       return step.value;
@@ -180,7 +185,7 @@ export class Catalog {
       let step = steps.next();
       while (step.done !== true) {
         const bytes = this.#memoryFor(file, step.value);
-        const length = this.#storage.read(file.handle, bytes, step.value.offset);
+        const length = this.#log.read(file.handle, bytes, step.value.offset);
         step = steps.next(bytes.subarray(0, length));
       }
       return step.value;
@@ -206,23 +211,42 @@ export class Catalog {
     return this.runSync(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
   }
 
+  /** A segment is in another file by now. */
+  moved(number: number): void {
+    const segment = this.#segments.find((other) => other.number === number);
+    if (segment === undefined) return;
+    segment.file = this.#fileOf(number);
+    const file = this.#files.get(number);
+    if (file === undefined) return;
+    // Who reads the old one goes on with it: a file that has gone is there as long as it is open.
+    this.#files.delete(number);
+    if (file.leases === 0) this.#log.close(file.handle);
+  }
+
   close(): void {
     for (const [number, { handle, leases }] of this.#files) {
       if (leases > 0) continue; // closed by the last reader's release
-      this.#storage.close(handle);
+      this.#log.close(handle);
       this.#files.delete(number);
     }
     this.#closed = true;
   }
 
+  #fileOf(number: number): string {
+    return fileOfSegment(this.#storage, this.#dir, number);
+  }
+
   /** Memory for what a step wants: where it is much, no more than the file holds, whatever a header claims. */
   #memoryFor(file: OpenFile, { offset, length }: Wanted): Buffer {
     if (length <= LARGE_READ_BYTES) return Buffer.allocUnsafeSlow(length);
-    return Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.#storage.size(file.handle) - offset)));
+    return Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.#log.size(file.handle) - offset)));
   }
 
   #lease(segment: Segment): OpenFile {
-    const file = this.#files.get(segment.number) ?? { handle: this.#storage.openRead(segment.file), leases: 0 };
+    const file = this.#files.get(segment.number) ?? {
+      handle: this.#log.openRead(path.join(this.#dir, segmentFile(segment.number))),
+      leases: 0,
+    };
     // Moved to the end: the most recently used.
     this.#files.delete(segment.number);
     this.#files.set(segment.number, file);
@@ -233,15 +257,15 @@ export class Catalog {
   #release(segment: Segment, file: OpenFile): void {
     file.leases--;
     if (file.leases > 0) return;
-    if (this.#closed) {
-      this.#storage.close(file.handle);
-      this.#files.delete(segment.number);
+    if (this.#closed || this.#files.get(segment.number) !== file) {
+      this.#log.close(file.handle);
+      if (this.#files.get(segment.number) === file) this.#files.delete(segment.number);
       return;
     }
     for (const [number, idle] of this.#files) {
       if (this.#files.size <= IDLE_FILES) return;
       if (idle.leases > 0) continue;
-      this.#storage.close(idle.handle);
+      this.#log.close(idle.handle);
       this.#files.delete(number);
     }
   }

@@ -6,6 +6,7 @@
  *     keeperlog.watermark            how far the log is durable
  *     keeperlog.heads                checkpoint of stream heads and idempotency keys
  *     segment-0000000001.log         the log, in segments numbered from 1
+ *     segment-0000000001.sealed      a segment that is sealed; beside a raw one of the same number, that one counts
  *     segment-0000000001.3.torn      a torn tail that epoch 3 set aside
  *     segment-0000000001.log.3.damaged   what a repair has replaced; also of the manifest
  *     *.tmp                          being written, to be renamed; removed when the store is opened
@@ -17,6 +18,7 @@ export const HEADS_FILE = 'keeperlog.heads';
 export const TEMPORARY = '.tmp';
 
 const SEGMENT = /^segment-([0-9]{10})\.log$/;
+const SEALED = /^segment-([0-9]{10})\.sealed$/;
 const DAMAGED = /^.+\.[0-9]+\.damaged$/;
 const TORN = /^segment-[0-9]{10}\.[0-9]+\.torn$/;
 
@@ -27,6 +29,16 @@ export function segmentFile(number: number): string {
 /** The number in a segment's file name, or undefined if it is no such name. */
 export function segmentNumber(file: string): number | undefined {
   const match = SEGMENT.exec(file);
+  return match === null ? undefined : Number(match[1]);
+}
+
+export function sealedFile(number: number): string {
+  return `segment-${String(number).padStart(10, '0')}.sealed`;
+}
+
+/** The number in the name of a sealed segment's file, or undefined if it is no such name. */
+export function sealedNumber(file: string): number | undefined {
+  const match = SEALED.exec(file);
   return match === null ? undefined : Number(match[1]);
 }
 
