@@ -184,7 +184,8 @@ export class SegmentBlocks {
       header = this.#frames.headerAt(yield { offset: offset + at, length: FRAME_HEADER_BYTES }, 0);
     }
     const follower = header?.firstSequence === next && next <= lastSequence ? header : this.#next;
-    const names = follower?.firstSequence === next && !this.#holes.beginsAnew(next);
+    // Where the next segment begins with a hole, the frame behind that need not name this one.
+    const names = follower?.firstSequence === next && !this.#holes.beginsAnew(this.#holes.skip(next));
     const after = names ? follower.previous : undefined;
     if ((cut || damaged || at >= BLOCK_BYTES) && this.#endOffset === offset) {
       this.#close({ offset, firstSequence, gap: false, before, after });
