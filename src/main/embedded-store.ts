@@ -22,6 +22,7 @@ import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, ENQUEUE_OPTIONS } from 
 import { Reader } from './read/reader.js';
 import type { ReadOnlyStore } from './read-only-store.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
+import type { SealOptions, SealReport } from './seal/seal-types.js';
 import { collectStats } from './stats.js';
 import { closedError } from './store-errors.js';
 import type {
@@ -177,6 +178,10 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     return report;
   }
 
+  async seal(options: SealOptions = {}): Promise<SealReport> {
+    return this.#writing().seal(options);
+  }
+
   stats(): StoreStats {
     return this.#last ?? this.#collectStats();
   }
@@ -234,7 +239,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   #writing(): WritingStore {
     this.#checkOpen();
     if (this.#mode.kind === 'writing') return this.#mode.store;
-    throw new KeeperError('ERR_INVALID_OPTIONS', 'the store was opened with readOnly, which does not append', {
+    throw new KeeperError('ERR_INVALID_OPTIONS', 'the store was opened with readOnly, which does not write', {
       path: 'readOnly',
       outcome: 'not-appended',
     });

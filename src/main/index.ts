@@ -45,6 +45,7 @@ export type {
 export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
 export { repairStore } from './repair.js';
 export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';
+export type { SealOptions, SealReport } from './seal/seal-types.js';
 export { openStore } from './store.js';
 export type {
   AppendSyncOptions,

@@ -97,7 +97,7 @@ class Opening {
 async function makeStore(
   settings: Settings,
   log: OperatorLog,
-  { storage }: Runtime,
+  { storage, pool }: Runtime,
   { engine, ring }: Opening,
   opened: Opened,
   checkpoint: HeadsFile | undefined,
@@ -128,7 +128,8 @@ async function makeStore(
     if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
     const identity = { storeId: manifest.storeId, nodeId };
     const openHeadsFile = (): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher);
-    const own = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
+    const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
+    const own = { ...parts, pool: pool(settings.poolThreads) };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });
     return store;
   } catch (error) {

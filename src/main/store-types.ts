@@ -3,6 +3,7 @@ import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
 import type { Appended, AppendOptions, CallOptions, EventLog, SequenceRange } from '../shared/portable/log.js';
 import type { RecoveryReport } from '../shared/recovery-report.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
+import type { SealOptions, SealReport } from './seal/seal-types.js';
 
 /** Events that are accepted but not awaited. */
 export interface Enqueued {
@@ -158,6 +159,13 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    * @throws what that throws; ERR_INVALID_OPTIONS of a store that is open for writing; ERR_CLOSED
    */
   repair(options?: RepairOptions): Promise<RepairReport>;
+  /**
+   * Seal every full segment now: its records are digested (SHA-256), and its log is compressed into a file that is read back before
+   * it takes the raw one's place. The newest segment, which is being written, is left. Appends and reads go on meanwhile.
+   * @throws ERR_CORRUPT where a segment does not verify: it stays as it is; ERR_STORAGE; ERR_ABORTED; ERR_INVALID_OPTIONS of a
+   *   store that is read only; ERR_CLOSED
+   */
+  seal(options?: SealOptions): Promise<SealReport>;
   /** Figures as of now. Looks up the sizes of the segment files, and so may throw ERR_STORAGE. */
   stats(): StoreStats;
 }

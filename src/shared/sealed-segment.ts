@@ -12,6 +12,7 @@ import {
   SEALED_FORMAT,
   SEALED_HEADER_BYTES,
   type SealedHeader,
+  sealedFileBytes,
   secondTableOffset,
   tableBytes,
   tableOffset,
@@ -73,6 +74,11 @@ export class SealedSegment {
   /** Of the raw segment. */
   get bytes(): number {
     return this.header.rawBytes;
+  }
+
+  /** Of the file. */
+  get fileBytes(): number {
+    return sealedFileBytes(this.header);
   }
 
   /** Read raw bytes up to the target's length; returns what there was. */

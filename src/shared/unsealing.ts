@@ -15,8 +15,13 @@ export function fileOfSegment(storage: ReadStorage, dir: string, number: number)
   return !storage.exists(raw) && storage.exists(sealed) ? sealed : raw;
 }
 
+export interface LogStorage extends ReadStorage {
+  /** Bytes of an open file as it is on the disk. */
+  fileBytes(handle: FileHandle): number;
+}
+
 /** @param storeId and hasher are those of the store in the directories that are read */
-export function unsealing(storage: ReadStorage, storeId: Uint8Array, hasher: PlaceHasher): ReadStorage {
+export function unsealing(storage: ReadStorage, storeId: Uint8Array, hasher: PlaceHasher): LogStorage {
   /** Open sealed segments, by handles that no file system gives. */
   const open = new Map<FileHandle, SealedSegment>();
   let lastHandle = -1;
@@ -47,6 +52,7 @@ export function unsealing(storage: ReadStorage, storeId: Uint8Array, hasher: Pla
       }
     },
     size: (handle) => open.get(handle)?.bytes ?? storage.size(handle),
+    fileBytes: (handle) => open.get(handle)?.fileBytes ?? storage.size(handle),
     read: (handle, target, offset) => open.get(handle)?.read(target, offset) ?? storage.read(handle, target, offset),
     readAsync: (handle, target, offset) =>
       open.get(handle)?.readAsync(target, offset) ?? storage.readAsync(handle, target, offset),

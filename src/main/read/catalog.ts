@@ -12,7 +12,7 @@ import type { SegmentHeader } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import type { FileHandle, ReadStorage } from '../../shared/storage.js';
-import { fileOfSegment, unsealing } from '../../shared/unsealing.js';
+import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealing.js';
 import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
 import { SegmentBlocks, type Steps, type Wanted } from './segment-blocks.js';
@@ -39,7 +39,7 @@ interface OpenFile {
 export class Catalog {
   readonly #storage: ReadStorage;
   /** The same, with sealed segments as raw ones. */
-  readonly #log: ReadStorage;
+  readonly #log: LogStorage;
   readonly #dir: string;
   readonly #storeId: Uint8Array;
   readonly #hasher: PlaceHasher;
@@ -138,21 +138,21 @@ export class Catalog {
     return next === undefined ? durable : Math.min(durable, next.firstSequence - 1);
   }
 
-  /** The size of all segment files, preallocation included. */
+  /** Bytes of the log, those of sealed segments as they were, preallocation included. */
   totalBytes(): number {
-    return this.#sizeOf(this.#segments);
+    return this.#sum(this.#segments, ({ handle }) => this.#log.size(handle));
   }
 
-  /** The same without the newest. */
+  /** Bytes on the disk of all but the newest. */
   closedBytes(): number {
-    return this.#sizeOf(this.#segments.slice(0, -1));
+    return this.#sum(this.#segments.slice(0, -1), ({ handle }) => this.#log.fileBytes(handle));
   }
 
-  #sizeOf(segments: readonly Segment[]): number {
+  #sum(segments: readonly Segment[], bytesOf: (file: OpenFile) => number): number {
     return segments.reduce((sum, segment) => {
       const file = this.#lease(segment);
       try {
-        return sum + this.#log.size(file.handle);
+        return sum + bytesOf(file);
       } finally {
         this.#release(segment, file);
       }
@@ -211,6 +211,12 @@ export class Catalog {
     return this.runSync(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
   }
 
+  /** The numbers of the segments behind which there is another, and whose raw file is there, oldest first. */
+  full(): number[] {
+    const full = this.#segments.slice(0, -1).filter(({ number }) => this.#storage.exists(this.#rawFile(number)));
+    return full.map(({ number }) => number);
+  }
+
   /** A segment is in another file by now. */
   moved(number: number): void {
     const segment = this.#segments.find((other) => other.number === number);
@@ -232,6 +238,10 @@ export class Catalog {
     this.#closed = true;
   }
 
+  #rawFile(number: number): string {
+    return path.join(this.#dir, segmentFile(number));
+  }
+
   #fileOf(number: number): string {
     return fileOfSegment(this.#storage, this.#dir, number);
   }
@@ -244,7 +254,7 @@ export class Catalog {
 
   #lease(segment: Segment): OpenFile {
     const file = this.#files.get(segment.number) ?? {
-      handle: this.#log.openRead(path.join(this.#dir, segmentFile(segment.number))),
+      handle: this.#log.openRead(this.#rawFile(segment.number)),
       leases: 0,
     };
     // Moved to the end: the most recently used.

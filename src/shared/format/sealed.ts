@@ -35,6 +35,8 @@ import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '.
 export const SEALED_MAGIC = 0x6c734c4b;
 export const SEALED_FORMAT = 1;
 export const SEALED_HEADER_BYTES = 256;
+/** Where the raw segment's header is. */
+export const RAW_HEADER_OFFSET = 128;
 export const RAW_BLOCK_BYTES = 65_536;
 export const BLOCK_ENTRY_BYTES = 12;
 export const DIGEST_BYTES = 32;
@@ -46,7 +48,6 @@ const LAST_FRAME = 56;
 const TABLE = 72;
 const DIGESTS = 80;
 const CHECKSUM = 120;
-const RAW_HEADER = 128;
 
 export interface SealedHeader {
   readonly codec: number;
@@ -84,13 +85,13 @@ export function encodeSealedHeader(
   writeSafeInteger(view, 64, header.storedBytes);
   bytes.set(header.tableChecksum, TABLE);
   bytes.set(header.digestsChecksum, DIGESTS);
-  bytes.set(rawHeader, RAW_HEADER);
+  bytes.set(rawHeader, RAW_HEADER_OFFSET);
   bytes.set(checksumOf(bytes, header.number, hasher), CHECKSUM);
   return bytes;
 }
 
 function checksumOf(bytes: Buffer, number: number, hasher: PlaceHasher): Uint8Array {
-  return hasher.digest(number, bytes.subarray(0, CHECKSUM), bytes.subarray(RAW_HEADER, SEALED_HEADER_BYTES));
+  return hasher.digest(number, bytes.subarray(0, CHECKSUM), bytes.subarray(RAW_HEADER_OFFSET, SEALED_HEADER_BYTES));
 }
 
 /** What the first bytes of a sealed segment's file are. */
@@ -134,7 +135,7 @@ export function decodeSealedHeader(
     tableChecksum: new Uint8Array(bytes.subarray(TABLE, TABLE + CHECKSUM_BYTES)),
     digestsChecksum: new Uint8Array(bytes.subarray(DIGESTS, DIGESTS + CHECKSUM_BYTES)),
   };
-  const segment = decodeSegmentHeader(bytes.subarray(RAW_HEADER, SEALED_HEADER_BYTES), number, storeId, hasher);
+  const segment = decodeSegmentHeader(bytes.subarray(RAW_HEADER_OFFSET, SEALED_HEADER_BYTES), number, storeId, hasher);
   if (view.getUint32(28, true) !== RAW_BLOCK_BYTES || header.rawBytes < SEGMENT_HEADER_BYTES) return cannotBe;
   if (segment.kind !== 'valid' || segment.header.firstSequence !== header.firstSequence) return cannotBe;
   if (sealedFileBytes(header) !== fileBytes) return { kind: 'corrupt', why: 'it is not as long as its header says' };
