@@ -97,13 +97,14 @@ class Opening {
 async function makeStore(
   settings: Settings,
   log: OperatorLog,
-  { storage, pool }: Runtime,
+  runtime: Runtime,
   { engine, ring }: Opening,
   opened: Opened,
   checkpoint: HeadsFile | undefined,
   signal: AbortSignal | undefined,
 ): Promise<WritingStore> {
   const { dir } = settings;
+  const { storage } = runtime;
   const manifest = readManifest(storage, dir)!;
   const { nodeId } = manifest;
   const storeId = Buffer.from(manifest.storeId, 'hex');
@@ -129,7 +130,7 @@ async function makeStore(
     const identity = { storeId: manifest.storeId, nodeId };
     const openHeadsFile = (): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher);
     const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
-    const own = { ...parts, pool: pool(settings.poolThreads) };
+    const own = { ...parts, pool: runtime.pool(settings.poolThreads) };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });
     return store;
   } catch (error) {
