@@ -179,7 +179,9 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   async seal(options: SealOptions = {}): Promise<SealReport> {
-    return this.#writing().seal(options);
+    const { records, sealer } = this.#writing();
+    records.durable(); // which brings the catalog up to date
+    return sealer.seal(options);
   }
 
   stats(): StoreStats {

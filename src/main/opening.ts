@@ -2,6 +2,7 @@
 import { PlaceHasher, recordSeed } from '../shared/format/checksum.js';
 import { NameHasher } from '../shared/format/name-hash.js';
 import { align, RECORD_HEADER_BYTES } from '../shared/format/record.js';
+import { BLOCK_CODEC } from '../shared/format/sealed.js';
 import { readManifest } from '../shared/inspect.js';
 import type { Opened } from '../shared/messages.js';
 import { type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
@@ -17,6 +18,7 @@ import { Records } from './read/records.js';
 import { TailCache } from './read/tail-cache.js';
 import { loadCheckpoint, openCheckpoint, replay } from './replay.js';
 import type { Engine, Runtime } from './runtime.js';
+import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
@@ -130,7 +132,12 @@ async function makeStore(
     const identity = { storeId: manifest.storeId, nodeId };
     const openHeadsFile = (): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher);
     const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
-    const own = { ...parts, pool: runtime.pool(settings.poolThreads) };
+    const sealer = new Sealer({
+      pool: runtime.pool(settings.poolThreads),
+      catalog,
+      work: { dir, storeId, codec: BLOCK_CODEC[settings.compression], holes: manifest.holes },
+    });
+    const own = { ...parts, sealer };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });
     return store;
   } catch (error) {

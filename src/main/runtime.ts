@@ -51,7 +51,7 @@ const BACKGROUND_LIMITS = { maxYoungGenerationSizeMb: 3 } as const;
 export const threadRuntime: Runtime = {
   storage: nodeStorage,
   lock: (dir) => lockDirectory(dir),
-  pool: threadPool,
+  pool: (threads) => threadPool(new URL('../workers/seal/thread.js', import.meta.url), threads),
   start(options, shared, events) {
     // The threads run files of this package: options of the caller's program, such as --input-type, are not for them.
     const execArgv: string[] = [];

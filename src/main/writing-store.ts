@@ -1,5 +1,4 @@
 /** A store that is open for writing: the parts wired together, its modes, and its end. */
-import { BLOCK_CODEC } from '../shared/format/sealed.js';
 import type { FromBackground, FromWriter, Opened } from '../shared/messages.js';
 import type { Settings } from '../shared/options.js';
 import { fromWire, type KeeperError, type Outcome, type WireError } from '../shared/portable/errors.js';
@@ -19,9 +18,7 @@ import { Checkpoints } from './checkpoints.js';
 import type { Records } from './read/records.js';
 import type { TailCache } from './read/tail-cache.js';
 import type { Engine } from './runtime.js';
-import type { Pool } from './seal/pool.js';
-import type { SealOptions, SealReport } from './seal/seal-types.js';
-import { Sealer } from './seal/sealer.js';
+import type { Sealer } from './seal/sealer.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
 import { recoverChannel, rotateChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
@@ -53,7 +50,7 @@ export interface WritingStoreParts {
   readonly heads: Heads;
   readonly keys: Keys;
   readonly clock: Clock;
-  readonly pool: Pool;
+  readonly sealer: Sealer;
   /** Opens the checkpoint of heads that is in force. */
   readonly openHeadsFile: () => HeadsFile | undefined;
   /** The last sequence that the checkpoint covers. */
@@ -71,10 +68,10 @@ export class WritingStore {
   readonly tail: TailCache;
   readonly ring: RingProducer;
   readonly sequencer: Sequencer;
+  readonly sealer: Sealer;
   readonly #engine: Engine;
   readonly #log: OperatorLog;
   readonly #checkpoints: Checkpoints;
-  readonly #sealer: Sealer;
   readonly #state: SharedState;
   /** Whether the writer has marked the end as clean. */
   readonly #closed = withResolvers<boolean>();
@@ -136,19 +133,7 @@ export class WritingStore {
       parts.checkpointSequence,
     );
     this.#dir = settings.dir;
-    const { catalog, holes } = this.records;
-    this.#sealer = new Sealer({
-      pool: parts.pool,
-      workOf: (number) => ({
-        dir: settings.dir,
-        number,
-        storeId: Buffer.from(storeId, 'hex'),
-        codec: BLOCK_CODEC[settings.compression],
-        holes: holes.list,
-      }),
-      full: () => catalog.full(),
-      moved: (number) => catalog.moved(number),
-    });
+    this.sealer = parts.sealer;
     this.#segment = this.#newestSegment;
     this.appender.onDurable = () => {
       this.#checkpoints.onDurable();
@@ -172,12 +157,6 @@ export class WritingStore {
       if (part !== undefined) last = part.previousSequence;
     }
     return last;
-  }
-
-  /** @throws what {@link Sealer.seal} throws */
-  seal(options: SealOptions): Promise<SealReport> {
-    this.records.durable();
-    return this.#sealer.seal(options);
   }
 
   /** Drain, sync, mark the end, release. */
@@ -240,7 +219,7 @@ export class WritingStore {
     this.appender.setGate(() => closedError());
     await this.appender.whenIdle();
     if (this.#failure === undefined) await this.#checkpoints.finish();
-    await this.#sealer.close();
+    await this.sealer.close();
     this.#engine.link.hold(true);
     this.#engine.link.post({ kind: 'close' });
     this.#engine.postBackground({ kind: 'close' });

@@ -26,9 +26,12 @@ const LOSSES = [
   'does not continue the one before it',
   'has no valid header',
   'is there, and whole',
+  'a segment in the middle of the log is missing',
   'the log and its torn tails',
   'the manifest does not verify',
   'the manifest is missing beside segments',
+  'the sealed segment cannot be read',
+  'of the sealed segment does not verify',
 ];
 
 /** Recoveries by themselves, which are short, then the scenarios. */

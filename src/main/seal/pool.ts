@@ -13,12 +13,15 @@ export interface Pool {
 /** A thread without work ends after so long. Unit: milliseconds. */
 const IDLE_MS = 10_000;
 
-/** @param threads at most */
-export function threadPool(threads: number): Pool {
+/**
+ * @param file what its threads run
+ * @param threads at most
+ */
+export function threadPool(file: URL, threads: number): Pool {
   let made: Promise<Piscina> | undefined;
   return {
     async run(task) {
-      made ??= makePiscina(threads);
+      made ??= makePiscina(file, threads);
       const answer = (await (await made).run(task)) as PoolAnswer;
       if ('error' in answer) throw fromWire(answer.error);
       return answer.result as any;
@@ -29,10 +32,10 @@ export function threadPool(threads: number): Pool {
   };
 }
 
-async function makePiscina(threads: number): Promise<Piscina> {
+async function makePiscina(file: URL, threads: number): Promise<Piscina> {
   const { Piscina } = await import('piscina');
   return new Piscina({
-    filename: fileURLToPath(new URL('../../workers/seal/thread.js', import.meta.url)),
+    filename: fileURLToPath(file),
     minThreads: 0,
     maxThreads: threads,
     idleTimeout: IDLE_MS,

@@ -14,12 +14,14 @@ const TRIES = 3;
 
 export interface SealerParts {
   readonly pool: Pool;
-  /** What the work of a segment is. */
-  workOf(number: number): SealedWork;
-  /** The numbers of the segments that are full and not sealed, oldest first. */
-  full(): readonly number[];
-  /** A segment is in its sealed file by now. */
-  moved(number: number): void;
+  readonly catalog: {
+    /** The numbers of the segments that are full and not sealed, oldest first. */
+    full(): readonly number[];
+    /** A segment is in its sealed file by now. */
+    moved(number: number): void;
+  };
+  /** The same for every segment. */
+  readonly work: Omit<SealedWork, 'number'>;
 }
 
 export class Sealer {
@@ -51,11 +53,12 @@ export class Sealer {
 
   async #seal({ signal, onProgress }: SealOptions): Promise<SealReport> {
     const report = { segments: 0, rawBytes: 0, fileBytes: 0 };
-    for (const number of this.#parts.full()) {
-      const job = new SealJob(this.#parts.pool, this.#parts.workOf(number), () => this.#check(signal));
+    const { pool, catalog, work } = this.#parts;
+    for (const number of catalog.full()) {
+      const job = new SealJob(pool, { ...work, number }, () => this.#check(signal));
       const sealed = await withTries(() => job.run());
       if (sealed === undefined) continue;
-      this.#parts.moved(number);
+      catalog.moved(number);
       report.segments++;
       report.rawBytes += sealed.rawBytes;
       report.fileBytes += sealed.fileBytes;
