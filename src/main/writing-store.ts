@@ -105,17 +105,9 @@ export class WritingStore {
     const readRecord = (sequence: number) => this.#readRecordSync(sequence);
     const duplicates = new Duplicates(keys, this.pending, ringMemory, readRecord, nodeId);
     this.sequencer = new Sequencer(this.ring, parts.clock, keys, duplicates, opened.lastSequence);
+    const { ring, sequencer, pending, tail } = this;
     this.appender = new Appender(
-      {
-        settings,
-        nodeId,
-        ring: this.ring,
-        heads,
-        sequencer: this.sequencer,
-        pending: this.pending,
-        tail: this.tail,
-        link: engine.link,
-      },
+      { settings, nodeId, ring, heads, sequencer, pending, tail, link: engine.link },
       opened.lastSequence,
     );
     this.#checkpoints = new Checkpoints(
