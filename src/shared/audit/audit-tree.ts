@@ -73,7 +73,8 @@ export class AuditTree {
    * @throws ERR_CORRUPT where a digest is not the one that the tree has
    */
   append(firstSequence: number, digests: Uint8Array): void {
-    if (firstSequence < 1 || firstSequence > this.size + 1 || digests.length % HASH_BYTES !== 0) {
+    const isNext = Number.isSafeInteger(firstSequence) && firstSequence >= 1 && firstSequence <= this.size + 1;
+    if (!isNext || digests.length % HASH_BYTES !== 0) {
       throw new RangeError(`${digests.length} bytes of digests from ${firstSequence} on do not follow ${this.size}`);
     }
     this.#attempt(() => {

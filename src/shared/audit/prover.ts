@@ -51,19 +51,22 @@ export class Prover {
   /** @param sequence that the checkpoint covers. @throws ERR_CORRUPT where a tile does not verify */
   prove(sequence: number): InclusionProof {
     const { size, text: checkpoint } = this.checkpoint;
-    if (sequence < 1 || sequence > size) throw new RangeError(`${sequence} is not covered by a checkpoint of ${size}`);
+    if (!isWithin(sequence, 1, size)) throw new RangeError(`${sequence} is not covered by a checkpoint of ${size}`);
     return { kind: 'inclusion', sequence, hashes: this.#hashes(inclusionPath(sequence - 1, size)), checkpoint };
   }
 
   /** @param olderSize of a checkpoint that this one continues. @throws ERR_CORRUPT where a tile does not verify */
   proveConsistency(olderSize: number): ConsistencyProof {
     const { size, text: checkpoint } = this.checkpoint;
-    if (olderSize < 0 || olderSize > size)
-      throw new RangeError(`a checkpoint of ${size} continues none of ${olderSize}`);
+    if (!isWithin(olderSize, 0, size)) throw new RangeError(`a checkpoint of ${size} continues none of ${olderSize}`);
     return { kind: 'consistency', size: olderSize, hashes: this.#hashes(consistencyPath(olderSize, size)), checkpoint };
   }
 
   #hashes(path: readonly LeafRange[]): string[] {
     return path.map((range) => toBase64(this.#tiles.rootOf(range)));
   }
+}
+
+function isWithin(number: number, from: number, to: number): boolean {
+  return Number.isSafeInteger(number) && number >= from && number <= to;
 }
