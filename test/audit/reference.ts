@@ -1,10 +1,8 @@
 /** The tree as RFC 9162 defines it, word for word and without haste: what everything else is held against. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 export function sha256(...parts: readonly Uint8Array[]): Buffer {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  return Buffer.from(hash('sha256', Buffer.concat(parts), 'hex'), 'hex');
 }
 
 export const leafHash = (data: Uint8Array): Buffer => sha256(Buffer.of(0), data);

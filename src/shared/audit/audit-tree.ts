@@ -134,7 +134,8 @@ export class AuditTree {
   }
 
   #sign(): TreeFile {
-    for (const tile of this.#edge.tiles()) this.#files.write(tile);
+    const before = this.#newest?.body.size ?? 0;
+    for (const tile of this.#edge.tiles()) if (hasGrown(tile.level, before, this.size)) this.#files.write(tile);
     this.#files.sync();
     const frontier = this.#edge.frontier().map(({ hash }) => hash);
     const body = { origin: this.#origin, size: this.size, root: rootOfFrontier(frontier) };
@@ -147,7 +148,6 @@ export class AuditTree {
     );
     const tree = { keys: withNew(this.#newest?.keys ?? [], signers), frontier, body, signers, checkpoint };
     replaceFile(this.#storage, this.#dir, TREE_FILE, [encodeTreeFile(tree)]);
-    const before = this.#newest?.body.size ?? 0;
     this.#newest = tree;
     this.#keys.retire();
     this.#removePartialTiles(before);
@@ -162,6 +162,10 @@ export class AuditTree {
       if (isFull) this.#files.removePartial(level, index);
     }
   }
+}
+
+function hasGrown(level: number, before: number, size: number): boolean {
+  return hashesOnLevel(before, level) !== hashesOnLevel(size, level);
 }
 
 function withNew(keys: readonly VerifierKey[], others: readonly VerifierKey[]): VerifierKey[] {
