@@ -78,9 +78,10 @@ export class AuditTree {
       throw new RangeError(`${digests.length} bytes of digests from ${firstSequence} on do not follow ${this.size}`);
     }
     this.#attempt(() => {
-      const known = Math.min(this.size + 1 - firstSequence, digests.length / HASH_BYTES);
-      for (let i = 0; i < known; i++) this.#compare(firstSequence + i, digests, i * HASH_BYTES);
-      this.#edge.append(digests, known * HASH_BYTES, (tile) => this.#files.write(tile));
+      const data = Buffer.from(digests.buffer, digests.byteOffset, digests.length);
+      const known = Math.min(this.size + 1 - firstSequence, data.length / HASH_BYTES);
+      for (let i = 0; i < known; i++) this.#compare(firstSequence + i, data, i * HASH_BYTES);
+      this.#edge.append(data, known * HASH_BYTES, (tile) => this.#files.write(tile));
     });
   }
 
@@ -108,9 +109,9 @@ export class AuditTree {
     }
   }
 
-  #compare(sequence: number, digests: Uint8Array, at: number): void {
+  #compare(sequence: number, data: Buffer, at: number): void {
     const hash = Buffer.alloc(HASH_BYTES);
-    hashLeafInto(digests, at, hash, 0);
+    hashLeafInto(data, at, hash, 0);
     const leaf = sequence - 1;
     if (this.#tiles.leaf(leaf).equals(hash)) return;
     const index = Math.floor(leaf / TILE_WIDTH);

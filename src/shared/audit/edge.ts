@@ -57,7 +57,7 @@ export class Edge {
    * @param digests their data, 32 bytes each, of which those from `from` on are taken
    * @param onFull is given each tile that becomes full, before the next one begins in the same bytes
    */
-  append(digests: Uint8Array, from: number, onFull: (tile: EdgeTile) => void): void {
+  append(digests: Buffer, from: number, onFull: (tile: EdgeTile) => void): void {
     const lowest = this.#level(0);
     for (let at = from; at < digests.length; at += HASH_BYTES) {
       hashLeafInto(digests, at, lowest.hashes, lowest.width * HASH_BYTES);

@@ -15,8 +15,8 @@ const leaf = Buffer.alloc(1 + HASH_BYTES, 0);
 const node = Buffer.alloc(1 + 2 * HASH_BYTES, 1);
 
 /** Put the hash of a leaf whose data are the 32 bytes at `from` to `to` of the target. */
-export function hashLeafInto(digests: Uint8Array, from: number, target: Buffer, to: number): void {
-  leaf.set(digests.subarray(from, from + HASH_BYTES), 1);
+export function hashLeafInto(digests: Buffer, from: number, target: Buffer, to: number): void {
+  digests.copy(leaf, 1, from, from + HASH_BYTES);
   target.write(hash('sha256', leaf, 'binary'), to, 'latin1');
 }
 
