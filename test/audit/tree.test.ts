@@ -345,7 +345,20 @@ describe('tampering', () => {
     for (const { at, bytes } of flipped(contentOf(DISK, TREE_FILE))) {
       const error = await thrown(() => openTree(withContent(DISK, TREE_FILE, bytes)));
       expect(codeOf(error), `byte ${at}`).toMatch(/^ERR_(CORRUPT|UNSUPPORTED_FORMAT)$/);
+      if (isKeeperError(error, 'ERR_CORRUPT')) expect(error.file, `byte ${at}`).toBe(`${DIR}/${TREE_FILE}`);
     }
+  });
+
+  test('with a tile and the frontier alike is found by the root that was signed', async () => {
+    const { disk } = treeOf(DATA.slice(0, 1));
+    const forged = leafHash(DATA[1]!);
+    const file = contentOf(disk, TREE_FILE)
+      .toString()
+      .replace(toBase64(leafHash(DATA[0]!)), toBase64(forged));
+    const both = withContent(withContent(disk, 'tile/0/000.p/1', forged), TREE_FILE, Buffer.from(file));
+    const error = await failure('ERR_CORRUPT', () => openTree(both));
+    expect(error.file).toBe(`${DIR}/${TREE_FILE}`);
+    expect(error.message).toContain('frontier does not lead to the root');
   });
 
   test('with any byte of the key is found', async () => {
@@ -358,6 +371,14 @@ describe('tampering', () => {
   test('with the file of the tree of another store, though that is whole', async () => {
     const error = await failure('ERR_CORRUPT', () => Prover.open(DISK, DIR, `${STORE_ID.slice(1)}0`));
     expect(error.message).toContain('a key is none of this store');
+  });
+
+  test('with a frontier that leads to the root, but is not the one of its size, is found', async () => {
+    const { disk, tree } = treeOf(DATA.slice(0, 3));
+    const file = contentOf(disk, TREE_FILE).toString();
+    const short = file.replace(/(^frontier .*\n)+/m, `frontier ${tree.newest!.root}\n`);
+    const error = await failure('ERR_CORRUPT', () => openTree(withContent(disk, TREE_FILE, Buffer.from(short))));
+    expect(error.message).toContain('not that of its size');
   });
 
   test('with a newer format is not damage', async () => {
