@@ -27,8 +27,8 @@ export interface Storage {
   /** Open for reading. */
   openRead(file: string): FileHandle;
   /**
-   * Open for reading and writing; `'create'` makes it or empties it, `'ensure'` makes it or leaves it as it is, `'secret'` makes it,
-   * for nobody else to read (mode 0600), and fails where it is there already.
+   * Open for reading and writing; `'create'` makes it or empties it, `'ensure'` makes it or leaves it as it is, `'secret'` makes
+   * it, for nobody else to read (mode 0600), and fails where it is there already.
    */
   openWrite(file: string, mode: OpenMode): FileHandle;
   close(handle: FileHandle): void;
