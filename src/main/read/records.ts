@@ -20,6 +20,7 @@ export class Records {
   readonly seed: number;
   readonly nodeId: string;
   readonly holes: Holes;
+  readonly #floor: number;
   readonly #tail: TailCache;
   readonly #horizon: Horizon;
 
@@ -30,6 +31,7 @@ export class Records {
     this.#horizon = horizon;
     this.seed = seed;
     this.nodeId = manifest.nodeId;
+    this.#floor = manifest.floor;
     this.holes = catalog.holes;
   }
 
@@ -42,7 +44,7 @@ export class Records {
 
   /** The lowest sequence there is. */
   get floor(): number {
-    return this.catalog.segments[0]?.firstSequence ?? 1;
+    return this.#floor;
   }
 
   /**

@@ -66,8 +66,7 @@ function* segmentsOf({ records, range, durable, onHole }: Search): Generator<[Se
       continue;
     }
     const [from, to] = records.holes.around(next);
-    const segment = records.catalog.find(next);
-    if (segment === undefined) return;
+    const segment = records.catalog.holding(next);
     const first = Math.max(low, from, segment.firstSequence);
     const last = Math.min(high, to, records.catalog.lastSequenceOf(segment, durable));
     yield [segment, first, last];
@@ -130,18 +129,25 @@ async function* readCandidates(
   const { records, range } = query;
   const spans = spansOf(index, candidates, range.direction);
   let batch = new EventBatch(query.limit);
-  for await (const [{ ordinals, offset }, memory] of loadAhead(records, segment, spans)) {
-    checkAbort();
-    for (const ordinal of ordinals) {
-      const at = index.offsetAt(ordinal) - offset;
-      segment.blocks.check(memory, at, segment.firstSequence + ordinal, records.seed, offset);
-      if (isWanted(query, memory, at)) batch.add(memory, at, records.nodeId);
-      else batch.skip();
-      if (!batch.full) continue;
-      yield batch.events;
+  try {
+    for await (const [{ ordinals, offset }, memory] of loadAhead(records, segment, spans)) {
       checkAbort();
-      batch = new EventBatch(query.limit);
+      for (const ordinal of ordinals) {
+        const at = index.offsetAt(ordinal) - offset;
+        segment.blocks.check(memory, at, segment.firstSequence + ordinal, records.seed, offset);
+        if (isWanted(query, memory, at)) batch.add(memory, at, records.nodeId);
+        else batch.skip();
+        if (!batch.full) continue;
+        const { events } = batch;
+        batch = new EventBatch(query.limit);
+        yield events;
+        checkAbort();
+      }
     }
+  } catch (error) {
+    // What comes before a place that does not verify is there to be read.
+    yield batch.events;
+    throw error;
   }
   yield batch.events;
 }
@@ -176,20 +182,27 @@ async function* readThrough(
   const { records, durable } = query;
   let batch = new EventBatch(query.limit);
   let run: Run | undefined;
-  for (const sequence of sequences) {
-    if (run === undefined || sequence < run.firstSequence || sequence > run.lastSequence) {
-      const loading = records.load(sequence, durable);
-      run = loading instanceof Promise ? await loading : loading;
+  try {
+    for (const sequence of sequences) {
+      if (run === undefined || sequence < run.firstSequence || sequence > run.lastSequence) {
+        const loading = records.load(sequence, durable);
+        run = loading instanceof Promise ? await loading : loading;
+      }
+      const at = run.at(sequence);
+      if (isWanted(query, run.memory, at)) batch.add(run.memory, at, records.nodeId);
+      else batch.skip();
+      if (!batch.full) continue;
+      // The cache may move on while the batch is with its reader.
+      if (run.fileOffset === -1) run = undefined;
+      const { events } = batch;
+      batch = new EventBatch(query.limit);
+      yield events;
+      checkAbort();
     }
-    const at = run.at(sequence);
-    if (isWanted(query, run.memory, at)) batch.add(run.memory, at, records.nodeId);
-    else batch.skip();
-    if (!batch.full) continue;
-    // The cache may move on while the batch is with its reader.
-    if (run.fileOffset === -1) run = undefined;
+  } catch (error) {
+    // What comes before a place that does not verify is there to be read.
     yield batch.events;
-    checkAbort();
-    batch = new EventBatch(query.limit);
+    throw error;
   }
   yield batch.events;
 }
