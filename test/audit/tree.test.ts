@@ -400,6 +400,18 @@ describe('tampering', () => {
   });
 });
 
+describe('a record', () => {
+  test('is told from any other one, as the store does that verifies all of its log', () => {
+    const prover = openProver(treeOf(DATA.slice(0, 300)).disk);
+    for (const sequence of [1, 256, 257, 300]) {
+      expect(prover.has(sequence, DATA[sequence - 1]!)).toBe(true);
+      expect(prover.has(sequence, DATA[sequence]!)).toBe(false);
+      expect(prover.has(sequence, DATA[sequence - 1]!.subarray(1))).toBe(false);
+    }
+    expect(() => prover.has(301, DATA[300]!)).toThrow(RangeError);
+  });
+});
+
 describe('a reader beside a writer', () => {
   test('finds the whole tile where the part of it has just been removed', () => {
     const { disk } = treeOf(DATA.slice(0, 250));

@@ -6,7 +6,6 @@
  *
  * Any failure is final for this object: open the tree again, which begins at the newest checkpoint.
  */
-import { corrupt } from '../damage.js';
 import { TREE_FILE } from '../format/file-names.js';
 import { signText } from '../format/signing-key.js';
 import { hashesOnLevel, levelsOf, TILE_WIDTH } from '../format/tile.js';
@@ -15,6 +14,7 @@ import { HASH_BYTES, hashLeafInto, rootOfFrontier } from '../format/tree-hash.js
 import { formatCheckpointBody } from '../portable/proof/checkpoint.js';
 import { formatNote, type VerifierKey } from '../portable/proof/note.js';
 import { replaceFile, type Storage } from '../storage.js';
+import { damagedTree } from './damage.js';
 import { Edge } from './edge.js';
 import { SigningKeys } from './keys.js';
 import { type Checkpoint, checkpointOf } from './prover.js';
@@ -115,7 +115,7 @@ export class AuditTree {
     const leaf = sequence - 1;
     if (this.#tiles.leaf(leaf).equals(hash)) return;
     const index = Math.floor(leaf / TILE_WIDTH);
-    throw corrupt(
+    throw damagedTree(
       this.#files.path(0, index),
       (leaf % TILE_WIDTH) * HASH_BYTES,
       'the record is not the one in the tree',

@@ -3,10 +3,10 @@
  * both, and from then on the new one signs alone. The key file has mode 0600 and does not belong into a backup.
  */
 import path from 'node:path';
-import { corrupt } from '../damage.js';
 import { KEY_FILE, TEMPORARY } from '../format/file-names.js';
 import { decodeKeyFile, encodeKeyFile, makeSigningKey, type SigningKey } from '../format/signing-key.js';
 import { readFile, replaceContent, type Storage } from '../storage.js';
+import { damagedTree } from './damage.js';
 
 /** Room for more keys than are ever in use. Unit: bytes. */
 const MAX_KEY_FILE_BYTES = 64 * 1024;
@@ -45,7 +45,7 @@ export class SigningKeys {
     const file = path.join(this.#dir, KEY_FILE);
     if (!this.#storage.exists(file)) return [];
     const keys = decodeKeyFile(readFile(this.#storage, file, MAX_KEY_FILE_BYTES), this.#name);
-    if (keys === undefined) throw corrupt(file, 0, "the store's signing keys do not verify");
+    if (keys === undefined) throw damagedTree(file, 0, "the store's signing keys do not verify");
     return keys;
   }
 

@@ -1,5 +1,7 @@
 /** Proofs as of one checkpoint. They are made of tiles alone: neither segments nor keys are needed. */
+
 import type { TreeFile } from '../format/tree-file.js';
+import { HASH_BYTES, hashLeafInto } from '../format/tree-hash.js';
 import { toBase64 } from '../portable/proof/base64.js';
 import type { ConsistencyProof, InclusionProof } from '../portable/proof/proof.js';
 import type { Storage } from '../storage.js';
@@ -48,25 +50,41 @@ export class Prover {
     this.#tiles = tiles;
   }
 
+  /**
+   * Whether a record is the one that the tree has.
+   * @param sequence that the checkpoint covers
+   * @param digest of the record
+   * @throws ERR_CORRUPT where a tile does not verify
+   */
+  has(sequence: number, digest: Uint8Array): boolean {
+    this.#check(sequence, 1);
+    if (digest.length !== HASH_BYTES) return false;
+    const hash = Buffer.alloc(HASH_BYTES);
+    hashLeafInto(Buffer.from(digest), 0, hash, 0);
+    return this.#tiles.leaf(sequence - 1).equals(hash);
+  }
+
   /** @param sequence that the checkpoint covers. @throws ERR_CORRUPT where a tile does not verify */
   prove(sequence: number): InclusionProof {
     const { size, text: checkpoint } = this.checkpoint;
-    if (!isWithin(sequence, 1, size)) throw new RangeError(`${sequence} is not covered by a checkpoint of ${size}`);
+    this.#check(sequence, 1);
     return { kind: 'inclusion', sequence, hashes: this.#hashes(inclusionPath(sequence - 1, size)), checkpoint };
   }
 
   /** @param olderSize of a checkpoint that this one continues. @throws ERR_CORRUPT where a tile does not verify */
   proveConsistency(olderSize: number): ConsistencyProof {
     const { size, text: checkpoint } = this.checkpoint;
-    if (!isWithin(olderSize, 0, size)) throw new RangeError(`a checkpoint of ${size} continues none of ${olderSize}`);
+    this.#check(olderSize, 0);
     return { kind: 'consistency', size: olderSize, hashes: this.#hashes(consistencyPath(olderSize, size)), checkpoint };
   }
 
   #hashes(path: readonly LeafRange[]): string[] {
     return path.map((range) => toBase64(this.#tiles.rootOf(range)));
   }
-}
 
-function isWithin(number: number, from: number, to: number): boolean {
-  return Number.isSafeInteger(number) && number >= from && number <= to;
+  #check(sequence: number, from: number): void {
+    const { size } = this.checkpoint;
+    if (Number.isSafeInteger(sequence) && sequence >= from && sequence <= size) return;
+    throw new RangeError(`${sequence} is not within a checkpoint of ${size}`);
+  }
 }

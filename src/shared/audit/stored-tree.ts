@@ -1,9 +1,11 @@
 /** The audit tree as a directory has it: its file, and the edge that belongs to the checkpoint in it. */
 import path from 'node:path';
-import { corrupt, unsupported } from '../damage.js';
+import { unsupported } from '../damage.js';
 import { TREE_FILE } from '../format/file-names.js';
 import { decodeTreeFile, MAX_TREE_FILE_BYTES, TREE_FORMAT, type TreeFile } from '../format/tree-file.js';
+import { HASH_BYTES } from '../format/tree-hash.js';
 import { readFile, type Storage } from '../storage.js';
+import { damagedTree } from './damage.js';
 import { Edge } from './edge.js';
 import type { TileFiles } from './tile-files.js';
 
@@ -18,7 +20,7 @@ export function readTreeFile(storage: Storage, dir: string, storeId: string): Tr
   if (!storage.exists(file)) return undefined;
   const found = decodeTreeFile(readFile(storage, file, MAX_TREE_FILE_BYTES + 1), originOf(storeId));
   if (found.kind === 'unsupported') throw unsupported(file, found.format, TREE_FORMAT);
-  if (found.kind === 'corrupt') throw corrupt(file, 0, `the audit tree's file does not verify: ${found.why}`);
+  if (found.kind === 'corrupt') throw damagedTree(file, 0, `the audit tree's file does not verify: ${found.why}`);
   return found.tree;
 }
 
@@ -28,6 +30,6 @@ export function readEdge(files: TileFiles, { body, frontier }: TreeFile): Edge {
   const wrong = edge.frontier().find(({ hash }, i) => !hash.equals(frontier[i]!));
   if (wrong === undefined) return edge;
   const { index, hashes } = edge.tiles().find(({ level }) => level === wrong.level)!;
-  const file = files.path(wrong.level, index, hashes.length / 32);
-  throw corrupt(file, 0, "the tile does not verify against the checkpoint's frontier");
+  const file = files.path(wrong.level, index, hashes.length / HASH_BYTES);
+  throw damagedTree(file, 0, "the tile does not verify against the checkpoint's frontier");
 }

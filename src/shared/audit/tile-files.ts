@@ -3,12 +3,12 @@
  * written again all the same where it is not yet part of a checkpoint: that its name is there does not say that it is durable.
  */
 import path from 'node:path';
-import { corrupt } from '../damage.js';
 import { TEMPORARY } from '../format/file-names.js';
 import { partialTilesDir, TILE_WIDTH, tilePath } from '../format/tile.js';
 import { HASH_BYTES } from '../format/tree-hash.js';
 import { isKeeperError } from '../portable/errors.js';
 import { makeDirDurable, readFile, replaceContent, type Storage } from '../storage.js';
+import { damagedTree } from './damage.js';
 import type { EdgeTile } from './edge.js';
 
 export class TileFiles {
@@ -34,7 +34,7 @@ export class TileFiles {
     const file = this.path(level, index, width);
     const found = this.#storage.exists(file) ? readFile(this.#storage, file, hashes.length + 1) : undefined;
     if (found !== undefined && !found.equals(hashes)) {
-      throw corrupt(file, firstDifference(found, hashes), 'the tile has other hashes than the records give', {
+      throw damagedTree(file, firstDifference(found, hashes), 'the tile has other hashes than the records give', {
         firstSequence: index * TILE_WIDTH ** (level + 1) + 1,
         lastSequence: (index * TILE_WIDTH + width) * TILE_WIDTH ** level,
       });
@@ -66,7 +66,7 @@ export class TileFiles {
       // A writer beside this reader may have removed it in this moment; then the whole tile is there.
       if (!isKeeperError(error, 'ERR_STORAGE') || error.errno !== 'ENOENT') throw error;
     }
-    if (!this.#storage.exists(whole)) throw corrupt(part, 0, 'the tile is missing');
+    if (!this.#storage.exists(whole)) throw damagedTree(part, 0, 'the tile is missing');
     return this.#read(whole, width, TILE_WIDTH);
   }
 
@@ -86,7 +86,7 @@ export class TileFiles {
   /** The first `width` hashes of a file that has `ofWidth`. */
   #read(file: string, width: number, ofWidth: number): Buffer {
     const bytes = readFile(this.#storage, file, ofWidth * HASH_BYTES + 1);
-    if (bytes.length !== ofWidth * HASH_BYTES) throw corrupt(file, bytes.length, 'the tile is not of its length');
+    if (bytes.length !== ofWidth * HASH_BYTES) throw damagedTree(file, bytes.length, 'the tile is not of its length');
     return bytes.subarray(0, width * HASH_BYTES);
   }
 }

@@ -2,9 +2,9 @@
  * The hashes of the audit tree, from the edge and from full tiles. A tile is verified by the hash that the tile above has of
  * it, and so on up to the edge, which is verified by the checkpoint's frontier. Verified tiles are kept, a bounded number.
  */
-import { corrupt } from '../damage.js';
 import { TILE_HEIGHT, TILE_WIDTH } from '../format/tile.js';
 import { HASH_BYTES, hashPairInto } from '../format/tree-hash.js';
+import { damagedTree } from './damage.js';
 import type { Edge } from './edge.js';
 import { type LeafRange, rootOfRange } from './paths.js';
 import type { TileFiles } from './tile-files.js';
@@ -64,7 +64,7 @@ export class Tiles {
     const root = nodes.subarray(-HASH_BYTES);
     if (root.equals(this.#perfect((level + 1) * TILE_HEIGHT, index))) return nodes;
     const leaves = TILE_WIDTH ** (level + 1);
-    throw corrupt(file, 0, 'the tile does not verify against the one above it', {
+    throw damagedTree(file, 0, 'the tile does not verify against the one above it', {
       firstSequence: index * leaves + 1,
       lastSequence: (index + 1) * leaves,
     });
