@@ -1,4 +1,7 @@
-/** The public surface of keeperlog, and nothing else. */
+/**
+ * The public surface of keeperlog, and nothing else.
+ * @module keeperlog
+ */
 export type { IdempotencyOptions, Logger, StoreOptions } from '../shared/options.js';
 export type { ErrorFields } from '../shared/portable/error-fields.js';
 export {

@@ -5,6 +5,9 @@
  *     keeperlog.lock                 who has it open; its content is for people, the lock is the kernel's
  *     keeperlog.watermark            how far the log is durable
  *     keeperlog.heads                checkpoint of stream heads and idempotency keys
+ *     keeperlog.tree                 the audit tree: its keys, its frontier and the newest signed checkpoint
+ *     keeperlog.key                  what signs checkpoints; for the store alone, and not for backups
+ *     tile/0/000                     the hashes of the audit tree
  *     segment-0000000001.log         the log, in segments numbered from 1
  *     segment-0000000001.sealed      a segment that is sealed; beside a raw one of the same number, that one counts
  *     segment-0000000001.3.torn      a torn tail that epoch 3 set aside
@@ -15,6 +18,9 @@ export const MANIFEST_FILE = 'keeperlog.manifest';
 export const LOCK_FILE = 'keeperlog.lock';
 export const WATERMARK_FILE = 'keeperlog.watermark';
 export const HEADS_FILE = 'keeperlog.heads';
+export const TREE_FILE = 'keeperlog.tree';
+export const KEY_FILE = 'keeperlog.key';
+export const TILE_DIR = 'tile';
 export const TEMPORARY = '.tmp';
 
 const SEGMENT = /^segment-([0-9]{10})\.log$/;

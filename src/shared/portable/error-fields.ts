@@ -103,6 +103,15 @@ export interface ErrorFields {
     /** The lowest sequence there is. */
     floor: number;
   };
+  /** A proof or a checkpoint that does not hold, or is none. */
+  ERR_UNVERIFIED: {
+    /**
+     * What about it. `'form'`: it is none. `'key'`: no trusted key has signed. `'signature'`: one is said to have, and has not.
+     * `'origin'`: it is another log's. `'range'`: the event, or the older checkpoint, lies outside. `'root'`: the hashes do not
+     * lead to the root that was signed.
+     */
+    reason: 'form' | 'key' | 'signature' | 'origin' | 'range' | 'root';
+  };
   /** A file of a format that this program does not read. */
   ERR_UNSUPPORTED_FORMAT: {
     /** The format that the file names. */
