@@ -1,0 +1,161 @@
+/** Groups of events: how many, and the least and greatest values. One pass, and memory for the groups alone. */
+import { type Examined, readerOf } from './evaluate.js';
+import type { Field } from './fields.js';
+import { compareText } from './operand.js';
+import type { AggregateRow, ExtremeValue, GroupField } from './query.js';
+import { refuse } from './refusal.js';
+
+/** Groups of one query. */
+export const MAX_GROUPS = 10_000;
+
+/** A field with the name that it was given. */
+export interface NamedField {
+  readonly text: string;
+  readonly field: Field;
+}
+
+/** What is asked of each group. */
+export interface ParsedAggregate {
+  readonly groupBy: readonly GroupField[];
+  readonly count: boolean;
+  readonly min: readonly NamedField[];
+  readonly max: readonly NamedField[];
+}
+
+type GroupValue = string | number | bigint | null;
+
+interface Group {
+  readonly values: readonly GroupValue[];
+  count: number;
+  readonly min: Extreme[];
+  readonly max: Extreme[];
+}
+
+/** Groups by the value of one member, of the next one in it, and so on. */
+type Level = Map<GroupValue, Level | Group>;
+
+/** Takes in events, one after the other. */
+export class Aggregation {
+  readonly #asked: ParsedAggregate;
+  readonly #root: Level = new Map();
+  readonly #groups: Group[] = [];
+
+  constructor(asked: ParsedAggregate) {
+    this.#asked = asked;
+    // Without groups there is one, also of no events.
+    if (asked.groupBy.length === 0) this.#open([]);
+  }
+
+  /** @throws ERR_INVALID_QUERY at the first group that is one too many */
+  add(event: Examined): void {
+    const group = this.#groupOf(event);
+    group.count++;
+    for (const extreme of group.min) extreme.add(event);
+    for (const extreme of group.max) extreme.add(event);
+  }
+
+  /** So many events that are not looked at, where nothing but their number is asked. */
+  addCount(count: number): void {
+    this.#groups[0]!.count += count;
+  }
+
+  /** The groups, in the order in which they were met. */
+  rows(): AggregateRow[] {
+    const { groupBy, count, min, max } = this.#asked;
+    return this.#groups.map((group) => ({
+      group: Object.fromEntries(groupBy.map((name, i) => [name, group.values[i]!])),
+      ...(count && { count: group.count }),
+      ...(min.length > 0 && { min: valuesOf(min, group.min) }),
+      ...(max.length > 0 && { max: valuesOf(max, group.max) }),
+    }));
+  }
+
+  #groupOf(event: Examined): Group {
+    const { groupBy } = this.#asked;
+    if (groupBy.length === 0) return this.#groups[0]!;
+    let level = this.#root;
+    for (let i = 0; i < groupBy.length - 1; i++) {
+      const value = event[groupBy[i]!] ?? null;
+      let next = level.get(value) as Level | undefined;
+      if (next === undefined) level.set(value, (next = new Map()));
+      level = next;
+    }
+    const last = event[groupBy.at(-1)!] ?? null;
+    let group = level.get(last) as Group | undefined;
+    if (group === undefined) {
+      group = this.#open(groupBy.map((name) => event[name] ?? null));
+      level.set(last, group);
+    }
+    return group;
+  }
+
+  #open(values: readonly GroupValue[]): Group {
+    if (this.#groups.length === MAX_GROUPS) {
+      throw refuse('groupBy', `makes more than ${MAX_GROUPS} groups: leave a member out, or ask for fewer events`);
+    }
+    const { min, max } = this.#asked;
+    const extremes = (fields: readonly NamedField[], sign: 1 | -1): Extreme[] =>
+      fields.map(({ field }) => new Extreme(field, sign));
+    const group: Group = { values, count: 0, min: extremes(min, -1), max: extremes(max, 1) };
+    this.#groups.push(group);
+    return group;
+  }
+}
+
+function valuesOf(fields: readonly NamedField[], extremes: readonly Extreme[]): Record<string, ExtremeValue> {
+  return Object.fromEntries(fields.map(({ text }, i) => [text, extremes[i]!.value]));
+}
+
+/** Kinds in order: where a field has values of several, the order does not depend on which comes first. */
+const RANKS = { nothing: 0, number: 1, time: 2, text: 3 } as const;
+
+/** The least or the greatest value of a field. */
+class Extreme {
+  readonly #read: (event: Examined) => unknown;
+  readonly #isTime: boolean;
+  readonly #sign: 1 | -1;
+  #rank: number = RANKS.nothing;
+  #value: number | bigint | string | Date | undefined;
+
+  /** @param sign 1 for the greatest, -1 for the least */
+  constructor(field: Field, sign: 1 | -1) {
+    this.#read = readerOf(field);
+    this.#isTime = field.name === 'time';
+    this.#sign = sign;
+  }
+
+  get value(): ExtremeValue {
+    if (this.#value === undefined) return null;
+    return this.#isTime ? new Date(this.#value as number) : this.#value;
+  }
+
+  add(event: Examined): void {
+    const value = this.#read(event);
+    const rank = rankOf(value);
+    if (rank === RANKS.nothing) return;
+    const known = this.#value;
+    const order = known === undefined ? this.#sign : rank - this.#rank || orderOf(value, known, rank);
+    if (order * this.#sign <= 0) return;
+    this.#value = value as number | bigint | string | Date;
+    this.#rank = rank;
+  }
+}
+
+function rankOf(value: unknown): number {
+  switch (typeof value) {
+    case 'bigint':
+      return RANKS.number;
+    case 'number':
+      return Number.isNaN(value) ? RANKS.nothing : RANKS.number;
+    case 'string':
+      return RANKS.text;
+    default:
+      return value instanceof Date ? RANKS.time : RANKS.nothing;
+  }
+}
+
+/** The order of two values of the same rank. */
+function orderOf(one: unknown, other: unknown, rank: number): number {
+  if (rank === RANKS.text) return compareText(one as string, other as string);
+  return (one as number) < (other as number) ? -1 : Number((one as number) > (other as number));
+}
