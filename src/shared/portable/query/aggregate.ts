@@ -76,8 +76,8 @@ export class Aggregation {
     let level = this.#root;
     for (let i = 0; i < groupBy.length - 1; i++) {
       const value = event[groupBy[i]!] ?? null;
-      let next = level.get(value) as Level | undefined;
-      if (next === undefined) level.set(value, (next = new Map()));
+      const next = (level.get(value) as Level | undefined) ?? new Map();
+      level.set(value, next);
       level = next;
     }
     const last = event[groupBy.at(-1)!] ?? null;

@@ -109,7 +109,8 @@ function convertIn(node: CelNode, budget: Budget): Term {
   const [left, right] = node.args as [CelNode, CelNode];
   if (isPath(left)) {
     const field = fieldAt(left);
-    if (kindOf(field) === 'texts') throw refuse(placePath(left.start), 'is a list: LIST.exists(x, x in […]) asks for one');
+    if (kindOf(field) === 'texts')
+      throw refuse(placePath(left.start), 'is a list: LIST.exists(x, x in […]) asks for one');
     return term(field, inTest(field, right, budget));
   }
   if (!isPath(right)) throw refuse(placePath(node.start), 'compares nothing of an event');
@@ -245,6 +246,7 @@ function convertedLiteral(node: CelNode): Date | number | undefined {
 }
 
 function unsupported({ start, op }: CelNode): Error {
-  const what = op === 'id' || op === '.' || op === '[]' ? 'is no test: compare it with something' : `is no part of queries`;
+  const what =
+    op === 'id' || op === '.' || op === '[]' ? 'is no test: compare it with something' : `is no part of queries`;
   return refuse(placePath(start), what);
 }

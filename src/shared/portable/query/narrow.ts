@@ -121,7 +121,13 @@ function termZone({ field: { name }, test }: Term): Zone {
     case 'sequence':
       return { ...EVERYWHERE, sequence: rangeOf(test.op, operands.map(Number)) };
     case 'time':
-      return { ...EVERYWHERE, time: rangeOf(test.op, operands.filter(isInstant).map(({ ms }) => ms)) };
+      return {
+        ...EVERYWHERE,
+        time: rangeOf(
+          test.op,
+          operands.filter(isInstant).map(({ ms }) => ms),
+        ),
+      };
     case 'timestampNs':
       return { ...EVERYWHERE, time: rangeOf(test.op, operands.map(msOf), ROUNDING_MS) };
     case 'id':

@@ -1,5 +1,5 @@
 /** From a query as it is written to a query that is checked: all but what only the log can tell. */
-import type { Direction } from '../log.js';
+import type { Direction } from '../rows.js';
 import type { NamedField, ParsedAggregate } from './aggregate.js';
 import { type Field, kindOf, parseField } from './fields.js';
 import { MAX_CEL_CHARACTERS } from './from-cel.js';
@@ -46,7 +46,8 @@ export function parseQuery(query: unknown, options: unknown = {}): ParsedQuery {
 
 function checkMembers(object: object, known: readonly string[], what: string): void {
   for (const key of Object.keys(object)) {
-    if (!known.includes(key)) throw refuse(memberPath('', key).replace(/^\./, ''), `is not ${what}: ${known.join(', ')}`);
+    if (!known.includes(key))
+      throw refuse(memberPath('', key).replace(/^\./, ''), `is not ${what}: ${known.join(', ')}`);
   }
 }
 

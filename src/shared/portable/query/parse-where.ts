@@ -19,9 +19,7 @@ export function parseWhere(where: unknown): Predicate {
 function parseObject(where: unknown, path: string, depth: number, budget: Budget): Predicate {
   if (!isPlain(where)) throw refuse(path, 'must be an object of fields, and, or and not');
   budget.checkDepth(depth, path);
-  return all(
-    Object.keys(where).map((key) => parseMember(key, where[key], memberPath(path, key), depth + 1, budget)),
-  );
+  return all(Object.keys(where).map((key) => parseMember(key, where[key], memberPath(path, key), depth + 1, budget)));
 }
 
 function parseMember(key: string, value: unknown, path: string, depth: number, budget: Budget): Predicate {

@@ -1,6 +1,6 @@
 /** A query as it is written, and what it returns: the contract's types. */
 import type { RecordedEvent } from '../events.js';
-import type { Direction, Rows } from '../log.js';
+import type { Direction, Rows } from '../rows.js';
 import type { FieldName } from './fields.js';
 
 /** What a member of an event, or what a path leads to, can be compared with. */
