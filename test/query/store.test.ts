@@ -150,6 +150,56 @@ describe.each(WAYS)('a store $name', ({ options: way, reopened }) => {
     );
   });
 
+  test('finds events by their times and ids', async () => {
+    const place = fc.nat({ max: EVENTS - 1 });
+    const bounded = fc.tuple(place, place, fc.constantFrom('time', 'timestampNs', 'id')).map(([i, j, field]): Where => {
+      const [one, other] = [events[Math.min(i, j)]!, events[Math.max(i, j)]!];
+      if (field === 'id') return { or: [{ id: { eq: one.id } }, { id: { in: [other.id, 'none'] } }] };
+      if (field === 'time') return { time: { gte: one.time, lte: other.time } };
+      return { timestampNs: { gt: one.timestampNs, lt: other.timestampNs } };
+    });
+    await fc.assert(
+      fc.asyncProperty(bounded, direction, async (where, direction) => {
+        const rows = store.query({ where, direction });
+        expect(sequences(await rows.toArray())).toEqual(expected(where, direction === 'backwards'));
+        const { recordsExamined, recordsMatched } = await rows.explain();
+        // The records of a millisecond more at either end, and between two ids.
+        if (!('or' in where)) expect(recordsExamined - recordsMatched).toBeLessThan(EVENTS / 4);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('groups by a single member as a plain filter does', async () => {
+    const groupBy = fc.constantFrom('stream' as const, 'type' as const, 'agent' as const, 'session' as const);
+    const served = fc.oneof(
+      located,
+      fc.constant({}),
+      fc.constantFrom(...TYPES).map((type) => ({ type: { eq: type } })),
+    );
+    await fc.assert(
+      fc.asyncProperty(served, groupBy, async (where, groupBy) => {
+        const aggregate = { count: true, min: 'sequence', max: 'sequence' } as const;
+        const rows = store.query({ where, aggregate, groupBy });
+        const groups = new Map<string | null, number[]>();
+        for (const event of events.filter((event) => isFound(where, event))) {
+          const value = (lookUp(groupBy, event) ?? null) as string | null;
+          groups.set(value, [...(groups.get(value) ?? []), event.sequence]);
+        }
+        expect(await rows.toArray()).toEqual(
+          [...groups].map(([value, own]) => ({
+            group: { [groupBy]: value },
+            count: own.length,
+            min: { sequence: own[0] },
+            max: { sequence: own.at(-1) },
+          })),
+        );
+        expect((await rows.explain()).recordsMatched).toBe(expected(where, false).length);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
   test('selects fields', async () => {
     const select = [
       'sequence',
@@ -273,5 +323,8 @@ describe('what a query took', () => {
     expect(row).toEqual({ group: {}, count: found.length });
     const told = await explain(query);
     expect(told).toMatchObject({ recordsExamined: 0, recordsMatched: found.length, bytesRead: 0 });
+    const groups = await explain({ aggregate: { count: true, max: 'sequence' }, groupBy: 'agent' });
+    expect(groups).toMatchObject({ recordsExamined: 0, recordsMatched: EVENTS, segmentsPruned: 0 });
+    expect((await explain({ aggregate: { count: true, max: 'time' } })).recordsExamined).toBe(EVENTS);
   });
 });

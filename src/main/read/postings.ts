@@ -7,4 +7,6 @@ export interface Postings {
   ofValue(field: PostedField, value: string, low: number, high: number): Uint32Array | undefined;
   /** The same of each value with a prefix. */
   ofPrefix(field: PostedField, prefix: string, low: number, high: number): Uint32Array[] | undefined;
+  /** The same of every value. */
+  ofEach(field: PostedField, low: number, high: number): Iterable<readonly [string, Uint32Array]> | undefined;
 }

@@ -135,13 +135,19 @@ export class RawIndex implements Postings {
   }
 
   ofPrefix(field: PostedField, prefix: string, low: number, high: number): Uint32Array[] | undefined {
+    const lists = this.ofEach(field, low, high, prefix);
+    return lists && Array.from(lists, ([, list]) => list);
+  }
+
+  ofEach(field: PostedField, low: number, high: number, prefix = ''): Iterable<[string, Uint32Array]> | undefined {
     const letter = LETTERS[field];
-    if (letter === undefined) return undefined;
-    const lists: Uint32Array[] = [];
+    return letter === undefined ? undefined : this.#lists(letter, prefix, low, high);
+  }
+
+  *#lists(letter: string, prefix: string, low: number, high: number): Generator<[string, Uint32Array]> {
     for (const [term, { values }] of this.#terms) {
-      if (term.startsWith(letter) && term.startsWith(prefix, 1)) lists.push(this.#within(values, low, high));
+      if (term.startsWith(letter) && term.startsWith(prefix, 1)) yield [term.slice(1), this.#within(values, low, high)];
     }
-    return lists;
   }
 
   /** The part of a list that is in a range. */

@@ -15,6 +15,7 @@ import type { Batches } from '../rows.js';
 import { search } from '../scan.js';
 import { storedEvent } from '../stored-event.js';
 import { parseCel } from './cel.js';
+import { countFor } from './counted.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { type Make, Queried } from './queried.js';
 
@@ -143,10 +144,8 @@ export class Execution {
   ): Queried<unknown> {
     const { nodeId } = this.#records;
     if (aggregate !== undefined && aggregation !== undefined) {
-      const { groupBy, min, max } = aggregate;
-      const isNumber = groupBy.length + min.length + max.length === 0;
-      const addCount = isNumber ? (count: number): void => aggregation.addCount(count) : undefined;
-      return new Queried(predicate, nodeId, (view) => aggregation.add(view), addCount);
+      const count = countFor(aggregate, aggregation);
+      return new Queried(predicate, nodeId, (view) => aggregation.add(view), count);
     }
     return new Queried<unknown>(predicate, nodeId, this.#make(nodeId));
   }

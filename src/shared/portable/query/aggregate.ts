@@ -22,7 +22,8 @@ export interface ParsedAggregate {
   readonly max: readonly NamedField[];
 }
 
-type GroupValue = string | number | bigint | null;
+/** What a group is made by; null where an event has none. */
+export type GroupValue = string | number | bigint | null;
 
 interface Group {
   readonly values: readonly GroupValue[];
@@ -48,15 +49,21 @@ export class Aggregation {
 
   /** @throws ERR_INVALID_QUERY at the first group that is one too many */
   add(event: Examined): void {
-    const group = this.#groupOf(event);
+    const group = this.#groupOf((name) => event[name] ?? null);
     group.count++;
     for (const extreme of group.min) extreme.add(event);
     for (const extreme of group.max) extreme.add(event);
   }
 
-  /** So many events that are not looked at, where nothing but their number is asked. */
-  addCount(count: number): void {
-    this.#groups[0]!.count += count;
+  /**
+   * Take in many events that are not looked at: where they are grouped by one member at most, of which they all have this
+   * value, and extremes are asked of their sequences alone.
+   */
+  addMany(value: GroupValue, count: number, firstSequence: number, lastSequence: number): void {
+    const group = this.#groupOf(() => value);
+    group.count += count;
+    for (const extreme of group.min) extreme.addValue(firstSequence);
+    for (const extreme of group.max) extreme.addValue(lastSequence);
   }
 
   /** The groups, in the order in which they were met. */
@@ -70,20 +77,20 @@ export class Aggregation {
     }));
   }
 
-  #groupOf(event: Examined): Group {
+  #groupOf(valueIn: (name: GroupField) => GroupValue): Group {
     const { groupBy } = this.#asked;
     if (groupBy.length === 0) return this.#groups[0]!;
     let level = this.#root;
     for (let i = 0; i < groupBy.length - 1; i++) {
-      const value = event[groupBy[i]!] ?? null;
+      const value = valueIn(groupBy[i]!);
       const next = (level.get(value) as Level | undefined) ?? new Map();
       level.set(value, next);
       level = next;
     }
-    const last = event[groupBy.at(-1)!] ?? null;
+    const last = valueIn(groupBy.at(-1)!);
     let group = level.get(last) as Group | undefined;
     if (group === undefined) {
-      group = this.#open(groupBy.map((name) => event[name] ?? null));
+      group = this.#open(groupBy.map(valueIn));
       level.set(last, group);
     }
     return group;
@@ -130,7 +137,10 @@ class Extreme {
   }
 
   add(event: Examined): void {
-    const value = this.#read(event);
+    this.addValue(this.#read(event));
+  }
+
+  addValue(value: unknown): void {
     const rank = rankOf(value);
     if (rank === RANKS.nothing) return;
     const known = this.#value;

@@ -54,7 +54,8 @@ export function onHeader(predicate: Predicate): Predicate {
   return predicate.kind === 'all' ? all(of) : any(of);
 }
 
-function isAlways(predicate: Predicate): boolean {
+/** Whether a predicate asks for nothing. */
+export function isAlways(predicate: Predicate): boolean {
   return predicate.kind === 'all' && predicate.of.length === 0;
 }
 
