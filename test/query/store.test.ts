@@ -37,6 +37,12 @@ const located: fc.Arbitrary<Where> = fc.oneof(
   { weight: 3, arbitrary: where },
   fc.tuple(fc.nat(EVENTS), fc.nat(EVENTS), where).map(([gte, lte, where]) => ({ sequence: { gte, lte }, ...where })),
   fc.tuple(fc.constantFrom('rare', 'none'), where).map(([tag, where]) => ({ and: [{ tags: { eq: tag } }, where] })),
+  fc.constantFrom<Where>(
+    { stream: { prefix: 'task/' } },
+    { type: { prefix: 'A' } },
+    { tags: { prefix: 'p' }, type: { prefix: 'R' } },
+    { or: [{ agent: { prefix: 'a' } }, { session: { eq: 'bob' } }] },
+  ),
   fc.tuple(fc.constantFrom(...STREAMS, 'seldom'), fc.constantFrom(...TYPES)).map(([stream, type]) => ({
     stream: { eq: stream },
     type: { in: [type, 'Added'] },

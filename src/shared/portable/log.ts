@@ -1,6 +1,6 @@
 /** The portable interface: what an embedded store and a remote one share. Every member is asynchronous. */
 import type { AnyEvents, NewEvent, RecordedEvent, TypeOf } from './events.js';
-import type { CelOptions, Query, QueryOptions, QueryRow, QueryRows } from './query/query.js';
+import type { Aggregates, CelOptions, FieldPath, Query, QueryOptions, QueryRow, QueryRows } from './query/query.js';
 import type { Direction, Rows } from './rows.js';
 import type { SelectedTypes, Selectors } from './selector.js';
 
@@ -183,12 +183,18 @@ export interface EventLog<M extends object = AnyEvents> {
    * @throws at once ERR_INVALID_QUERY, ERR_CLOSED; later what {@link Rows} fail with, ERR_INVALID_QUERY for a cursor of another
    *   query and for too many groups
    */
-  query<const Q extends Query>(query: Q, options?: QueryOptions): QueryRows<QueryRow<M, Q>>;
+  query<S extends readonly FieldPath[] | undefined = undefined, A extends Aggregates | undefined = undefined>(
+    query: Query & { readonly select?: S; readonly aggregate?: A },
+    options?: QueryOptions,
+  ): QueryRows<QueryRow<M, S, A>>;
   /**
    * The same with the predicate as CEL text (https://cel.dev): `type in ["A", "B"] && data.n > 5 && "x" in tags`.
    * @throws as above; what is wrong with the text comes later, at the first pull, with the place as the path: `query[17]`
    */
-  query<const Q extends CelOptions = object>(text: string, options?: Q): QueryRows<QueryRow<M, Q>>;
+  query<S extends readonly FieldPath[] | undefined = undefined, A extends Aggregates | undefined = undefined>(
+    text: string,
+    options?: CelOptions & { readonly select?: S; readonly aggregate?: A },
+  ): QueryRows<QueryRow<M, S, A>>;
   /**
    * The last durable event of the log or of one stream; undefined where there is none.
    * @throws ERR_CORRUPT, ERR_STORAGE, ERR_CLOSED

@@ -3,8 +3,27 @@
 /** What values a member holds, and so what it can be compared with. */
 export type FieldKind = 'text' | 'integer' | 'time' | 'texts' | 'anything';
 
+/** A member of an event that a query can name. */
+export type FieldName =
+  | 'id'
+  | 'sequence'
+  | 'timestampNs'
+  | 'time'
+  | 'stream'
+  | 'revision'
+  | 'type'
+  | 'tags'
+  | 'causes'
+  | 'agent'
+  | 'session'
+  | 'correlationId'
+  | 'schemaVersion'
+  | 'idempotencyKey'
+  | 'data'
+  | 'metadata';
+
 /** The members by name. Those that hold anything take a path. */
-export const FIELD_KINDS = {
+const FIELD_KINDS: Readonly<Record<FieldName, FieldKind>> = {
   id: 'text',
   sequence: 'integer',
   timestampNs: 'integer',
@@ -21,10 +40,7 @@ export const FIELD_KINDS = {
   idempotencyKey: 'text',
   data: 'anything',
   metadata: 'anything',
-} as const satisfies Record<string, FieldKind>;
-
-/** A member of an event that a query can name. */
-export type FieldName = keyof typeof FIELD_KINDS;
+};
 
 /** Metadata that stands in a record's header, and has a name of its own. */
 const LABELS: ReadonlySet<string> = new Set(['agent', 'session', 'correlationId']);

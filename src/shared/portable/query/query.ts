@@ -144,10 +144,10 @@ export type ExtremeValue = number | bigint | string | Date | null;
 /** A row of a query with `select`: what is missing in an event is absent. */
 export type SelectedRow = Record<string, unknown>;
 
-/** The rows of a query. */
-export type QueryRow<M extends object, Q> = Q extends { readonly aggregate: object }
+/** The rows of a query: by what it has as `select` and as `aggregate`. */
+export type QueryRow<M extends object, S, A> = A extends object
   ? AggregateRow
-  : Q extends { readonly select: readonly string[] }
+  : S extends readonly unknown[]
     ? SelectedRow
     : RecordedEvent<M>;
 
