@@ -5,10 +5,12 @@ import path from 'node:path';
 import { MANIFEST_FILE } from '../shared/format/file-names.js';
 import { makeDirDurable } from '../shared/storage.js';
 import type { Runtime } from './runtime.js';
+import type { OperatorLog } from './telemetry/operator-log.js';
 
 export interface Directory {
   readonly dir: string;
-  release(): Promise<void>;
+  /** @param log is told of a lock file that could not be emptied */
+  release(log: OperatorLog): Promise<void>;
 }
 
 /** Have the directory to oneself, until it is released. */
@@ -20,5 +22,9 @@ export async function takeDirectory(dir: string, runtime: Runtime): Promise<Dire
   // With a manifest in it, the directory's name is durable already.
   if (!runtime.storage.exists(path.join(dir, MANIFEST_FILE))) makeDirDurable(runtime.storage, dir);
   const lock = runtime.lock(dir);
-  return { dir, release: async () => lock.release() };
+  const release = async (log: OperatorLog): Promise<void> => {
+    const left = lock.release();
+    if (left !== undefined) log.lockFileLeft(left);
+  };
+  return { dir, release };
 }

@@ -14,7 +14,11 @@ import { KeeperError } from '../shared/portable/errors.js';
 import { storageError } from '../shared/storage.js';
 
 export interface Lock {
-  release(): void;
+  /**
+   * Let others have it. Returns what kept the file from being emptied, which still names this holder then.
+   * @throws ERR_STORAGE where the file itself is the lock and could not be removed
+   */
+  release(): KeeperError | undefined;
 }
 
 /** Who holds a lock. */
@@ -93,15 +97,16 @@ function lockByKernel(file: string, native: NativeLock): Lock {
   }
   return {
     release() {
+      let left: KeeperError | undefined;
       try {
         fs.ftruncateSync(fd);
       } catch (error) {
-        throw storageError(error, 'ftruncate', file);
-      } finally {
         // What the file says is for people. The lock itself is the kernel's, and goes in any case.
-        native.unlock(fd);
-        fs.closeSync(fd);
+        left = storageError(error, 'ftruncate', file);
       }
+      native.unlock(fd);
+      fs.closeSync(fd);
+      return left;
     },
   };
 }
@@ -121,7 +126,7 @@ function linkAsLock(own: string, file: string): Lock {
   for (let attempt = 0; ; attempt++) {
     try {
       fs.linkSync(own, file);
-      return { release: () => fs.unlinkSync(file) };
+      return { release: () => removeLock(file) };
     } catch (error) {
       if (Reflect.get(error as object, 'code') !== 'EEXIST') throw error;
     }
@@ -138,6 +143,14 @@ function linkAsLock(own: string, file: string): Lock {
       throw locked(file, moved);
     }
     fs.unlinkSync(aside);
+  }
+}
+
+function removeLock(file: string): undefined {
+  try {
+    fs.unlinkSync(file);
+  } catch (error) {
+    throw storageError(error, 'unlink', file);
   }
 }
 

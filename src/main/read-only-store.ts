@@ -36,16 +36,20 @@ export async function openReadOnlyStore(
   const found = await inspectStore(storage, dir, manifest);
   const hasher = await PlaceHasher.create(found.storeId);
   const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest);
+  for (const header of found.segments) catalog.add(header);
+  for (const { number } of found.lost) catalog.lack(number);
   const horizon = new WatermarkHorizon(storage, dir, hasher, found);
   const records = new Records(catalog, new TailCache(0), horizon, recordSeed(found.storeId), manifest);
   tellOpened(log, dir, found);
   return { found, records };
 }
 
-function tellOpened(log: OperatorLog, dir: string, { manifest, durable, segments, clean, active }: Inspection): void {
+function tellOpened(log: OperatorLog, dir: string, found: Inspection): void {
+  const { manifest, durable, segments, lost, clean, active } = found;
   const { storeId, nodeId } = manifest;
   log.openedReadOnly({ storeId, nodeId, durable, segments: segments.length, clean });
-  if (active?.tail.kind !== 'corrupt') return;
+  for (const { error } of lost) log.segmentLost(error);
+  if (active?.tail.kind !== 'corrupt' || (lost.at(-1)?.number ?? 0) > active.header.number) return;
   log.damaged({
     file: path.join(dir, segmentFile(active.header.number)),
     offset: active.endOffset,
@@ -67,8 +71,8 @@ class WatermarkHorizon implements Horizon {
     this.#file = path.join(dir, WATERMARK_FILE);
     this.#hasher = hasher;
     this.#durable = found.durable;
-    // The writer may have gone on into the next segment between the look at the segments and that at the watermark.
-    this.#segment = Math.max(found.segments.at(-1)?.number ?? 0, found.watermark?.segment ?? 0);
+    // The watermark that was found may name one that has no frame yet, or is lost.
+    this.#segment = found.segments.at(-1)?.number ?? 0;
   }
 
   refresh(): number {

@@ -47,7 +47,8 @@ export async function repairStoreOn(options: string | RepairStoreOptions, runtim
   try {
     return await repair(runtime.storage, dir, nodeId, rest);
   } finally {
-    lock.release();
+    const left = lock.release();
+    if (left !== undefined) process.emitWarning(left);
   }
 }
 
@@ -110,7 +111,7 @@ async function repair(
 
 /** Returns the names under which the old files are kept. */
 async function carryOut(context: SurveyContext, plan: Plan): Promise<string[]> {
-  const { storage, dir, identity, signal } = context;
+  const { storage, dir, signal } = context;
   const rewritten = plan.segments.filter(({ rewrite }) => rewrite);
   const manifest = encodeManifest(nextManifest(context, plan));
   if (manifest.length > MAX_MANIFEST_BYTES) {
@@ -131,21 +132,31 @@ async function carryOut(context: SurveyContext, plan: Plan): Promise<string[]> {
     }
     throw error;
   }
+  const kept = await keepReplaced(context, plan);
+  putInPlace(context, rewritten);
+  replaceFile(storage, dir, MANIFEST_FILE, [manifest]);
+  writeWatermark(context, plan, last);
+  return kept;
+}
+
+/** Have what will be replaced under another name as well. Returns these names. */
+async function keepReplaced({ storage, dir, identity }: SurveyContext, plan: Plan): Promise<string[]> {
   const kept: string[] = [];
   const keep = async (file: string): Promise<void> => {
     kept.push(freeName(storage, dir, file, identity.manifest.epoch));
     await copyFile(storage, path.join(dir, file), path.join(dir, kept.at(-1)!));
   };
-  for (const { number, exists } of rewritten) if (exists) await keep(segmentFile(number));
+  for (const { number, rewrite, exists } of plan.segments) if (rewrite && exists) await keep(segmentFile(number));
   if (identity.isNew && storage.exists(path.join(dir, MANIFEST_FILE))) await keep(MANIFEST_FILE);
   // From here on every old file is there twice; a repair that is interrupted finds it under its other name.
   storage.syncDir(dir);
+  return kept;
+}
+
+function putInPlace({ storage, dir }: SurveyContext, rewritten: readonly SegmentPlan[]): void {
   for (const { number } of rewritten) storage.rename(temporaryOf(dir, number), path.join(dir, segmentFile(number)));
   if (storage.exists(path.join(dir, HEADS_FILE))) storage.remove(path.join(dir, HEADS_FILE));
   storage.syncDir(dir);
-  replaceFile(storage, dir, MANIFEST_FILE, [manifest]);
-  writeWatermark(context, plan, last);
-  return kept;
 }
 
 async function writeAll(context: SurveyContext, plan: Plan): Promise<Before> {

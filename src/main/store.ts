@@ -46,11 +46,12 @@ export async function openStoreOn<M extends object = AnyEvents>(
   }
   const directory = await takeDirectory(settings.dir, runtime);
   const placed: Settings = { ...settings, dir: directory.dir };
+  const log = new OperatorLog(logger, placed.dir);
   try {
-    const store = await openWritingStore(placed, new OperatorLog(logger, placed.dir), runtime, signal);
-    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, () => directory.release());
+    const store = await openWritingStore(placed, log, runtime, signal);
+    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, () => directory.release(log));
   } catch (error) {
-    await directory.release();
+    await directory.release(log);
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** Reading the whole log back, and checking everything that can be checked. */
 import path from 'node:path';
+import { lostSegment } from '../shared/damage.js';
 import { PlaceHasher } from '../shared/format/checksum.js';
 import { segmentFile } from '../shared/format/file-names.js';
 import {
@@ -48,6 +49,7 @@ export async function verifyLog(context: Context): Promise<VerifyReport> {
   // The hash only tells streams apart here: any key will do.
   const names = options.deep === true ? await NameHasher.create(Buffer.alloc(32)) : undefined;
   const check = new LogCheck(context, hasher, durable, names);
+  check.lostFirst();
   for (const segment of records.catalog.segments) {
     try {
       await records.catalog.run(segment, check.segment(segment));
@@ -119,6 +121,24 @@ class LogCheck {
     });
   }
 
+  /** The first segment, where it is lost. */
+  lostFirst(): void {
+    const { catalog, floor } = this.#context.records;
+    if (catalog.lostFirst === undefined) return;
+    this.#lost(catalog.lostFirst, floor, Math.min(this.#durable, (catalog.segments[0]?.firstSequence ?? Infinity) - 1));
+  }
+
+  #lost(file: string, firstSequence: number, lastSequence: number): void {
+    this.problem(
+      'ERR_CORRUPT',
+      lostSegment(file, firstSequence, lastSequence).message,
+      file,
+      0,
+      firstSequence,
+      lastSequence,
+    );
+  }
+
   /** One segment: header, chain, frames, records. */
   *segment(segment: Segment): Steps<void> {
     const { records, storeId } = this.#context;
@@ -150,7 +170,9 @@ class LogCheck {
 
   #checkChain(segment: Segment, header: SegmentHeader): void {
     const { catalog, holes } = this.#context.records;
-    if (segment === catalog.segments[0]) return;
+    const before = catalog.segments[catalog.segments.indexOf(segment) - 1];
+    // It says nothing of one that is not the one before it.
+    if (before === undefined || before.blocks.lostBehind !== undefined) return;
     const first = holes.skip(header.firstSequence);
     const follows = header.previousBytes === this.#lastEnd && sameChecksum(header.previous, this.#lastFrame);
     if (!follows && !holes.beginsAnew(first)) {
@@ -173,8 +195,7 @@ class LogCheck {
       frame = this.#header(segment, bytes, at);
       if (frame === undefined && at > 0 && bytes.length - at < FRAME_HEADER_BYTES) break;
       if (frame === undefined || frame.firstSequence !== this.#sequence + 1) {
-        const message = 'no frame continues the log here';
-        this.problem('ERR_CORRUPT', message, segment.file, offset + at, this.#sequence + 1, last);
+        this.#brokenOff(segment, offset + at, isBlank(bytes.subarray(at, at + FRAME_HEADER_BYTES)), last);
         return false;
       }
       const end = at + FRAME_HEADER_BYTES + frame.bodyBytes;
@@ -185,6 +206,16 @@ class LogCheck {
     this.#lastEnd = offset + at;
     this.#bytes += at;
     return at > 0;
+  }
+
+  /** No frame continues a segment. Where another is lost behind it, it may just have ended. */
+  #brokenOff(segment: Segment, offset: number, blank: boolean, last: number): void {
+    const { lostBehind } = segment.blocks;
+    const first = this.#sequence + 1;
+    if (lostBehind === undefined || !blank) {
+      this.problem('ERR_CORRUPT', 'no frame continues the log here', segment.file, offset, first, last);
+    }
+    if (lostBehind !== undefined) this.#lost(lostBehind, first, last);
   }
 
   #frame(segment: Segment, bytes: Buffer, at: number, frame: FrameHeader, offset: number): void {
@@ -257,4 +288,8 @@ class LogCheck {
       return undefined;
     }
   }
+}
+
+function isBlank(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0);
 }

@@ -20,6 +20,12 @@ export function corrupt(
   });
 }
 
+/** A segment that is missing, or has no header that belongs there. */
+export function lostSegment(file: string, firstSequence: number, lastSequence: number): KeeperError {
+  const what = `sequences ${firstSequence} to ${lastSequence} are in a segment that is missing or has no valid header`;
+  return corrupt(file, 0, what, { firstSequence, lastSequence });
+}
+
 /** A sequence of a hole: what it named was lost, and a repair has said so. */
 export function givenUp(file: string, [firstSequence, lastSequence]: Hole): KeeperError {
   return new KeeperError(

@@ -10,7 +10,7 @@ import { MANIFEST_FILE, segmentFile, segmentNumber, WATERMARK_FILE } from './for
 import { decodeManifest, MANIFEST_FORMAT, MAX_MANIFEST_BYTES, type Manifest } from './format/manifest.js';
 import { decodeSegmentHeader, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format/segment.js';
 import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from './format/watermark.js';
-import type { KeeperError } from './portable/errors.js';
+import { isKeeperError, KeeperError } from './portable/errors.js';
 import { readFile, type Storage } from './storage.js';
 
 export interface Inspection {
@@ -18,13 +18,21 @@ export interface Inspection {
   readonly storeId: Uint8Array;
   readonly hasher: PlaceHasher;
   readonly watermark: Watermark | undefined;
-  /** Every segment in use, oldest first; none in a new store. */
+  /** Every segment in use that has a valid header, oldest first; none in a new store. */
   readonly segments: readonly SegmentHeader[];
+  /** The others, oldest first: missing, or without a header that belongs there. With any of them the log is damaged. */
+  readonly lost: readonly LostSegment[];
   readonly active: ActiveSegment | undefined;
   /** The last sequence that is known to be durable. */
   readonly durable: number;
   /** Whether the last writer closed the store. */
   readonly clean: boolean;
+}
+
+export interface LostSegment {
+  readonly number: number;
+  /** ERR_CORRUPT, with the segment's file. */
+  readonly error: KeeperError;
 }
 
 /** The manifest of a directory, or undefined where there is no store. */
@@ -45,8 +53,7 @@ export function readManifest(storage: Storage, dir: string): Manifest | undefine
 
 /**
  * Look at a store.
- * @throws ERR_CORRUPT where a segment is missing, doubled or from elsewhere; ERR_UNSUPPORTED_FORMAT; ERR_STORAGE where a
- *   read failed: nothing is then concluded from what could not be read
+ * @throws ERR_UNSUPPORTED_FORMAT; ERR_STORAGE where a read failed: nothing is then concluded from what could not be read
  */
 export async function inspectStore(storage: Storage, dir: string, manifest: Manifest): Promise<Inspection> {
   const storeId = Buffer.from(manifest.storeId, 'hex');
@@ -59,7 +66,7 @@ export async function inspectStore(storage: Storage, dir: string, manifest: Mani
     : undefined;
   const current = watermark?.epoch === manifest.epoch ? watermark : undefined;
   const known = Math.max(manifest.durableUpTo, current?.sequence ?? 0);
-  const segments = readSegmentHeaders(place, manifest.firstSegment, lastUsedSegment(manifest, current));
+  const { segments, lost } = readSegmentHeaders(place, manifest.firstSegment, lastUsedSegment(manifest, current));
   const header = segments.at(-1);
   const scanned = header === undefined ? undefined : scanActive(place, header, manifest, known);
   return {
@@ -68,6 +75,7 @@ export async function inspectStore(storage: Storage, dir: string, manifest: Mani
     hasher,
     watermark,
     segments,
+    lost,
     active: scanned?.active,
     durable: scanned?.durable ?? known,
     clean: current?.clean === true,
@@ -105,7 +113,11 @@ function lastUsedSegment(manifest: Manifest, watermark: Watermark | undefined): 
  * The headers of the segments that are in use. Behind them there may be files without one: a header goes out with its
  * segment's first frame, and the file after it is made ahead.
  */
-function readSegmentHeaders(place: Place, first: number, lastUsed: number): SegmentHeader[] {
+function readSegmentHeaders(
+  place: Place,
+  first: number,
+  lastUsed: number,
+): { segments: SegmentHeader[]; lost: LostSegment[] } {
   const numbers = place.storage
     .list(place.dir)
     .map(segmentNumber)
@@ -113,31 +125,47 @@ function readSegmentHeaders(place: Place, first: number, lastUsed: number): Segm
     .filter((number) => number >= first)
     .sort((a, b) => a - b);
   const segments: SegmentHeader[] = [];
+  const lost: LostSegment[] = [];
   // The next segment may be torn, or its name lost, beside the one after it. It is a hole if one behind it was used.
-  let unused: KeeperError | undefined;
+  let unused: LostSegment | undefined;
   const lack = (number: number, why: string): void => {
-    const error = corrupt(path.join(place.dir, segmentFile(number)), 0, why);
-    if (number <= lastUsed) throw error;
-    unused ??= error;
+    const segment = { number, error: corrupt(path.join(place.dir, segmentFile(number)), 0, why) };
+    if (number <= lastUsed) lost.push(segment);
+    else unused ??= segment;
   };
   let next = first;
   for (const number of numbers) {
     // One hole, however many numbers it has: a stray file may have any.
     if (number > next) lack(next, 'a segment in the middle of the log is missing');
     next = number + 1;
-    const header = readSegmentHeader(place, number);
+    const header = headerOrDamage(place, number);
     if (header === undefined) {
       lack(number, 'a segment that was in use has no valid header');
       continue;
     }
-    if (unused !== undefined) throw unused;
+    if (header instanceof KeeperError) {
+      lost.push({ number, error: header });
+      continue;
+    }
     const before = segments.at(-1);
     if (before !== undefined && header.firstSequence <= before.firstSequence) {
       const why = `the segment begins at sequence ${header.firstSequence}, before its predecessor ends`;
-      throw corrupt(path.join(place.dir, segmentFile(number)), 0, why);
+      lost.push({ number, error: corrupt(path.join(place.dir, segmentFile(number)), 0, why) });
+      continue;
     }
+    if (unused !== undefined) lost.push(unused);
+    unused = undefined;
     segments.push(header);
   }
   if (next <= lastUsed) lack(next, 'the newest segment is missing');
-  return segments;
+  return { segments, lost };
+}
+
+function headerOrDamage(place: Place, number: number): SegmentHeader | KeeperError | undefined {
+  try {
+    return readSegmentHeader(place, number);
+  } catch (error) {
+    if (isKeeperError(error, 'ERR_CORRUPT')) return error;
+    throw error;
+  }
 }

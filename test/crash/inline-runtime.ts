@@ -3,6 +3,7 @@
  * that is the same at each run. Nothing happens by itself: without a pending operation there is no turn.
  */
 import type { WriterLink } from '../../dist/main/append/writer-link.js';
+import type { Lock } from '../../dist/main/lock.js';
 import type { Engine, EngineEvents, EngineOptions, Runtime } from '../../dist/main/runtime.js';
 import type { FromWriter, ToBackground, ToWriter } from '../../dist/shared/messages.js';
 import { attachShared, type SharedBuffers, type SharedState, WORD } from '../../dist/shared/ring/layout.js';
@@ -24,8 +25,8 @@ export class InlineRuntime implements Runtime {
     this.#pokes = pokes;
   }
 
-  lock(): { release(): void } {
-    return { release() {} };
+  lock(): Lock {
+    return { release: () => undefined };
   }
 
   start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine {

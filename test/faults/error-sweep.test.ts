@@ -171,8 +171,10 @@ describe.skipIf(skip)('a system call that fails', () => {
     const program = new Program({ strace: ['-o', '/dev/null', '-P', lock, ...inject] });
     await program.call('open', { dir });
     await program.call('close');
+    expect(fs.readFileSync(lock, 'utf8'), 'what was not emptied').toContain('"pid"');
     await program.call('open', { dir });
     await program.call('close');
+    expect(fs.readFileSync(lock, 'utf8')).toBe('');
   });
 });
 

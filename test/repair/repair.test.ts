@@ -163,6 +163,20 @@ describe('a repair', () => {
     }
   });
 
+  it('makes good the end of a segment and the beginning of the next one at once', async () => {
+    const [first, second] = segmentsOf(whole.image);
+    const [before, behind] = [contentOf(whole.image, first!), contentOf(whole.image, second!)];
+    const { report } = await checkRepair(
+      whole,
+      withFiles(whole.image, {
+        // In the header of the one's last frame, which is made anew, and in the first record of the other.
+        [first!]: flippedAt(before, before.lastIndexOf('KLfr') + 12),
+        [second!]: flippedAt(behind, SEGMENT_HEADER_BYTES + 64 + 100),
+      }),
+    );
+    expect(countOf(report.lost)).toBe(1);
+  });
+
   it('needs the node id where the manifest is lost, and loses nothing', async () => {
     for (const manifest of [undefined, Buffer.alloc(0), Buffer.from('{"format":1}\n00000000\n')]) {
       const image = withFiles(whole.image, { 'keeperlog.manifest': manifest });

@@ -3,7 +3,7 @@
  * holds a lease on a file while it reads it; without one a file is closed when others need its place.
  */
 import path from 'node:path';
-import { corrupt } from '../../shared/damage.js';
+import { corrupt, lostSegment } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { segmentFile } from '../../shared/format/file-names.js';
 import type { Manifest } from '../../shared/format/manifest.js';
@@ -48,6 +48,7 @@ export class Catalog {
   readonly #pageCache = new PageCache();
   readonly #firstSegment: number;
   readonly holes: Holes;
+  #lostFirst: string | undefined;
   #closed = false;
 
   constructor(storage: Storage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
@@ -76,6 +77,14 @@ export class Catalog {
     this.#segments.push({ number, firstSequence, file, blocks });
   }
 
+  /** A segment that is lost: what it held lies between its neighbours. */
+  lack(number: number): void {
+    const file = path.join(this.#dir, segmentFile(number));
+    const before = this.#segments.findLast((segment) => segment.number < number);
+    if (before === undefined) this.#lostFirst ??= file;
+    else before.blocks.lostBehind ??= file;
+  }
+
   /** Add the segments up to a number that came since, by their headers. */
   discover(upTo: number): void {
     const next = (this.#segments.at(-1)?.number ?? this.#firstSegment - 1) + 1;
@@ -99,6 +108,21 @@ export class Catalog {
       else high = middle;
     }
     return this.#segments[low - 1];
+  }
+
+  /**
+   * The same.
+   * @throws ERR_CORRUPT where it is lost with the first segment
+   */
+  holding(sequence: number): Segment {
+    const segment = this.find(sequence);
+    if (segment !== undefined) return segment;
+    throw lostSegment(this.lostFirst ?? this.#dir, sequence, (this.#segments[0]?.firstSequence ?? sequence + 1) - 1);
+  }
+
+  /** The file of the first segment, where that is lost. */
+  get lostFirst(): string | undefined {
+    return this.#lostFirst;
   }
 
   /** The file that a sequence is in, or would be. */
@@ -174,18 +198,18 @@ export class Catalog {
 
   /** The verified records around a sequence that is durable. */
   load(sequence: number, durable: number, onRead?: OnRead): Promise<Run> {
-    const segment = this.#segmentOf(sequence);
+    const segment = this.holding(sequence);
     return this.run(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)), onRead);
   }
 
   /** One record that is durable, verified. */
   loadRecord(sequence: number, durable: number, seed: number): Promise<Memory> {
-    const segment = this.#segmentOf(sequence);
+    const segment = this.holding(sequence);
     return this.run(segment, segment.blocks.loadRecord(sequence, this.lastSequenceOf(segment, durable), seed));
   }
 
   loadSync(sequence: number, durable: number): Run {
-    const segment = this.#segmentOf(sequence);
+    const segment = this.holding(sequence);
     return this.runSync(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
   }
 
@@ -196,12 +220,6 @@ export class Catalog {
       this.#files.delete(number);
     }
     this.#closed = true;
-  }
-
-  #segmentOf(sequence: number): Segment {
-    const segment = this.find(sequence);
-    if (segment === undefined) throw corrupt(this.#dir, 0, `no segment holds sequence ${sequence}`);
-    return segment;
   }
 
   /** Memory for what a step wants: where it is much, no more than the file holds, whatever a header claims. */

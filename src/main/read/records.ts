@@ -1,5 +1,6 @@
 /** Where readers get records from: the tail cache, or the segments. Knows how far the log is durable. */
 import { givenUp } from '../../shared/damage.js';
+import type { Manifest } from '../../shared/format/manifest.js';
 import { type Memory, memoryOf, recordLength } from '../../shared/format/record.js';
 import type { Holes } from '../../shared/holes.js';
 import type { Catalog, OnRead, Segment } from './catalog.js';
@@ -19,20 +20,21 @@ export class Records {
   readonly seed: number;
   readonly nodeId: string;
   readonly holes: Holes;
+  readonly #floor: number;
   readonly #tail: TailCache;
   readonly #horizon: Horizon;
   readonly #onRead: OnRead | undefined;
 
   /**
    * @param seed of the store's record checksums
-   * @param nodeId third part of the store's ids
+   * @param manifest has the third part of the store's ids, and the lowest sequence there is
    */
   constructor(
     catalog: Catalog,
     tail: TailCache,
     horizon: Horizon,
     seed: number,
-    { nodeId }: { readonly nodeId: string },
+    { nodeId, floor }: Pick<Manifest, 'nodeId' | 'floor'>,
     onRead?: OnRead,
   ) {
     this.catalog = catalog;
@@ -40,6 +42,7 @@ export class Records {
     this.#horizon = horizon;
     this.seed = seed;
     this.nodeId = nodeId;
+    this.#floor = floor;
     this.holes = catalog.holes;
     this.#onRead = onRead;
   }
@@ -58,7 +61,7 @@ export class Records {
 
   /** The lowest sequence there is. */
   get floor(): number {
-    return this.catalog.segments[0]?.firstSequence ?? 1;
+    return this.#floor;
   }
 
   /**

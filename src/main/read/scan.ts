@@ -69,8 +69,7 @@ function* segmentsOf({ records, range, durable, onHole }: Search<unknown>): Gene
       continue;
     }
     const [from, to] = records.holes.around(next);
-    const segment = records.catalog.find(next);
-    if (segment === undefined) return;
+    const segment = records.catalog.holding(next);
     const first = Math.max(low, from, segment.firstSequence);
     const last = Math.min(high, to, records.catalog.lastSequenceOf(segment, durable));
     yield [segment, first, last];
@@ -111,18 +110,25 @@ async function* readCandidates<T>(
   const { records, range } = query;
   const spans = spansOf(index, candidates, range.direction);
   let batch = new RowBatch(query);
-  for await (const [{ ordinals, offset }, memory] of loadAhead(records, segment, spans)) {
-    checkAbort();
-    for (const ordinal of ordinals) {
-      const at = index.offsetAt(ordinal) - offset;
-      const sequence = segment.firstSequence + ordinal;
-      segment.blocks.check(memory, at, sequence, records.seed, offset);
-      batch.look(memory, at, sequence, exact);
-      if (!batch.full) continue;
-      yield batch;
+  try {
+    for await (const [{ ordinals, offset }, memory] of loadAhead(records, segment, spans)) {
       checkAbort();
-      batch = new RowBatch(query);
+      for (const ordinal of ordinals) {
+        const at = index.offsetAt(ordinal) - offset;
+        const sequence = segment.firstSequence + ordinal;
+        segment.blocks.check(memory, at, sequence, records.seed, offset);
+        batch.look(memory, at, sequence, exact);
+        if (!batch.full) continue;
+        const done = batch;
+        batch = new RowBatch(query);
+        yield done;
+        checkAbort();
+      }
     }
+  } catch (error) {
+    // What comes before a place that does not verify is there to be read.
+    yield batch;
+    throw error;
   }
   yield batch;
 }
@@ -157,18 +163,25 @@ async function* readThrough<T>(
   const { records, durable } = query;
   let batch = new RowBatch(query);
   let run: Run | undefined;
-  for (const sequence of sequences) {
-    if (run === undefined || sequence < run.firstSequence || sequence > run.lastSequence) {
-      const loading = records.load(sequence, durable);
-      run = loading instanceof Promise ? await loading : loading;
+  try {
+    for (const sequence of sequences) {
+      if (run === undefined || sequence < run.firstSequence || sequence > run.lastSequence) {
+        const loading = records.load(sequence, durable);
+        run = loading instanceof Promise ? await loading : loading;
+      }
+      batch.look(run.memory, run.at(sequence), sequence, false);
+      if (!batch.full) continue;
+      // The cache may move on while the batch is with its reader.
+      if (run.fileOffset === -1) run = undefined;
+      const done = batch;
+      batch = new RowBatch(query);
+      yield done;
+      checkAbort();
     }
-    batch.look(run.memory, run.at(sequence), sequence, false);
-    if (!batch.full) continue;
-    // The cache may move on while the batch is with its reader.
-    if (run.fileOffset === -1) run = undefined;
+  } catch (error) {
+    // What comes before a place that does not verify is there to be read.
     yield batch;
-    checkAbort();
-    batch = new RowBatch(query);
+    throw error;
   }
   yield batch;
 }

@@ -5,6 +5,7 @@
  * The steps are generators that ask for bytes, so that the same code serves reads that block and reads that do not.
  */
 
+import { lostSegment } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FRAME_MAGIC } from '../../shared/format/frame.js';
 import { type Memory, memoryOf, recordLength, recordSequence, verifyRecord } from '../../shared/format/record.js';
@@ -40,6 +41,8 @@ interface Block extends Neighbours {
 export class SegmentBlocks {
   readonly number: number;
   readonly firstSequence: number;
+  /** The file of the segment behind this one, where that is lost: then what it held is wanted of this one. */
+  lostBehind: string | undefined;
   readonly #frames: SegmentFrames;
   readonly #holes: Holes;
   /** Closed blocks; each ends where the next one, or the open end, begins. */
@@ -87,7 +90,12 @@ export class SegmentBlocks {
     const index = this.#indexOf(sequence);
     const block = this.#blocks[index]!;
     const next = this.#blocks[index + 1] ?? { offset: this.#endOffset, firstSequence: this.#endSequence };
-    if (block.gap) throw this.#frames.gap(block.offset, block.firstSequence, next.firstSequence - 1);
+    if (block.gap) {
+      const last = next.firstSequence - 1;
+      const isEnd = next.offset === block.offset;
+      if (isEnd && this.lostBehind !== undefined) throw lostSegment(this.lostBehind, block.firstSequence, last);
+      throw this.#frames.gap(block.offset, block.firstSequence, last);
+    }
     const bytes = yield { offset: block.offset, length: next.offset - block.offset };
     const last = Math.min(lastSequence, next.firstSequence - 1);
     const run = this.#frames.runAround(bytes, block.offset, sequence, last, block);
@@ -175,7 +183,8 @@ export class SegmentBlocks {
       header = this.#frames.headerAt(yield { offset: offset + at, length: FRAME_HEADER_BYTES }, 0);
     }
     const follower = header?.firstSequence === next && next <= lastSequence ? header : this.#next;
-    const names = follower?.firstSequence === next && !this.#holes.beginsAnew(next);
+    // Where the next segment begins with a hole, the frame behind that need not name this one.
+    const names = follower?.firstSequence === next && !this.#holes.beginsAnew(this.#holes.skip(next));
     const after = names ? follower.previous : undefined;
     if ((cut || damaged || at >= BLOCK_BYTES) && this.#endOffset === offset) {
       this.#close({ offset, firstSequence, gap: false, before, after });

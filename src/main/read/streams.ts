@@ -22,6 +22,8 @@ export async function* listStreams(
 ): Batches<StreamInfo> {
   const { prefix = '', limit = Number.POSITIVE_INFINITY, signal } = options;
   const durable = records.durable();
+  // Where the first segment is lost, streams may be missing.
+  if (durable >= records.floor && records.holes.at(records.floor) === undefined) records.catalog.holding(records.floor);
   let { after = '' } = options;
   let left = limit;
   const checkAbort = (): void => {

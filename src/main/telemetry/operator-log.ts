@@ -46,6 +46,15 @@ export class OperatorLog {
     this.#say('warn', range, 'durable events do not verify: only what is intact can be read');
   }
 
+  lockFileLeft(error: Error): void {
+    this.#say('warn', { err: error }, 'the lock is free, but its file could not be emptied');
+  }
+
+  /** @param error that names the segment's file */
+  segmentLost(error: Error): void {
+    this.#say('warn', { err: error }, 'a segment is lost: only what is in the others can be read');
+  }
+
   recovered({ clean, rewrittenBytes, tookMs, tornBytes, tornFile }: RecoveryReport): void {
     if (!clean) {
       const fields = { rewrittenBytes, tookMs: Math.round(tookMs) };

@@ -11,6 +11,9 @@ export const CHECKSUM_BYTES = 8;
 /** Bytes of a store's identity. */
 export const STORE_ID_BYTES = 16;
 
+/** One serves all stores of a thread: each takes gigabytes of address space, until it is collected. */
+let shared: Promise<IHasher> | undefined;
+
 /** XXH3 checksums that belong to one place of one store. Not reentrant. */
 export class PlaceHasher {
   readonly #hasher: IHasher;
@@ -23,7 +26,11 @@ export class PlaceHasher {
   }
 
   static async create(storeId: Uint8Array): Promise<PlaceHasher> {
-    return new PlaceHasher(await createXXHash3(), storeId);
+    shared ??= createXXHash3().catch((error) => {
+      shared = undefined;
+      throw error;
+    });
+    return new PlaceHasher(await shared, storeId);
   }
 
   /**

@@ -10,6 +10,9 @@ export const NAME_HASH_BYTES = 16;
 /** 128 bits as four words, little-endian. */
 export type NameHash = Uint32Array;
 
+/** The one that was made last, for the store that is opened again: each takes gigabytes of address space, until it is collected. */
+let latest: { readonly key: Buffer; readonly hasher: Promise<IHasher> } | undefined;
+
 /** Not reentrant: the result holds until the next call. */
 export class NameHasher {
   readonly #hasher: IHasher;
@@ -20,7 +23,14 @@ export class NameHasher {
 
   /** @param key 32 bytes */
   static async create(key: Uint8Array): Promise<NameHasher> {
-    return new NameHasher(await createBLAKE3(NAME_HASH_BYTES * 8, key));
+    if (latest?.key.equals(key) !== true) {
+      const hasher = createBLAKE3(NAME_HASH_BYTES * 8, key);
+      latest = { key: Buffer.from(key), hasher };
+      hasher.catch(() => {
+        latest = undefined; // raised below, or where another waits for it
+      });
+    }
+    return new NameHasher(await latest.hasher);
   }
 
   hash(name: string): NameHash {

@@ -40,6 +40,7 @@ export async function recover(
     throw invalid('nodeId', `is ${nodeId}, but this store's is ${manifest.nodeId} and cannot change`);
   }
   const found = await inspectStore(storage, dir, manifest);
+  if (found.lost[0] !== undefined) throw found.lost[0].error;
   if (found.active?.tail.kind === 'corrupt') throw corruptTail(dir, found.active, found.active.tail.lastSequence);
   checkReplayed(storage, dir, found, replayFrom);
   for (const name of storage.list(dir)) if (name.endsWith(TEMPORARY)) storage.remove(path.join(dir, name));

@@ -20,7 +20,7 @@ export interface Verdict {
 export async function judge(base: Base, damage: Damage, put: (files: Files) => Place = inMemory): Promise<Verdict> {
   try {
     const end = await endOfLog(damage.files);
-    const lost = base.frames.filter((frame) => !isIntact(base, damage, frame));
+    const lost = base.frames.filter((frame) => !isServed(end, frame) || !isIntact(base, damage, frame));
     return {
       reading: await new Judge(base, damage, end, lost).reading(put(damage.files)),
       writing: await new Judge(base, damage, end, lost).writing(put(damage.files)),
@@ -28,6 +28,11 @@ export async function judge(base: Base, damage: Damage, put: (files: Files) => P
   } catch (error) {
     throw new Error(`${base.name} store, ${damage.what}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** Of a segment that is lost nothing is served, though its frames may be there: they are for a repair. */
+function isServed(end: LogEnd, { file }: Frame): boolean {
+  return end.kind !== 'found' || !end.lost.includes(file);
 }
 
 function isIntact(base: Base, { files }: Damage, { file, offset, end }: Frame): boolean {
@@ -80,7 +85,8 @@ class Judge {
       insist(sameFiles(place.files(), this.#damage.files), () => 'it was refused, and the files were changed');
       return 'detected';
     }
-    insist(end.kind === 'found' && end.last >= end.durable, () => 'it was opened, though durable events are lost');
+    const isWhole = end.kind === 'found' && end.last >= end.durable && end.lost.length === 0;
+    insist(isWhole, () => 'it was opened for writing, though durable events are lost');
     this.#events.length = Math.min(end.last, this.#events.length);
     // What was a torn tail is none of the log any more.
     this.#lost = this.#lost.filter(({ firstSequence }) => firstSequence <= end.last);
@@ -106,9 +112,9 @@ class Judge {
       return await place.open(readOnly);
     } catch (error) {
       this.#expectTyped(error, 'opening');
-      const { kind } = this.#end;
-      const mayRefuse =
-        kind === 'refused' || (!readOnly && (this.#end.last < this.#end.durable || this.#lost.length > 0));
+      const end = this.#end;
+      const isDamaged = end.kind === 'found' && (end.last < end.durable || end.lost.length + this.#lost.length > 0);
+      const mayRefuse = end.kind === 'refused' || (!readOnly && isDamaged);
       insist(mayRefuse, () => `opening was refused without need: ${(error as Error).message}`);
       return undefined;
     }

@@ -29,6 +29,8 @@ export type LogEnd =
       readonly last: number;
       /** Whether anything but zeros follows. */
       readonly tail: boolean;
+      /** The files of segments that were in use and are missing, or have no header that belongs there: no writer may have it. */
+      readonly lost: readonly string[];
     };
 
 const REFUSED: LogEnd = { kind: 'refused' };
@@ -50,7 +52,8 @@ export async function endOfLog(files: Files): Promise<LogEnd> {
   );
   const headers: SegmentHeader[] = [];
   const numbers = [...files.keys()].map(segmentNumber).filter((number) => number !== undefined);
-  let missing = false;
+  const missing: number[] = [];
+  const lost = new Set<string>();
   for (const number of [...numbers, ...range(manifest.firstSegment, used)].sort((a, b) => a - b)) {
     if (number < manifest.firstSegment || headers.at(-1)?.number === number) continue;
     const expected = (headers.at(-1)?.number ?? manifest.firstSegment - 1) + 1;
@@ -59,20 +62,24 @@ export async function endOfLog(files: Files): Promise<LogEnd> {
       bytes === undefined
         ? undefined
         : decodeSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES), number, storeId, hasher);
-    if (header?.kind === 'foreign' || header?.kind === 'unsupported') return REFUSED;
+    if (header?.kind === 'unsupported') return REFUSED;
     if (header?.kind !== 'valid') {
-      if (number <= used) return REFUSED;
-      missing = true;
+      if (number <= used || header?.kind === 'foreign') lost.add(segmentFile(number));
+      else missing.push(number);
       continue;
     }
-    if (missing || number !== expected) return REFUSED;
-    if (headers.length > 0 && header.header.firstSequence <= headers.at(-1)!.firstSequence) return REFUSED;
+    if (headers.length > 0 && header.header.firstSequence <= headers.at(-1)!.firstSequence) {
+      lost.add(segmentFile(number));
+      continue;
+    }
+    for (const other of [...missing, ...range(expected, number - 1)]) lost.add(segmentFile(other));
+    missing.length = 0;
     headers.push(header.header);
   }
 
   const active = headers.at(-1);
   let durable = Math.max(manifest.durableUpTo, watermark?.sequence ?? 0);
-  if (active === undefined) return { kind: 'found', durable, last: 0, tail: false };
+  if (active === undefined) return { kind: 'found', durable, last: 0, tail: false, lost: [...lost] };
   durable = Math.max(durable, active.firstSequence - 1);
   const bytes = files.get(segmentFile(active.number))!;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -92,7 +99,7 @@ export async function endOfLog(files: Files): Promise<LogEnd> {
     const frame = readFrameHeader(bytes, view, place, hasher, active.number);
     if (frame?.epoch === manifest.epoch) durable = Math.max(durable, frame.durableUpTo);
   }
-  return { kind: 'found', durable, last, tail: bytes.subarray(at).some((byte) => byte !== 0) };
+  return { kind: 'found', durable, last, tail: bytes.subarray(at).some((byte) => byte !== 0), lost: [...lost] };
 }
 
 function range(first: number, last: number): number[] {
