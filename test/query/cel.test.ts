@@ -12,6 +12,11 @@ describe('CEL is another way to write', () => {
     ['true', {}],
     ['false', { not: {} }],
     ['!true', { not: {} }],
+    // The example of docs/query.md.
+    [
+      'type in ["OrderPlaced", "OrderPaid"] && data.total > 5 && !("test" in tags)',
+      { type: { in: ['OrderPlaced', 'OrderPaid'] }, 'data.total': { gt: 5 }, not: { tags: { eq: 'test' } } },
+    ],
     ['type == "A"', { type: { eq: 'A' } }],
     ["'A' == type", { type: { eq: 'A' } }],
     ['event.type == "A"', { type: { eq: 'A' } }],

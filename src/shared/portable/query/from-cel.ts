@@ -34,7 +34,7 @@ export function fromCel(root: CelNode): Predicate {
 const MIRRORED = { '==': '==', '!=': '!=', '<': '>', '<=': '>=', '>': '<', '>=': '<=' } as const;
 const ORDERS = { '<': 'lt', '<=': 'lte', '>': 'gt', '>=': 'gte' } as const;
 
-type Symbol = keyof typeof MIRRORED;
+type Comparator = keyof typeof MIRRORED;
 
 function convert(node: CelNode, depth: number, budget: Budget): Predicate {
   budget.checkDepth(depth, placePath(node.start));
@@ -87,21 +87,22 @@ function convertTerm(node: CelNode, budget: Budget): Term {
   }
 }
 
-function convertComparison(node: CelNode, symbol: Symbol): Term {
+function convertComparison(node: CelNode, comparator: Comparator): Term {
   const [left, right] = node.args as [CelNode, CelNode];
-  if (isPath(left)) return compare(left, symbol, right);
-  if (isPath(right)) return compare(right, MIRRORED[symbol], left);
+  if (isPath(left)) return compare(left, comparator, right);
+  if (isPath(right)) return compare(right, MIRRORED[comparator], left);
   throw refuse(placePath(node.start), 'compares nothing of an event');
 }
 
-function compare(path: CelNode, symbol: Symbol, literal: CelNode): Term {
+function compare(path: CelNode, comparator: Comparator, literal: CelNode): Term {
   const field = fieldAt(path);
   const kind = kindOf(field);
   const place = placePath(literal.start);
   if (kind === 'texts') throw refuse(placePath(path.start), 'is a list: "…" in LIST asks for an element');
   const operand = operandOf(literalOf(literal), kind, place);
-  if (symbol === '==' || symbol === '!=') return term(field, { op: symbol === '==' ? 'eq' : 'ne', value: operand });
-  return term(field, orderTest(ORDERS[symbol], operand, kind, place));
+  if (comparator === '==' || comparator === '!=')
+    return term(field, { op: comparator === '==' ? 'eq' : 'ne', value: operand });
+  return term(field, orderTest(ORDERS[comparator], operand, kind, place));
 }
 
 /** `FIELD in [literals]`, or `literal in LIST`. */

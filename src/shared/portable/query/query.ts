@@ -174,7 +174,7 @@ export interface Explanation {
   readonly postingsRead: number;
   /** Records whose header was looked at. */
   readonly recordsExamined: number;
-  /** Records of which data or metadata was decoded to decide or to aggregate. */
+  /** Records of which data or metadata was decoded to decide, to select or to aggregate. */
   readonly recordsDecoded: number;
   /** Records that matched. */
   readonly recordsMatched: number;
