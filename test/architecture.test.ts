@@ -110,6 +110,7 @@ describe('the source', () => {
 
   test('names built-in modules with node:', () => {
     const packages = [
+      '@marcbachmann/cel-js',
       '@msgpack/msgpack',
       'cli-progress',
       'commander',
@@ -128,6 +129,13 @@ describe('the source', () => {
       ({ from, to }) => /^(commander|cli-progress)/.test(to) && roomOf(from).name !== 'cli',
     );
     expect(loaded).toEqual([]);
+  });
+
+  test('loads the parser of CEL only where a text in it is parsed', () => {
+    const texts = files.map((file) => fs.readFileSync(path.join(SRC, file), 'utf8'));
+    const loading = files.filter((_, i) => /['"]@marcbachmann\/cel-js['"]/.test(texts[i]!));
+    expect(loading).toEqual(['main/read/query/cel.ts']);
+    expect(fs.readFileSync(path.join(SRC, loading[0]!), 'utf8')).not.toMatch(/^import .*cel-js/m);
   });
 
   test('has no file that nothing reaches', () => {

@@ -15,6 +15,7 @@ import type {
   StreamInfo,
   StreamsOptions,
 } from '../shared/portable/log.js';
+import type { QueryRows } from '../shared/portable/query/query.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
 import type { Appender } from './append/appender.js';
 import { type CallFlags, notAppended } from './append/call.js';
@@ -81,7 +82,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   #readerOf({ kind, store }: Mode): Reader {
     const lastOfStream = (stream: string, durable: number): number | undefined =>
       kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined;
-    return new Reader(store.records, this.#settings.indexBytes, lastOfStream, () => this.#checkOpen());
+    return new Reader(store.records, this.#settings.indexBytes, lastOfStream, this.#storeId, () => this.#checkOpen());
   }
 
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
@@ -142,6 +143,10 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   readStream(stream: string, options?: ReadStreamOptions): Rows<RecordedEvent<M>> {
     return this.#reader.readStream(stream, options) as Rows<any>;
+  }
+
+  query(query: unknown, options?: unknown): QueryRows<any> {
+    return this.#reader.query(query, options);
   }
 
   head(stream?: string): Promise<Head | undefined> {

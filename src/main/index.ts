@@ -45,6 +45,26 @@ export type {
   StreamInfo,
   StreamsOptions,
 } from '../shared/portable/log.js';
+export type { FieldName } from '../shared/portable/query/fields.js';
+export type {
+  AggregateRow,
+  Aggregates,
+  CelOptions,
+  Conditions,
+  Explanation,
+  ExtremeValue,
+  FieldPath,
+  GroupField,
+  Page,
+  Query,
+  QueryOptions,
+  QueryRow,
+  QueryRows,
+  QueryShape,
+  QueryValue,
+  SelectedRow,
+  Where,
+} from '../shared/portable/query/query.js';
 export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
 export { repairStore } from './repair.js';
 export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';

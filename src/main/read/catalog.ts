@@ -31,6 +31,9 @@ export interface Segment {
   readonly blocks: SegmentBlocks;
 }
 
+/** Told of the bytes that a read took from a file. */
+export type OnRead = (bytes: number) => void;
+
 interface OpenFile {
   readonly handle: FileHandle;
   leases: number;
@@ -159,8 +162,11 @@ export class Catalog {
     }, 0);
   }
 
-  /** Do the steps on a segment's file without blocking, but for what is likely to be there at once. */
-  async run<T>(segment: Segment, steps: Steps<T>): Promise<T> {
+  /**
+   * Do the steps on a segment's file without blocking, but for what is likely to be there at once.
+   * @param onRead told of the bytes of each read
+   */
+  async run<T>(segment: Segment, steps: Steps<T>, onRead?: OnRead): Promise<T> {
     const file = this.#lease(segment);
     try {
       let step = steps.next();
@@ -170,6 +176,7 @@ export class Catalog {
         const length = this.#pageCache.isLikely(bytes.length)
           ? this.#pageCache.watch(() => this.#log.read(file.handle, bytes, offset))
           : await this.#log.readAsync(file.handle, bytes, offset);
+        onRead?.(length);
         step = steps.next(bytes.subarray(0, length));
       }
       return step.value;
@@ -195,9 +202,9 @@ export class Catalog {
   }
 
   /** The verified records around a sequence that is durable. */
-  load(sequence: number, durable: number): Promise<Run> {
+  load(sequence: number, durable: number, onRead?: OnRead): Promise<Run> {
     const segment = this.holding(sequence);
-    return this.run(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
+    return this.run(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)), onRead);
   }
 
   /** One record that is durable, verified. */

@@ -12,9 +12,9 @@ export interface ErrorFields {
     /** Where in the call: `events[1].data.when`. */
     path: string;
   };
-  /** A selector, a bound or an option of a read that cannot be meant, or rows that were read already. */
+  /** A selector, a query, a bound or an option of a read that cannot be meant, or rows that were read already. */
   ERR_INVALID_QUERY: {
-    /** Where in the call: `selector.tags[0]`. */
+    /** Where in the call: `selector.tags[0]`, `where.or[1]['data.n'].gt`; `query[17]` for a place in CEL text. */
     path: string;
   };
   /** An event of more than `maxEventBytes`. */
