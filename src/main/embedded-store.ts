@@ -1,4 +1,5 @@
 /** The members of a store that a user calls. */
+import type { Checkpoint } from '../shared/audit/prover.js';
 import type { Settings } from '../shared/options.js';
 import { isKeeperError, KeeperError } from '../shared/portable/errors.js';
 import type { NewEvent, RecordedEvent } from '../shared/portable/events.js';
@@ -15,11 +16,15 @@ import type {
   StreamInfo,
   StreamsOptions,
 } from '../shared/portable/log.js';
+import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 import type { QueryRows } from '../shared/portable/query/query.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
+import type { Storage } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
 import { type CallFlags, notAppended } from './append/call.js';
 import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, ENQUEUE_OPTIONS } from './append-inputs.js';
+import { Audit } from './audit.js';
+import { invalidQuery } from './read/bounds.js';
 import { Reader } from './read/reader.js';
 import type { ReadOnlyStore } from './read-only-store.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
@@ -62,6 +67,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   readonly #settings: Settings;
   #mode: Mode;
   #reader: Reader;
+  readonly #audit: Audit;
   /** Gives the directory back. */
   readonly #release: () => Promise<void>;
   /** What the closed store was like; its directory may be gone. */
@@ -70,13 +76,15 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   readonly #flagsOfMany: CallFlags;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: Settings, mode: Mode, release: () => Promise<void>) {
+  constructor(settings: Settings, mode: Mode, storage: Storage, release: () => Promise<void>) {
     this.#settings = settings;
     this.#mode = mode;
     this.#release = release;
     this.#flagsOfOne = { durability: settings.durability, system: false, many: false };
     this.#flagsOfMany = { durability: settings.durability, system: false, many: true };
     this.#reader = this.#readerOf(mode);
+    const auditor = mode.kind === 'writing' ? mode.store.auditor : undefined;
+    this.#audit = new Audit(storage, settings.dir, this.#storeId, auditor);
   }
 
   #readerOf({ kind, store }: Mode): Reader {
@@ -181,6 +189,29 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     mode.store.records.catalog.close();
     this.#reader = this.#readerOf(this.#mode);
     return report;
+  }
+
+  async checkpoint(): Promise<Checkpoint> {
+    this.#checkOpen();
+    return this.#audit.checkpoint();
+  }
+
+  async prove(id: string | number): Promise<InclusionProof> {
+    const event = await this.get(id);
+    if (event === undefined) throw new KeeperError('ERR_NOT_FOUND', `there is no durable event ${id}`);
+    return this.#audit.prove(event.sequence);
+  }
+
+  async proveConsistency(size: number): Promise<ConsistencyProof> {
+    this.#checkOpen();
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw invalidQuery('size', 'must be that of a checkpoint, zero or more');
+    return this.#audit.proveConsistency(size);
+  }
+
+  async rotateKey(): Promise<Checkpoint> {
+    this.#checkOpen();
+    return this.#audit.rotateKey();
   }
 
   async seal(options: SealOptions = {}): Promise<SealReport> {

@@ -68,6 +68,8 @@ export type {
 export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
 export { repairStore } from './repair.js';
 export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';
+export type { Checkpoint } from '../shared/audit/prover.js';
+export type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 export type { SealOptions, SealReport } from './seal/seal-types.js';
 export { openStore } from './store.js';
 export type {

@@ -18,6 +18,7 @@ import { Records } from './read/records.js';
 import { TailCache } from './read/tail-cache.js';
 import { loadCheckpoint, openCheckpoint, replay } from './replay.js';
 import type { Engine, Runtime } from './runtime.js';
+import { Auditor } from './seal/auditor.js';
 import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
@@ -132,12 +133,11 @@ async function makeStore(
     const identity = { storeId: manifest.storeId, nodeId };
     const openHeadsFile = (): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher);
     const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
-    const sealer = new Sealer({
-      pool: runtime.pool(settings.poolThreads),
-      catalog,
-      work: { dir, storeId, codec: BLOCK_CODEC[settings.compression], holes: manifest.holes },
-    });
-    const own = { ...parts, sealer };
+    const pool = runtime.pool(settings.poolThreads);
+    const work = { dir, storeId, codec: BLOCK_CODEC[settings.compression], holes: manifest.holes };
+    const sealer = new Sealer({ pool, catalog, work });
+    const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
+    const own = { ...parts, sealer, auditor };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });
     return store;
   } catch (error) {

@@ -18,6 +18,7 @@ import { Checkpoints } from './checkpoints.js';
 import type { Records } from './read/records.js';
 import type { TailCache } from './read/tail-cache.js';
 import type { Engine } from './runtime.js';
+import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
 import { recoverChannel, rotateChannel } from './telemetry/channels.js';
@@ -51,6 +52,7 @@ export interface WritingStoreParts {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly sealer: Sealer;
+  readonly auditor: Auditor;
   /** Opens the checkpoint of heads that is in force. */
   readonly openHeadsFile: () => HeadsFile | undefined;
   /** The last sequence that the checkpoint covers. */
@@ -69,6 +71,7 @@ export class WritingStore {
   readonly ring: RingProducer;
   readonly sequencer: Sequencer;
   readonly sealer: Sealer;
+  readonly auditor: Auditor;
   readonly #engine: Engine;
   readonly #log: OperatorLog;
   readonly #checkpoints: Checkpoints;
@@ -126,6 +129,7 @@ export class WritingStore {
     );
     this.#dir = settings.dir;
     this.sealer = parts.sealer;
+    this.auditor = parts.auditor;
     this.#segment = this.#newestSegment;
     this.appender.onDurable = () => {
       this.#checkpoints.onDurable();
@@ -211,6 +215,7 @@ export class WritingStore {
     this.appender.setGate(() => closedError());
     await this.appender.whenIdle();
     if (this.#failure === undefined) await this.#checkpoints.finish();
+    await this.auditor.close();
     await this.sealer.close();
     this.#engine.link.hold(true);
     this.#engine.link.post({ kind: 'close' });

@@ -2,6 +2,7 @@
  * What the pool is asked for to seal a segment, a slice at a time: so that nobody waits for long behind it, and an end of the
  * store finds it between two slices. The order is begin, digest …, pack …, assemble, compare …, commit.
  */
+import type { Checkpoint } from './audit/prover.js';
 import type { Hole } from './holes.js';
 import type { WireError } from './portable/errors.js';
 
@@ -54,11 +55,19 @@ export type SealTask =
   | ({ readonly kind: 'compare'; readonly block: number; readonly file: SealedName } & SealedWork)
   /** Put the new file in the raw one's place. */
   | ({ readonly kind: 'commit'; readonly file: SealedName } & SealedWork)
+  /** Let the audit tree grow by some frames of a segment, or make a new key, and sign it; or sign what there is. */
+  | ({ readonly kind: 'audit'; readonly part: AuditPart | 'rotate-key' | undefined } & SealedWork)
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
 
 /** The file that is being made, or one that a process that died has left in its place. */
 export type SealedName = 'temporary' | 'sealed';
+
+/** The frames of a segment that are wanted: from a place on, or from its beginning, up to a sequence that is durable. */
+export interface AuditPart {
+  readonly from: FramePosition | undefined;
+  readonly lastSequence: number;
+}
 
 export interface SealResults {
   /** Undefined: there is no raw segment. `left`: a sealed one is there already. */
@@ -69,6 +78,8 @@ export interface SealResults {
   /** The next block to compare; undefined where one is not the same. */
   readonly compare: { readonly block: number; readonly last: boolean } | undefined;
   readonly commit: { readonly fileBytes: number };
+  /** Where to go on. */
+  readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
   readonly discard: undefined;
 }
 

@@ -2,7 +2,6 @@
 import path from 'node:path';
 import { PlaceHasher } from '../../shared/format/checksum.js';
 import { sealedFile, segmentFile, TEMPORARY } from '../../shared/format/file-names.js';
-import { NO_FRAME } from '../../shared/format/frame.js';
 import {
   BLOCK_ENTRY_BYTES,
   blocksIn,
@@ -22,7 +21,9 @@ import type { SealedName, SealedWork, SealResults, SealTask, SealTaskOf } from '
 import { SealedSegment } from '../../shared/sealed-segment.js';
 import { readRange, type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
+import { audit } from './audit.js';
 import { digestFrames } from './digest.js';
+import { startOf } from './frames.js';
 
 /** Blocks that are compressed, or compared, at once. */
 const SLICE_BLOCKS = 16;
@@ -43,6 +44,8 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return compare(storage, hasher, task);
     case 'commit':
       return commit(storage, task);
+    case 'audit':
+      return audit(storage, hasher, task);
     case 'discard': {
       const file = pathOf(task, 'temporary');
       if (storage.exists(file)) storage.remove(file);
@@ -69,12 +72,10 @@ function begin(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'begin'>)
   const next = readSegmentHeader(place, number + 1);
   if (own === undefined || next === undefined) throw new Error(`segment ${number} is not full`);
   const holes = new Holes(task.holes);
-  const { firstSequence } = own;
-  const previous = number === 1 ? NO_FRAME : own.previous;
-  const start = { offset: SEGMENT_HEADER_BYTES, sequence: holes.skip(firstSequence), previous };
+  const start = startOf(own, holes);
   const isJoined = holes.beginsAnew(holes.skip(next.firstSequence));
   const end = isJoined ? undefined : { offset: next.previousBytes, previous: next.previous };
-  const range = { firstSequence, lastSequence: next.firstSequence - 1, start, end };
+  const range = { firstSequence: own.firstSequence, lastSequence: next.firstSequence - 1, start, end };
   return { range, left: storage.exists(pathOf(task, 'sealed')) };
 }
 
