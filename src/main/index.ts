@@ -2,6 +2,8 @@
  * The public surface of keeperlog, and nothing else.
  * @module keeperlog
  */
+
+export type { Checkpoint } from '../shared/audit/prover.js';
 export type { IdempotencyOptions, Logger, StoreOptions } from '../shared/options.js';
 export type { ErrorFields } from '../shared/portable/error-fields.js';
 export {
@@ -45,6 +47,7 @@ export type {
   StreamInfo,
   StreamsOptions,
 } from '../shared/portable/log.js';
+export type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 export type { FieldName } from '../shared/portable/query/fields.js';
 export type {
   AggregateRow,
@@ -68,8 +71,6 @@ export type {
 export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
 export { repairStore } from './repair.js';
 export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';
-export type { Checkpoint } from '../shared/audit/prover.js';
-export type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 export type { SealOptions, SealReport } from './seal/seal-types.js';
 export { openStore } from './store.js';
 export type {

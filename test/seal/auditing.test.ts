@@ -4,7 +4,7 @@ import path from 'node:path';
 import { openStore, type Store } from 'keeperlog';
 import { verifyCheckpoint, verifyProof } from 'keeperlog/proof';
 import { describe, expect, it } from 'vitest';
-import { open, reopen } from '../support/stores.js';
+import { copyDir, open, reopen } from '../support/stores.js';
 
 /** Some segments of a MiB. */
 async function fill(store: Store, events = 6000): Promise<void> {
@@ -90,7 +90,26 @@ describe('checkpoint()', () => {
     expect(all.map((one) => ('size' in one ? one.size : one.sequence))).toEqual([1, 1, 1]);
   });
 
-  it('finds a record that was changed after it was signed, checksums and all', async () => {
+  it('says so where events that were signed are not in the log any more', async () => {
+    const store = await open();
+    await fill(store, 500);
+    const earlier = copyDir(store.stats().dir);
+    await store.append('a', { type: 'Said' });
+    await store.checkpoint();
+    const { dir } = store.stats();
+    for (const name of ['keeperlog.tree', 'tile']) {
+      fs.cpSync(path.join(dir, name), path.join(earlier, name), { recursive: true });
+    }
+    const older = await open({ dir: earlier });
+    await expect(older.checkpoint()).rejects.toMatchObject({
+      code: 'ERR_CORRUPT',
+      file: path.join(earlier, 'keeperlog.tree'),
+      firstSequence: 501,
+      lastSequence: 501,
+    });
+  });
+
+  it('finds a tile that was changed after it was signed', async () => {
     const store = await open();
     await fill(store, 500);
     await store.checkpoint();

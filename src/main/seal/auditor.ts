@@ -1,5 +1,8 @@
 /** Lets the audit tree grow to the durable end of the log, a slice at a time, each of which ends with a signed checkpoint. */
+import path from 'node:path';
 import type { Checkpoint } from '../../shared/audit/prover.js';
+import { corrupt } from '../../shared/damage.js';
+import { TREE_FILE } from '../../shared/format/file-names.js';
 import type { Holes } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { FramePosition, SealedWork } from '../../shared/seal-tasks.js';
@@ -64,6 +67,7 @@ export class Auditor {
     const { holes, catalog } = this.#parts;
     const durable = this.#parts.durable();
     let { checkpoint } = await this.#run(0, undefined);
+    if (checkpoint.size > durable) throw this.#ahead(checkpoint, durable);
     while (checkpoint.size < holes.skipBack(durable)) {
       const sequence = holes.skip(checkpoint.size + 1);
       const segment = catalog.holding(sequence);
@@ -74,6 +78,13 @@ export class Auditor {
       this.#place = done.to && { number: segment.number, at: done.to };
     }
     return checkpoint;
+  }
+
+  /** Events that were signed are not in the log any more: the disk has lost what it had acknowledged, or the files are of two stores. */
+  #ahead({ size }: Checkpoint, durable: number): KeeperError {
+    const file = path.join(this.#parts.work.dir, TREE_FILE);
+    const range = { firstSequence: durable + 1, lastSequence: size };
+    return corrupt(file, 0, `the log ends at ${durable}, and ${size} events were signed`, range);
   }
 
   /** Where to go on in a segment: where it was left, unless that is behind what the tree has. */

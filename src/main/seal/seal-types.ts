@@ -10,6 +10,7 @@ export interface SealReport {
   readonly fileBytes: number;
 }
 
+/** Who is told how far sealing is, and may stop it. */
 export interface SealOptions {
   /** Aborts between two slices, with ERR_ABORTED: the segments that were sealed by then stay so. */
   readonly signal?: AbortSignal;
