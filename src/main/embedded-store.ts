@@ -1,4 +1,5 @@
 /** The members of a store that a user calls. */
+import type { Checkpoint } from '../shared/audit/prover.js';
 import type { Settings } from '../shared/options.js';
 import { isKeeperError, KeeperError } from '../shared/portable/errors.js';
 import type { NewEvent, RecordedEvent } from '../shared/portable/events.js';
@@ -15,13 +16,19 @@ import type {
   StreamInfo,
   StreamsOptions,
 } from '../shared/portable/log.js';
+import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
+import type { QueryRows } from '../shared/portable/query/query.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
+import type { Storage } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
 import { type CallFlags, notAppended } from './append/call.js';
 import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, ENQUEUE_OPTIONS } from './append-inputs.js';
+import { Audit } from './audit.js';
+import { invalidQuery } from './read/bounds.js';
 import { Reader } from './read/reader.js';
 import type { ReadOnlyStore } from './read-only-store.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
+import type { SealOptions, SealReport } from './seal/seal-types.js';
 import { collectStats } from './stats.js';
 import { closedError } from './store-errors.js';
 import type {
@@ -60,6 +67,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   readonly #settings: Settings;
   #mode: Mode;
   #reader: Reader;
+  readonly #audit: Audit;
   /** Gives the directory back. */
   readonly #release: () => Promise<void>;
   /** What the closed store was like; its directory may be gone. */
@@ -68,19 +76,21 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   readonly #flagsOfMany: CallFlags;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: Settings, mode: Mode, release: () => Promise<void>) {
+  constructor(settings: Settings, mode: Mode, storage: Storage, release: () => Promise<void>) {
     this.#settings = settings;
     this.#mode = mode;
     this.#release = release;
     this.#flagsOfOne = { durability: settings.durability, system: false, many: false };
     this.#flagsOfMany = { durability: settings.durability, system: false, many: true };
     this.#reader = this.#readerOf(mode);
+    const auditor = mode.kind === 'writing' ? mode.store.auditor : undefined;
+    this.#audit = new Audit(storage, settings.dir, this.#storeId, auditor);
   }
 
   #readerOf({ kind, store }: Mode): Reader {
     const lastOfStream = (stream: string, durable: number): number | undefined =>
       kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined;
-    return new Reader(store.records, this.#settings.indexBytes, lastOfStream, () => this.#checkOpen());
+    return new Reader(store.records, this.#settings.indexBytes, lastOfStream, this.#storeId, () => this.#checkOpen());
   }
 
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
@@ -143,6 +153,10 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     return this.#reader.readStream(stream, options) as Rows<any>;
   }
 
+  query(query: unknown, options?: unknown): QueryRows<any> {
+    return this.#reader.query(query, options);
+  }
+
   head(stream?: string): Promise<Head | undefined> {
     return this.#reader.head(stream);
   }
@@ -175,6 +189,35 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     mode.store.records.catalog.close();
     this.#reader = this.#readerOf(this.#mode);
     return report;
+  }
+
+  async checkpoint(): Promise<Checkpoint> {
+    this.#checkOpen();
+    return this.#audit.checkpoint();
+  }
+
+  async prove(id: string | number): Promise<InclusionProof> {
+    const event = await this.get(id);
+    if (event === undefined) throw new KeeperError('ERR_NOT_FOUND', `there is no durable event ${id}`);
+    return this.#audit.prove(event.sequence);
+  }
+
+  async proveConsistency(size: number): Promise<ConsistencyProof> {
+    this.#checkOpen();
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw invalidQuery('size', 'must be that of a checkpoint, zero or more');
+    return this.#audit.proveConsistency(size);
+  }
+
+  async rotateKey(): Promise<Checkpoint> {
+    this.#checkOpen();
+    return this.#audit.rotateKey();
+  }
+
+  async seal(options: SealOptions = {}): Promise<SealReport> {
+    const { records, sealer } = this.#writing();
+    records.durable(); // which brings the catalog up to date
+    return sealer.seal(options);
   }
 
   stats(): StoreStats {
@@ -234,7 +277,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   #writing(): WritingStore {
     this.#checkOpen();
     if (this.#mode.kind === 'writing') return this.#mode.store;
-    throw new KeeperError('ERR_INVALID_OPTIONS', 'the store was opened with readOnly, which does not append', {
+    throw new KeeperError('ERR_INVALID_OPTIONS', 'the store was opened with readOnly, which does not write', {
       path: 'readOnly',
       outcome: 'not-appended',
     });

@@ -1,4 +1,9 @@
-/** The public surface of keeperlog, and nothing else. */
+/**
+ * The public surface of keeperlog, and nothing else.
+ * @module keeperlog
+ */
+
+export type { Checkpoint } from '../shared/audit/prover.js';
 export type { IdempotencyOptions, Logger, StoreOptions } from '../shared/options.js';
 export type { ErrorFields } from '../shared/portable/error-fields.js';
 export {
@@ -42,9 +47,31 @@ export type {
   StreamInfo,
   StreamsOptions,
 } from '../shared/portable/log.js';
+export type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
+export type { FieldName } from '../shared/portable/query/fields.js';
+export type {
+  AggregateRow,
+  Aggregates,
+  CelOptions,
+  Conditions,
+  Explanation,
+  ExtremeValue,
+  FieldPath,
+  GroupField,
+  Page,
+  Query,
+  QueryOptions,
+  QueryRow,
+  QueryRows,
+  QueryShape,
+  QueryValue,
+  SelectedRow,
+  Where,
+} from '../shared/portable/query/query.js';
 export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
 export { repairStore } from './repair.js';
 export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';
+export type { SealOptions, SealReport } from './seal/seal-types.js';
 export { openStore } from './store.js';
 export type {
   AppendSyncOptions,

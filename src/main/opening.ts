@@ -2,6 +2,7 @@
 import { PlaceHasher, recordSeed } from '../shared/format/checksum.js';
 import { NameHasher } from '../shared/format/name-hash.js';
 import { align, RECORD_HEADER_BYTES } from '../shared/format/record.js';
+import { BLOCK_CODEC } from '../shared/format/sealed.js';
 import { readManifest } from '../shared/inspect.js';
 import type { Opened } from '../shared/messages.js';
 import { type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
@@ -17,6 +18,8 @@ import { Records } from './read/records.js';
 import { TailCache } from './read/tail-cache.js';
 import { loadCheckpoint, openCheckpoint, replay } from './replay.js';
 import type { Engine, Runtime } from './runtime.js';
+import { Auditor } from './seal/auditor.js';
+import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
@@ -97,13 +100,14 @@ class Opening {
 async function makeStore(
   settings: Settings,
   log: OperatorLog,
-  { storage }: Runtime,
+  runtime: Runtime,
   { engine, ring }: Opening,
   opened: Opened,
   checkpoint: HeadsFile | undefined,
   signal: AbortSignal | undefined,
 ): Promise<WritingStore> {
   const { dir } = settings;
+  const { storage } = runtime;
   const manifest = readManifest(storage, dir)!;
   const { nodeId } = manifest;
   const storeId = Buffer.from(manifest.storeId, 'hex');
@@ -128,7 +132,12 @@ async function makeStore(
     if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
     const identity = { storeId: manifest.storeId, nodeId };
     const openHeadsFile = (): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher);
-    const own = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
+    const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
+    const pool = runtime.pool(settings.poolThreads);
+    const work = { dir, storeId, codec: BLOCK_CODEC[settings.compression], holes: manifest.holes };
+    const sealer = new Sealer({ pool, catalog, work });
+    const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
+    const own = { ...parts, sealer, auditor };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });
     return store;
   } catch (error) {

@@ -5,7 +5,14 @@
  */
 import path from 'node:path';
 import { corrupt } from '../shared/damage.js';
-import { damagedFile, HEADS_FILE, MANIFEST_FILE, segmentFile, WATERMARK_FILE } from '../shared/format/file-names.js';
+import {
+  damagedFile,
+  HEADS_FILE,
+  MANIFEST_FILE,
+  sealedNumber,
+  segmentFile,
+  WATERMARK_FILE,
+} from '../shared/format/file-names.js';
 import { NO_FRAME } from '../shared/format/frame.js';
 import { encodeManifest, MAX_MANIFEST_BYTES, type Manifest } from '../shared/format/manifest.js';
 import { SEGMENT_HEADER_BYTES } from '../shared/format/segment.js';
@@ -15,6 +22,7 @@ import { invalid, refuseUnknown } from '../shared/options.js';
 import { aborted } from '../shared/portable/errors.js';
 import { NODE_ID } from '../shared/portable/event-id.js';
 import { replaceFile, type Storage } from '../shared/storage.js';
+import { unsealing } from '../shared/unsealing.js';
 import { identify } from './repair/identity.js';
 import { makePlan, type Plan, type SegmentPlan } from './repair/plan.js';
 import { type Before, copyFile, temporaryOf, writeSegment } from './repair/rewrite.js';
@@ -78,6 +86,7 @@ async function repair(
   let [segments, bytes] = [0, 0];
   const context: SurveyContext = {
     storage,
+    log: unsealing(storage, identity.storeId, identity.hasher),
     dir,
     identity,
     holes: new Holes(identity.manifest.holes),
@@ -146,7 +155,7 @@ async function keepReplaced({ storage, dir, identity }: SurveyContext, plan: Pla
     kept.push(freeName(storage, dir, file, identity.manifest.epoch));
     await copyFile(storage, path.join(dir, file), path.join(dir, kept.at(-1)!));
   };
-  for (const { number, rewrite, exists } of plan.segments) if (rewrite && exists) await keep(segmentFile(number));
+  for (const { rewrite, files } of plan.segments) if (rewrite) for (const file of files) await keep(file);
   if (identity.isNew && storage.exists(path.join(dir, MANIFEST_FILE))) await keep(MANIFEST_FILE);
   // From here on every old file is there twice; a repair that is interrupted finds it under its other name.
   storage.syncDir(dir);
@@ -157,6 +166,9 @@ function putInPlace({ storage, dir }: SurveyContext, rewritten: readonly Segment
   for (const { number } of rewritten) storage.rename(temporaryOf(dir, number), path.join(dir, segmentFile(number)));
   if (storage.exists(path.join(dir, HEADS_FILE))) storage.remove(path.join(dir, HEADS_FILE));
   storage.syncDir(dir);
+  // A raw segment counts where there is a sealed one as well: this may come back.
+  const sealed = rewritten.flatMap(({ files }) => files.filter((file) => sealedNumber(file) !== undefined));
+  for (const file of sealed) storage.remove(path.join(dir, file));
 }
 
 async function writeAll(context: SurveyContext, plan: Plan): Promise<Before> {

@@ -5,6 +5,7 @@ import { attachShared, type SharedBuffers } from '../shared/ring/layout.js';
 import { nodeStorage, type Storage } from '../shared/storage.js';
 import { ThreadLink, type WriterLink } from './append/writer-link.js';
 import { type Lock, lockDirectory } from './lock.js';
+import { type Pool, threadPool } from './seal/pool.js';
 
 /** What the parts are started with. */
 export interface EngineOptions {
@@ -35,6 +36,8 @@ export interface Runtime {
   readonly storage: Storage;
   lock(dir: string): Lock;
   start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine;
+  /** @param threads at most */
+  pool(threads: number): Pool;
 }
 
 /**
@@ -48,6 +51,7 @@ const BACKGROUND_LIMITS = { maxYoungGenerationSizeMb: 3 } as const;
 export const threadRuntime: Runtime = {
   storage: nodeStorage,
   lock: (dir) => lockDirectory(dir),
+  pool: (threads) => threadPool(new URL('../workers/seal/thread.js', import.meta.url), threads),
   start(options, shared, events) {
     // The threads run files of this package: options of the caller's program, such as --input-type, are not for them.
     const execArgv: string[] = [];

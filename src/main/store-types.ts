@@ -1,8 +1,11 @@
 /** What an embedded store has beyond the portable log. */
+import type { Checkpoint } from '../shared/audit/prover.js';
 import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
 import type { Appended, AppendOptions, CallOptions, EventLog, SequenceRange } from '../shared/portable/log.js';
+import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 import type { RecoveryReport } from '../shared/recovery-report.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
+import type { SealOptions, SealReport } from './seal/seal-types.js';
 
 /** Events that are accepted but not awaited. */
 export interface Enqueued {
@@ -158,6 +161,34 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    * @throws what that throws; ERR_INVALID_OPTIONS of a store that is open for writing; ERR_CLOSED
    */
   repair(options?: RepairOptions): Promise<RepairReport>;
+  /**
+   * Sign everything that is durable now: the digests of the events (SHA-256 of their records) are the leaves of one Merkle tree over the
+   * store, whose root is signed with the store's key (Ed25519), which is made at first use. Once it was signed, an event cannot be
+   * changed, removed or put elsewhere without {@link prove} or the next checkpoint showing it. The first one reads the whole log.
+   * @throws ERR_CORRUPT where log or tree do not verify, ERR_STORAGE; ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
+   */
+  checkpoint(): Promise<Checkpoint>;
+  /**
+   * A proof that an event is in the newest checkpoint, which `verifyProof` of `keeperlog/proof` checks without the store. Signs a new
+   * checkpoint where the newest one does not cover the event yet.
+   * @throws ERR_NOT_FOUND where there is no such event, or, of a store that is read only, no checkpoint that covers it; what
+   *   {@link checkpoint} and {@link EventLog.get} throw
+   */
+  prove(id: string | number): Promise<InclusionProof>;
+  /**
+   * A proof that the newest checkpoint continues an older one, of `size` events: that nothing in between was changed.
+   * @throws ERR_INVALID_QUERY, ERR_NOT_FOUND where no checkpoint is so large, and what {@link checkpoint} throws
+   */
+  proveConsistency(size: number): Promise<ConsistencyProof>;
+  /** Make a new key. The checkpoint that is returned is signed by the old one and by it, later ones by it alone. */
+  rotateKey(): Promise<Checkpoint>;
+  /**
+   * Seal every full segment now: its records are digested (SHA-256), and its log is compressed into a file that is read back before
+   * it takes the raw one's place. The newest segment, which is being written, is left. Appends and reads go on meanwhile.
+   * @throws ERR_CORRUPT where a segment does not verify: it stays as it is; ERR_STORAGE; ERR_ABORTED; ERR_INVALID_OPTIONS of a
+   *   store that is read only; ERR_CLOSED
+   */
+  seal(options?: SealOptions): Promise<SealReport>;
   /** Figures as of now. Looks up the sizes of the segment files, and so may throw ERR_STORAGE. */
   stats(): StoreStats;
 }

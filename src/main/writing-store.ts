@@ -18,6 +18,8 @@ import { Checkpoints } from './checkpoints.js';
 import type { Records } from './read/records.js';
 import type { TailCache } from './read/tail-cache.js';
 import type { Engine } from './runtime.js';
+import type { Auditor } from './seal/auditor.js';
+import type { Sealer } from './seal/sealer.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
 import { recoverChannel, rotateChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
@@ -49,6 +51,8 @@ export interface WritingStoreParts {
   readonly heads: Heads;
   readonly keys: Keys;
   readonly clock: Clock;
+  readonly sealer: Sealer;
+  readonly auditor: Auditor;
   /** Opens the checkpoint of heads that is in force. */
   readonly openHeadsFile: () => HeadsFile | undefined;
   /** The last sequence that the checkpoint covers. */
@@ -66,6 +70,8 @@ export class WritingStore {
   readonly tail: TailCache;
   readonly ring: RingProducer;
   readonly sequencer: Sequencer;
+  readonly sealer: Sealer;
+  readonly auditor: Auditor;
   readonly #engine: Engine;
   readonly #log: OperatorLog;
   readonly #checkpoints: Checkpoints;
@@ -102,17 +108,9 @@ export class WritingStore {
     const readRecord = (sequence: number) => this.#readRecordSync(sequence);
     const duplicates = new Duplicates(keys, this.pending, ringMemory, readRecord, nodeId);
     this.sequencer = new Sequencer(this.ring, parts.clock, keys, duplicates, opened.lastSequence);
+    const { ring, sequencer, pending, tail } = this;
     this.appender = new Appender(
-      {
-        settings,
-        nodeId,
-        ring: this.ring,
-        heads,
-        sequencer: this.sequencer,
-        pending: this.pending,
-        tail: this.tail,
-        link: engine.link,
-      },
+      { settings, nodeId, ring, heads, sequencer, pending, tail, link: engine.link },
       opened.lastSequence,
     );
     this.#checkpoints = new Checkpoints(
@@ -130,6 +128,8 @@ export class WritingStore {
       parts.checkpointSequence,
     );
     this.#dir = settings.dir;
+    this.sealer = parts.sealer;
+    this.auditor = parts.auditor;
     this.#segment = this.#newestSegment;
     this.appender.onDurable = () => {
       this.#checkpoints.onDurable();
@@ -215,6 +215,8 @@ export class WritingStore {
     this.appender.setGate(() => closedError());
     await this.appender.whenIdle();
     if (this.#failure === undefined) await this.#checkpoints.finish();
+    await this.auditor.close();
+    await this.sealer.close();
     this.#engine.link.hold(true);
     this.#engine.link.post({ kind: 'close' });
     this.#engine.postBackground({ kind: 'close' });

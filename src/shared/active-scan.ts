@@ -17,14 +17,14 @@ import type { Manifest } from './format/manifest.js';
 import { recordTimestampNs } from './format/record.js';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from './format/segment.js';
 import { Holes } from './holes.js';
-import type { FileHandle, Storage } from './storage.js';
+import type { FileHandle, ReadStorage } from './storage.js';
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /** Where a store is, and how its bytes are verified. */
 export interface Place {
-  readonly storage: Storage;
+  readonly storage: ReadStorage;
   readonly dir: string;
   readonly storeId: Uint8Array;
   readonly hasher: PlaceHasher;

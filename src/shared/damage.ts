@@ -8,14 +8,14 @@ export function corrupt(
   file: string,
   offset: number,
   message: string,
-  range: { firstSequence?: number; lastSequence?: number; cause?: unknown } = {},
+  range: { firstSequence?: number; lastSequence?: number; cause?: unknown; hint?: string } = {},
 ): KeeperError {
   return new KeeperError('ERR_CORRUPT', `${file} at ${offset}: ${message}`, {
     file,
     offset,
     firstSequence: range.firstSequence ?? 0,
     lastSequence: range.lastSequence ?? 0,
-    hint: LOG_FILES_HINT,
+    hint: range.hint ?? LOG_FILES_HINT,
     cause: range.cause,
   });
 }

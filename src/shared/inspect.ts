@@ -6,12 +6,13 @@ import path from 'node:path';
 import { type ActiveSegment, type Place, scanActive } from './active-scan.js';
 import { corrupt, unsupported } from './damage.js';
 import { PlaceHasher } from './format/checksum.js';
-import { MANIFEST_FILE, segmentFile, segmentNumber, WATERMARK_FILE } from './format/file-names.js';
+import { MANIFEST_FILE, sealedNumber, segmentFile, segmentNumber, WATERMARK_FILE } from './format/file-names.js';
 import { decodeManifest, MANIFEST_FORMAT, MAX_MANIFEST_BYTES, type Manifest } from './format/manifest.js';
 import { decodeSegmentHeader, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format/segment.js';
 import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from './format/watermark.js';
 import { isKeeperError, KeeperError } from './portable/errors.js';
-import { readFile, type Storage } from './storage.js';
+import { type ReadStorage, readFile } from './storage.js';
+import { unsealing } from './unsealing.js';
 
 export interface Inspection {
   readonly manifest: Manifest;
@@ -36,11 +37,11 @@ export interface LostSegment {
 }
 
 /** The manifest of a directory, or undefined where there is no store. */
-export function readManifest(storage: Storage, dir: string): Manifest | undefined {
+export function readManifest(storage: ReadStorage, dir: string): Manifest | undefined {
   const file = path.join(dir, MANIFEST_FILE);
   if (!storage.exists(file)) {
     const orphan = storage.exists(dir)
-      ? storage.list(dir).find((name) => segmentNumber(name) !== undefined)
+      ? storage.list(dir).find((name) => (segmentNumber(name) ?? sealedNumber(name)) !== undefined)
       : undefined;
     if (orphan === undefined) return undefined;
     throw corrupt(file, 0, 'the manifest is missing beside segments of a log');
@@ -55,10 +56,10 @@ export function readManifest(storage: Storage, dir: string): Manifest | undefine
  * Look at a store.
  * @throws ERR_UNSUPPORTED_FORMAT; ERR_STORAGE where a read failed: nothing is then concluded from what could not be read
  */
-export async function inspectStore(storage: Storage, dir: string, manifest: Manifest): Promise<Inspection> {
+export async function inspectStore(storage: ReadStorage, dir: string, manifest: Manifest): Promise<Inspection> {
   const storeId = Buffer.from(manifest.storeId, 'hex');
   const hasher = await PlaceHasher.create(storeId);
-  const place = { storage, dir, storeId, hasher };
+  const place = { storage: unsealing(storage, storeId, hasher), dir, storeId, hasher };
   // Read before the segments: beside a live writer these are then at least as far.
   const watermarkPath = path.join(dir, WATERMARK_FILE);
   const watermark = storage.exists(watermarkPath)

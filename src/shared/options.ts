@@ -1,4 +1,5 @@
 /** The options of a store: parsed once at open into a frozen, filled type. What is out of range is refused, never clamped. */
+import os from 'node:os';
 import { KeeperError } from './portable/errors.js';
 import { NODE_ID } from './portable/event-id.js';
 import type { Durability } from './portable/log.js';
@@ -70,6 +71,10 @@ export interface StoreOptions {
   readonly cacheBytes?: number;
   /** Indexes of segments in memory; a segment whose index is larger is scanned. Bytes, 0 to 16 GiB. Default 64 MiB. */
   readonly indexBytes?: number;
+  /** Threads that seal, at most. 1 to 64. Default: one less than the processors, at least 1. */
+  readonly poolThreads?: number;
+  /** Of sealed segments. Default `'lz4'`. */
+  readonly compression?: 'lz4' | 'none';
   /** How many idempotency keys are remembered, and for how long. */
   readonly idempotency?: IdempotencyOptions;
   /** Open without the lock and without writing a byte, also beside a live writer. Default false. */
@@ -95,6 +100,8 @@ export interface Settings {
   readonly dataCodec: 'msgpack' | 'json';
   readonly cacheBytes: number;
   readonly indexBytes: number;
+  readonly poolThreads: number;
+  readonly compression: 'lz4' | 'none';
   readonly maxKeys: number;
   readonly maxKeyAgeMs: number;
   readonly readOnly: boolean;
@@ -114,6 +121,8 @@ const KNOWN: Record<keyof StoreOptions, true> = {
   dataCodec: true,
   cacheBytes: true,
   indexBytes: true,
+  poolThreads: true,
+  compression: true,
   idempotency: true,
   readOnly: true,
   logger: true,
@@ -128,12 +137,13 @@ export function parseOptions(input: string | StoreOptions): Settings {
   const options: StoreOptions = typeof input === 'string' ? { dir: input } : input;
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a directory or an object');
   refuseUnknown(options, KNOWN, '');
-  const { dir, nodeId, dataCodec = 'msgpack', readOnly = false, idempotency = {} } = options;
+  const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4', readOnly = false, idempotency = {} } = options;
   if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
   if (nodeId !== undefined && !(typeof nodeId === 'string' && NODE_ID.test(nodeId))) {
     throw invalid('nodeId', 'must be 1 to 64 characters of A-Z, a-z, 0-9 and -');
   }
   if (dataCodec !== 'msgpack' && dataCodec !== 'json') throw invalid('dataCodec', "must be 'msgpack' or 'json'");
+  if (compression !== 'lz4' && compression !== 'none') throw invalid('compression', "must be 'lz4' or 'none'");
   if (typeof readOnly !== 'boolean') throw invalid('readOnly', 'must be a boolean');
   if (readOnly && dir === ':memory:') throw invalid('readOnly', "cannot go with dir ':memory:', which is always new");
   if (typeof idempotency !== 'object' || idempotency === null) throw invalid('idempotency', 'must be an object');
@@ -160,6 +170,8 @@ export function parseOptions(input: string | StoreOptions): Settings {
     dataCodec,
     cacheBytes: integer('cacheBytes', options.cacheBytes, 32 * MiB, 0, 4096 * MiB),
     indexBytes: integer('indexBytes', options.indexBytes, 64 * MiB, 0, 16 * 1024 * MiB),
+    poolThreads: integer('poolThreads', options.poolThreads, Math.max(1, os.availableParallelism() - 1), 1, 64),
+    compression,
     maxKeys: integer('idempotency.maxKeys', idempotency.maxKeys, 1_000_000, 0, 100_000_000),
     maxKeyAgeMs: integer('idempotency.maxAgeMs', idempotency.maxAgeMs, 24 * HOUR_MS, 0, 365 * 24 * HOUR_MS),
     readOnly,

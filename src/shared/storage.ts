@@ -13,25 +13,32 @@ import { isKeeperError, KeeperError } from './portable/errors.js';
 /** An open file. */
 export type FileHandle = number;
 
-export type OpenMode = 'existing' | 'create' | 'ensure';
+export type OpenMode = 'existing' | 'create' | 'ensure' | 'secret';
 
-/** What the engine asks of a file system. Offsets and lengths are in bytes. */
-export interface Storage {
-  makeDir(dir: string): void;
+/** What those ask of a file system who only read. Offsets and lengths are in bytes. */
+export interface ReadStorage {
   list(dir: string): string[];
   exists(file: string): boolean;
   /** Bytes of a file. */
   size(handle: FileHandle): number;
-  /** Bytes that may still be written to the file system of a directory. */
-  freeBytes(dir: string): number;
   /** Open for reading. */
   openRead(file: string): FileHandle;
-  /** Open for reading and writing; `'create'` makes it or empties it, `'ensure'` makes it or leaves it as it is. */
-  openWrite(file: string, mode: OpenMode): FileHandle;
   close(handle: FileHandle): void;
   /** Read up to the target's length; returns what there was. */
   read(handle: FileHandle, target: Uint8Array, offset: number): number;
   readAsync(handle: FileHandle, target: Uint8Array, offset: number): Promise<number>;
+}
+
+/** What the engine asks of a file system. */
+export interface Storage extends ReadStorage {
+  makeDir(dir: string): void;
+  /** Bytes that may still be written to the file system of a directory. */
+  freeBytes(dir: string): number;
+  /**
+   * Open for reading and writing; `'create'` makes it or empties it, `'ensure'` makes it or leaves it as it is, `'secret'` makes
+   * it, for nobody else to read (mode 0600), and fails where it is there already.
+   */
+  openWrite(file: string, mode: OpenMode): FileHandle;
   /** Write some of the parts, one after the other; returns how many bytes were taken. */
   write(handle: FileHandle, parts: readonly Uint8Array[], offset: number): number;
   truncate(handle: FileHandle, length: number): void;
@@ -41,6 +48,8 @@ export interface Storage {
   syncDir(dir: string): void;
   rename(from: string, to: string): void;
   remove(file: string): void;
+  /** Remove a directory with nothing in it. */
+  removeDir(dir: string): void;
 }
 
 /** Raise a system call's failure as ERR_STORAGE with errno and call. */
@@ -89,12 +98,18 @@ function guard<T>(syscall: string, call: () => T, file?: string): T {
   }
 }
 
-const { O_RDWR, O_CREAT, O_TRUNC } = fs.constants;
+const { O_RDWR, O_CREAT, O_EXCL, O_TRUNC } = fs.constants;
 const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   existing: O_RDWR,
   create: O_RDWR | O_CREAT | O_TRUNC,
   ensure: O_RDWR | O_CREAT,
+  secret: O_RDWR | O_CREAT | O_EXCL,
 };
+
+/** The permissions of a new file, before the process's mask. */
+function permissions(mode: OpenMode): number {
+  return mode === 'secret' ? 0o600 : 0o666;
+}
 
 /** The file system of this machine. */
 export const nodeStorage: Storage = {
@@ -109,7 +124,7 @@ export const nodeStorage: Storage = {
       return bavail * bsize;
     }),
   openRead: (file) => guard('open', () => fs.openSync(file, 'r'), file),
-  openWrite: (file, mode) => guard('open', () => fs.openSync(file, OPEN_FLAGS[mode]), file),
+  openWrite: (file, mode) => guard('open', () => fs.openSync(file, OPEN_FLAGS[mode], permissions(mode)), file),
   close: (handle) => guard('close', () => fs.closeSync(handle)),
   read: (handle, target, offset) => guard('read', () => readFully(handle, target, offset)),
   readAsync: async (handle, target, offset) => {
@@ -146,6 +161,7 @@ export const nodeStorage: Storage = {
   },
   rename: (from, to) => guard('rename', () => fs.renameSync(from, to), to),
   remove: (file) => guard('unlink', () => fs.unlinkSync(file), file),
+  removeDir: (dir) => guard('rmdir', () => fs.rmdirSync(dir), dir),
 };
 
 /** No number of bytes: a signal came before any of them. */
@@ -199,16 +215,26 @@ function withoutFirst(parts: readonly Uint8Array[], bytes: number): Uint8Array[]
 
 /** Replace a file by new content: temporary file, sync, rename, sync of the directory. */
 export function replaceFile(storage: Storage, dir: string, file: string, content: readonly Uint8Array[]): void {
-  const temporary = path.join(dir, `${file}.tmp`);
-  const handle = storage.openWrite(temporary, 'create');
+  replaceContent(storage, path.join(dir, file), path.join(dir, `${file}.tmp`), content);
+  storage.syncDir(dir);
+}
+
+/** The same without the last step: the content is durable, and its name is not until the directory is synced. */
+export function replaceContent(
+  storage: Storage,
+  file: string,
+  temporary: string,
+  content: readonly Uint8Array[],
+  mode: 'create' | 'secret' = 'create',
+): void {
+  const handle = storage.openWrite(temporary, mode);
   try {
     writeFully(storage, handle, content, 0);
     storage.sync(handle);
   } finally {
     storage.close(handle);
   }
-  storage.rename(temporary, path.join(dir, file));
-  storage.syncDir(dir);
+  storage.rename(temporary, file);
 }
 
 /** Have a directory whose name is durable, and with it the name of every directory above it that is made here. */
@@ -234,12 +260,12 @@ function syncNameOf(storage: Storage, dir: string): void {
 }
 
 /** The first bytes of a file, so many at most. */
-export function readFile(storage: Storage, file: string, maxBytes: number): Buffer {
+export function readFile(storage: ReadStorage, file: string, maxBytes: number): Buffer {
   return readRange(storage, file, 0, maxBytes);
 }
 
 /** A part of a file; less where the file ends before. */
-export function readRange(storage: Storage, file: string, offset: number, length: number): Buffer {
+export function readRange(storage: ReadStorage, file: string, offset: number, length: number): Buffer {
   const handle = storage.openRead(file);
   try {
     const bytes = Buffer.alloc(Math.max(0, Math.min(length, storage.size(handle) - offset)));

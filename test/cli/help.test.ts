@@ -16,6 +16,7 @@ const COMMANDS = [
   'stats',
   'verify',
   'repair',
+  'seal',
   'export',
   'bench',
   'doctor',

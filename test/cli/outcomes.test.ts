@@ -114,6 +114,7 @@ const COMMANDS: Readonly<Record<string, { args: readonly string[]; stdin?: strin
   stats: { args: [] },
   verify: { args: [] },
   repair: { args: ['--dry-run'] },
+  seal: { args: [] },
   export: { args: [] },
   bench: { args: ['--rate', '100', '--seconds', '1', '--sla', '60000'] },
   doctor: { args: [] },
@@ -141,7 +142,7 @@ describe('with --json', () => {
     expect(ended.code).toBe(2);
     expect(errorOf(ended)).toMatchObject({ code: 'ERR_USAGE', next: `keeperlog ${name} --help` });
   });
-  test.each(['get', 'read', 'tail', 'streams', 'info', 'stats', 'verify', 'repair', 'export'])(
+  test.each(['get', 'read', 'tail', 'streams', 'info', 'stats', 'verify', 'repair', 'seal', 'export'])(
     '%s tells as JSON that there is no store, and where to begin',
     async (name) => {
       const cwd = emptyDir();

@@ -6,7 +6,7 @@ import type { MemoryDisk } from './memory-disk.js';
 const BUILT = '/dist/';
 
 /** Passes calls on: who is behind it says more. */
-const PASSED_OVER: ReadonlySet<string> = new Set(['inSystemCalls']);
+const PASSED_OVER: ReadonlySet<string> = new Set(['inSystemCalls', 'replaceContent']);
 
 /** A disk in whose journal each sync has the place in the engine that asked for it. */
 export function withCallSites<Disk extends MemoryDisk<any>>(inner: Disk): Disk {

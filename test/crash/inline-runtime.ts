@@ -5,10 +5,12 @@
 import type { WriterLink } from '../../dist/main/append/writer-link.js';
 import type { Lock } from '../../dist/main/lock.js';
 import type { Engine, EngineEvents, EngineOptions, Runtime } from '../../dist/main/runtime.js';
+import type { Pool } from '../../dist/main/seal/pool.js';
 import type { FromWriter, ToBackground, ToWriter } from '../../dist/shared/messages.js';
 import { attachShared, type SharedBuffers, type SharedState, WORD } from '../../dist/shared/ring/layout.js';
 import type { Storage } from '../../dist/shared/storage.js';
 import { Background } from '../../dist/workers/background/background.js';
+import { runSealTask } from '../../dist/workers/seal/seal.js';
 import { Writer } from '../../dist/workers/writer/writer.js';
 import { intercept } from './intercept.js';
 
@@ -27,6 +29,11 @@ export class InlineRuntime implements Runtime {
 
   lock(): Lock {
     return { release: () => undefined };
+  }
+
+  pool(): Pool {
+    const { storage } = this;
+    return { run: (task) => runSealTask(storage, task) as Promise<any>, async close() {} };
   }
 
   start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine {

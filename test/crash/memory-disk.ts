@@ -74,6 +74,7 @@ export class MemoryDisk<Note = unknown> implements Storage {
     this.#inode(path.dirname(file), 'open');
     const existing = this.#names.get(file);
     if (existing !== undefined) {
+      if (mode === 'secret') throw storageError(Object.assign(new Error(file), { code: 'EEXIST' }), 'open', file);
       if (mode === 'create' && this.#contents.get(existing)!.length > 0) {
         this.#changeFile({ kind: 'truncate', inode: existing, length: 0 });
       }
@@ -133,6 +134,13 @@ export class MemoryDisk<Note = unknown> implements Storage {
   remove(file: string): void {
     this.#inode(file, 'unlink');
     this.#changeNames({ kind: 'remove', name: file });
+  }
+
+  removeDir(dir: string): void {
+    this.#inode(dir, 'rmdir');
+    if (this.list(dir).length > 0)
+      throw storageError(Object.assign(new Error(dir), { code: 'ENOTEMPTY' }), 'rmdir', dir);
+    this.#changeNames({ kind: 'remove', name: dir });
   }
 
   /** The name under which a file is open; undefined once it has none. */

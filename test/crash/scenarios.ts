@@ -1,14 +1,20 @@
 /** The workloads whose every crash state is looked at. Each leaves a journal on its disk. */
 import path from 'node:path';
 import type { StoreOptions } from '../../dist/main/index.js';
-import { HEADS_FILE, WATERMARK_FILE } from '../../dist/shared/format/file-names.js';
+import { openStoreOn } from '../../dist/main/store.js';
+import { HEADS_FILE, segmentNumber, WATERMARK_FILE } from '../../dist/shared/format/file-names.js';
 import type { CrashState } from './crash-states.js';
-import type { Promised } from './history.js';
+import { expectSame, type Promised, readAll } from './history.js';
 import { type Image, withoutFiles } from './image.js';
-import type { Pokes } from './inline-runtime.js';
-import { DIR, OPTIONS, Session } from './session.js';
+import { InlineRuntime, type Pokes } from './inline-runtime.js';
+import { MemoryDisk } from './memory-disk.js';
+import { checkRecovery } from './recovered.js';
+import { contentOf, DIR, OPTIONS, Session } from './session.js';
 
 const KiB = 1024;
+
+/** How well a store's random bytes are compressed is another matter at each run, and a state is to be made again from its name. */
+const SEALING: StoreOptions = { ...OPTIONS, compression: 'none' };
 
 /** A disk on which a store is already, and what it had promised. */
 export interface Start {
@@ -265,6 +271,32 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    id: 'sealing',
+    name: 'segments that are sealed, by processes that die at each step of it, and appends meanwhile',
+    pokes: 'at-once',
+    options: SEALING,
+    check: checkSealing,
+    async run(session) {
+      await session.open();
+      await session.append('a', 40 * KiB);
+      await session.append('b', 30 * KiB, 900);
+      for (let changes = 0; await session.dieSealing(changes); changes++) {
+        await session.open();
+        if (changes % 4 === 0) await session.append('c', 100);
+      }
+      await session.open();
+      await session.append('a', 40 * KiB);
+      const sealing = session.seal();
+      await session.append('a', 10 * KiB, 700);
+      await sealing;
+      await session.close();
+      await session.open();
+      await session.append('a', 50 * KiB);
+      await session.seal();
+      await session.close();
+    },
+  },
+  {
     id: 'derived-files-gone',
     name: 'a store whose watermark and checkpoint somebody has removed',
     pokes: 'at-once',
@@ -289,6 +321,24 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
 ];
+
+/** What is full is sealed, or is so by another attempt, and nothing changes by it. */
+async function checkSealing(state: CrashState<Promised>): Promise<void> {
+  await checkRecovery(state.image, state.note, SEALING);
+  const disk = new MemoryDisk(state.image);
+  const store = await openStoreOn(SEALING, new InlineRuntime(disk));
+  const before = await readAll(store);
+  await store.seal();
+  expectSame(
+    (await readAll(store)).map(({ id }) => id),
+    before.map(({ id }) => id),
+  );
+  expectSame((await store.verify({ deep: true })).problems, []);
+  const raw = disk.list(DIR).filter((file) => segmentNumber(file) !== undefined);
+  const used = raw.filter((file) => contentOf(disk.image(), file).some((byte) => byte !== 0));
+  if (used.length > 1) throw new Error(`not sealed: ${used.join()}`);
+  await store.close();
+}
 
 async function rotate(session: Session): Promise<void> {
   await session.open();

@@ -181,6 +181,24 @@ export class Session {
     return isDead;
   }
 
+  async seal(): Promise<number> {
+    return (await this.store.seal()).segments;
+  }
+
+  /**
+   * Seal what is full, in a process that dies once it has changed the disk so many times.
+   * @returns false where everything was sealed by then; the process is killed there
+   */
+  async dieSealing(changes: number): Promise<boolean> {
+    const died = this.#death().then(() => true);
+    this.#process.dieAfter(changes);
+    const sealed = this.store.seal().then(() => false);
+    sealed.catch(() => {}); // where it dies in the middle
+    const isDead = await Promise.race([died, sealed.catch(() => died)]);
+    if (!isDead) this.kill();
+    return isDead;
+  }
+
   /** The disk refuses to sync an append: nobody knows then what became of it. */
   async failAppending(stream: string, ...sizes: readonly number[]): Promise<void> {
     this.#process.failNext('fail-sync');

@@ -39,6 +39,10 @@ export const NOT_NEEDED: Readonly<Record<string, NotNeeded>> = {
   'syncDir@storage.replaceFile<recovery.createStore': {
     why: 'the manifest of the first epoch replaces it, and is durable before there is anything else',
   },
+  'sync@seal.pack<seal.runSealTask': {
+    why: 'the whole file is synced when it is assembled: this one has that take less time',
+    otherwise: 'sync@seal.assemble<seal.runSealTask',
+  },
   'syncDir@recovery.mend<recovery.recover': {
     why: "the segment's name was durable before its first frame, that of a torn tail is so since it was set aside",
     neverDoesAnything: true,

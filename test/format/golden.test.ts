@@ -20,6 +20,7 @@ import {
   verifyRecord,
 } from '../../dist/shared/format/record.js';
 import { decodeSegmentHeader } from '../../dist/shared/format/segment.js';
+import { decodeTreeFile } from '../../dist/shared/format/tree-file.js';
 import { decodeWatermark } from '../../dist/shared/format/watermark.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
 import {
@@ -34,6 +35,7 @@ import {
   RECORD,
   SEGMENT,
   STORE_DIR,
+  TREE,
   WATERMARKS,
 } from '../golden/fixtures.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
@@ -58,7 +60,7 @@ const golden = (name: string): Buffer => fs.readFileSync(path.join(GOLDEN_DIR, n
 describe('golden files of format 1', () => {
   test('are what the encoders still write', async () => {
     const files = await goldenFiles();
-    expect(files.size).toBe(6);
+    expect(files.size).toBe(7);
     for (const [name, bytes] of files) expect(golden(name).equals(bytes), name).toBe(true);
   });
 
@@ -111,6 +113,14 @@ describe('golden files of format 1', () => {
     expect(keys).toEqual(KEYS);
     file.close();
     removeDir(dir);
+  });
+
+  test("a tree's file is read", () => {
+    const found = decodeTreeFile(golden('tree.txt'), TREE.origin);
+    const keys = TREE.signers.map(({ verifier }) => verifier);
+    const { origin, size } = TREE;
+    const frontier = TREE.frontier.map((hash) => new Uint8Array(hash));
+    expect(found).toMatchObject({ kind: 'valid', tree: { keys, signers: keys, frontier, body: { origin, size } } });
   });
 });
 

@@ -6,6 +6,9 @@ import { openStore } from 'keeperlog';
 import { HEADS_FILE } from '../../dist/shared/format/file-names.js';
 import { encodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
 import { encodeSegmentHeader, type SegmentHeader } from '../../dist/shared/format/segment.js';
+import { signingKeyOf, signText } from '../../dist/shared/format/signing-key.js';
+import { encodeTreeFile } from '../../dist/shared/format/tree-file.js';
+import { EMPTY_ROOT, rootOfFrontier } from '../../dist/shared/format/tree-hash.js';
 import {
   encodeWatermark,
   WATERMARK_FILE_BYTES,
@@ -13,6 +16,8 @@ import {
   type Watermark,
   watermarkOffset,
 } from '../../dist/shared/format/watermark.js';
+import { formatCheckpointBody } from '../../dist/shared/portable/proof/checkpoint.js';
+import { formatNote } from '../../dist/shared/portable/proof/note.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
 import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
 import { Workspace } from '../../dist/workers/background/workspace.js';
@@ -100,6 +105,16 @@ export const KEYS = [1, 2, 3].map((i) => ({
   b: 1_700_000_000_000 + i,
 }));
 
+const ORIGIN = `keeperlog/${STORE.toString('hex')}`;
+
+/** A tree of 5 leaves between two generations of keys: both have signed. */
+export const TREE = {
+  origin: ORIGIN,
+  size: 5,
+  frontier: [EMPTY_ROOT, Buffer.alloc(32, 5)],
+  signers: [1, 2].map((byte) => signingKeyOf(ORIGIN, Buffer.alloc(32, byte))),
+};
+
 /** Every golden file but the store, as the current code writes it. */
 export async function goldenFiles(): Promise<Map<string, Buffer>> {
   const record = recordOf(RECORD);
@@ -117,7 +132,16 @@ export async function goldenFiles(): Promise<Map<string, Buffer>> {
     ['watermark.bin', watermark],
     ['manifest.txt', encodeManifest(MANIFEST)],
     ['checkpoint.bin', await checkpoint()],
+    ['tree.txt', treeFile()],
   ]);
+}
+
+function treeFile(): Buffer {
+  const { frontier, signers, ...head } = TREE;
+  const text = formatCheckpointBody({ ...head, root: rootOfFrontier(frontier) });
+  const signatures = signers.map((key) => signText(text, key));
+  const keys = signers.map(({ verifier }) => verifier);
+  return encodeTreeFile({ keys, frontier, checkpoint: formatNote(text, signatures) });
 }
 
 async function checkpoint(): Promise<Buffer> {

@@ -3,6 +3,7 @@ import type { Store } from '../../src/main/store-types.js';
 import { isKeeperError } from '../../src/shared/portable/errors.js';
 import type { NewEvent, RecordedEvent } from '../../src/shared/portable/events.js';
 import type { Appended, AppendedMany, EventLog, Rows, StreamInfo } from '../../src/shared/portable/log.js';
+import type { AggregateRow, Explanation, Page, QueryRows, SelectedRow } from '../../src/shared/portable/query/query.js';
 
 interface MyEvents {
   TaskStarted: { task: number };
@@ -57,6 +58,43 @@ describe('a selector', () => {
     store.read({ types: 'TaskDon' });
     // @ts-expect-error no such field
     store.read({ type: 'TaskDone' });
+  });
+});
+
+describe('a query', () => {
+  const where = {
+    type: { in: ['A', 'B'] },
+    'data.n': { gt: 5 },
+    and: [{ tags: { eq: 'x' } }],
+    not: { 'data.s': { prefix: 'x' } },
+  } as const;
+  test('returns events, pages of them, and an explanation', () => {
+    expectTypeOf(store.query({ where, direction: 'backwards', limit: 5 })).toEqualTypeOf<
+      QueryRows<RecordedEvent<MyEvents>>
+    >();
+    expectTypeOf(store.query('type == "A"')).toEqualTypeOf<QueryRows<RecordedEvent<MyEvents>>>();
+    expectTypeOf(store.query({ where }).page()).resolves.toEqualTypeOf<Page<RecordedEvent<MyEvents>>>();
+    expectTypeOf(store.query({ where }).explain()).resolves.toEqualTypeOf<Explanation>();
+    expectTypeOf(store.query({ where })).toExtend<Rows<RecordedEvent<MyEvents>>>();
+    expectTypeOf(store.query({ cursor: undefined as string | undefined })).toExtend<Rows<RecordedEvent<MyEvents>>>();
+  });
+  test('returns other rows where it asks for them', () => {
+    expectTypeOf(store.query({ where, select: ['id', 'data.n'] })).toEqualTypeOf<QueryRows<SelectedRow>>();
+    expectTypeOf(store.query('true', { select: ['id'] })).toEqualTypeOf<QueryRows<SelectedRow>>();
+    expectTypeOf(store.query({ aggregate: { count: true }, groupBy: 'type' })).toEqualTypeOf<QueryRows<AggregateRow>>();
+    expectTypeOf(store.query('true', { aggregate: { min: ['data.n'] } })).toEqualTypeOf<QueryRows<AggregateRow>>();
+  });
+  test('refuses what is no field, operator or operand', () => {
+    // @ts-expect-error no such field
+    store.query({ where: { typ: { eq: 'A' } } });
+    // @ts-expect-error no such operator
+    store.query({ where: { type: { is: 'A' } } });
+    // @ts-expect-error a number
+    store.query({ where: { type: { eq: 5 } } });
+    // @ts-expect-error groups are of single values
+    store.query({ aggregate: { count: true }, groupBy: 'tags' });
+    // @ts-expect-error the query says that itself
+    store.query({ where }, { limit: 5 });
   });
 });
 

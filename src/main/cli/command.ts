@@ -66,12 +66,13 @@ export async function withStore<T>(options: StoreOptions, use: (store: Store) =>
 /**
  * A signal that aborts at the first SIGINT or SIGTERM; a second one ends the process as usual.
  * @param next the command that does what was left undone
+ * @param left what became of what was done by then
  */
-export function interruptible(next: string): AbortSignal {
+export function interruptible(next: string, left = 'nothing was changed'): AbortSignal {
   const controller = new AbortController();
   const abort = (name: NodeJS.Signals): void => {
     process.off('SIGINT', abort).off('SIGTERM', abort);
-    controller.abort(interrupted(` by ${name}; nothing was changed`, next));
+    controller.abort(interrupted(` by ${name}; ${left}`, next));
   };
   process.on('SIGINT', abort).on('SIGTERM', abort);
   interruption = controller.signal;

@@ -15,6 +15,7 @@ import { ingestCommand } from './ingest.js';
 import { endOnClosedPipe, tellFailure } from './output.js';
 import { readCommand } from './read.js';
 import { repairCommand } from './repair.js';
+import { sealCommand } from './seal.js';
 import { statsCommand } from './stats.js';
 import { streamsCommand } from './streams.js';
 import { tailCommand } from './tail.js';
@@ -41,6 +42,7 @@ const COMMANDS = [
   statsCommand,
   verifyCommand,
   repairCommand,
+  sealCommand,
   exportCommand,
   benchCommand,
   doctorCommand,

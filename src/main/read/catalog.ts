@@ -11,7 +11,8 @@ import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
-import type { FileHandle, Storage } from '../../shared/storage.js';
+import type { FileHandle, ReadStorage } from '../../shared/storage.js';
+import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealing.js';
 import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
 import { SegmentBlocks, type Steps, type Wanted } from './segment-blocks.js';
@@ -25,9 +26,13 @@ const LARGE_READ_BYTES = 1024 * 1024;
 export interface Segment {
   readonly number: number;
   readonly firstSequence: number;
-  readonly file: string;
+  /** The raw file, or the sealed one. */
+  file: string;
   readonly blocks: SegmentBlocks;
 }
+
+/** Told of the bytes that a read took from a file. */
+export type OnRead = (bytes: number) => void;
 
 interface OpenFile {
   readonly handle: FileHandle;
@@ -35,7 +40,9 @@ interface OpenFile {
 }
 
 export class Catalog {
-  readonly #storage: Storage;
+  readonly #storage: ReadStorage;
+  /** The same, with sealed segments as raw ones. */
+  readonly #log: LogStorage;
   readonly #dir: string;
   readonly #storeId: Uint8Array;
   readonly #hasher: PlaceHasher;
@@ -48,10 +55,11 @@ export class Catalog {
   #lostFirst: string | undefined;
   #closed = false;
 
-  constructor(storage: Storage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
+  constructor(storage: ReadStorage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
     this.#firstSegment = manifest.firstSegment;
     this.holes = new Holes(manifest.holes);
     this.#storage = storage;
+    this.#log = unsealing(storage, storeId, hasher);
     this.#dir = dir;
     this.#storeId = storeId;
     this.#hasher = hasher;
@@ -68,15 +76,15 @@ export class Catalog {
 
   add(header: SegmentHeader): void {
     const { number, firstSequence } = header;
-    const file = path.join(this.#dir, segmentFile(number));
     this.#segments.at(-1)?.blocks.endsBefore(header);
-    const blocks = new SegmentBlocks(header, file, this.#hasher, this.holes);
-    this.#segments.push({ number, firstSequence, file, blocks });
+    const blocks = new SegmentBlocks(header, () => segment.file, this.#hasher, this.holes);
+    const segment: Segment = { number, firstSequence, file: this.#fileOf(number), blocks };
+    this.#segments.push(segment);
   }
 
   /** A segment that is lost: what it held lies between its neighbours. */
   lack(number: number): void {
-    const file = path.join(this.#dir, segmentFile(number));
+    const file = this.#fileOf(number);
     const before = this.#segments.findLast((segment) => segment.number < number);
     if (before === undefined) this.#lostFirst ??= file;
     else before.blocks.lostBehind ??= file;
@@ -86,10 +94,10 @@ export class Catalog {
   discover(upTo: number): void {
     const next = (this.#segments.at(-1)?.number ?? this.#firstSegment - 1) + 1;
     for (let number = next; number <= upTo; number++) {
-      const place = { storage: this.#storage, dir: this.#dir, storeId: this.#storeId, hasher: this.#hasher };
+      const place = { storage: this.#log, dir: this.#dir, storeId: this.#storeId, hasher: this.#hasher };
       const header = readSegmentHeader(place, number);
       if (header === undefined) {
-        throw corrupt(path.join(this.#dir, segmentFile(number)), 0, 'a segment that is in use has no valid header');
+        throw corrupt(this.#fileOf(number), 0, 'a segment that is in use has no valid header');
       }
       this.add(header);
     }
@@ -133,29 +141,32 @@ export class Catalog {
     return next === undefined ? durable : Math.min(durable, next.firstSequence - 1);
   }
 
-  /** The size of all segment files, preallocation included. */
+  /** Bytes of the log, those of sealed segments as they were, preallocation included. */
   totalBytes(): number {
-    return this.#sizeOf(this.#segments);
+    return this.#sum(this.#segments, ({ handle }) => this.#log.size(handle));
   }
 
-  /** The same without the newest. */
+  /** Bytes on the disk of all but the newest. */
   closedBytes(): number {
-    return this.#sizeOf(this.#segments.slice(0, -1));
+    return this.#sum(this.#segments.slice(0, -1), ({ handle }) => this.#log.fileBytes(handle));
   }
 
-  #sizeOf(segments: readonly Segment[]): number {
+  #sum(segments: readonly Segment[], bytesOf: (file: OpenFile) => number): number {
     return segments.reduce((sum, segment) => {
       const file = this.#lease(segment);
       try {
-        return sum + this.#storage.size(file.handle);
+        return sum + bytesOf(file);
       } finally {
         this.#release(segment, file);
       }
     }, 0);
   }
 
-  /** Do the steps on a segment's file without blocking, but for what is likely to be there at once. */
-  async run<T>(segment: Segment, steps: Steps<T>): Promise<T> {
+  /**
+   * Do the steps on a segment's file without blocking, but for what is likely to be there at once.
+   * @param onRead told of the bytes of each read
+   */
+  async run<T>(segment: Segment, steps: Steps<T>, onRead?: OnRead): Promise<T> {
     const file = this.#lease(segment);
     try {
       let step = steps.next();
@@ -163,8 +174,9 @@ export class Catalog {
         const { offset } = step.value;
         const bytes = this.#memoryFor(file, step.value);
         const length = this.#pageCache.isLikely(bytes.length)
-          ? this.#pageCache.watch(() => this.#storage.read(file.handle, bytes, offset))
-          : await this.#storage.readAsync(file.handle, bytes, offset);
+          ? this.#pageCache.watch(() => this.#log.read(file.handle, bytes, offset))
+          : await this.#log.readAsync(file.handle, bytes, offset);
+        onRead?.(length);
         step = steps.next(bytes.subarray(0, length));
       }
       return step.value;
@@ -180,7 +192,7 @@ export class Catalog {
       let step = steps.next();
       while (step.done !== true) {
         const bytes = this.#memoryFor(file, step.value);
-        const length = this.#storage.read(file.handle, bytes, step.value.offset);
+        const length = this.#log.read(file.handle, bytes, step.value.offset);
         step = steps.next(bytes.subarray(0, length));
       }
       return step.value;
@@ -190,9 +202,9 @@ export class Catalog {
   }
 
   /** The verified records around a sequence that is durable. */
-  load(sequence: number, durable: number): Promise<Run> {
+  load(sequence: number, durable: number, onRead?: OnRead): Promise<Run> {
     const segment = this.holding(sequence);
-    return this.run(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
+    return this.run(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)), onRead);
   }
 
   /** One record that is durable, verified. */
@@ -206,23 +218,52 @@ export class Catalog {
     return this.runSync(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
   }
 
+  /** The numbers of the segments behind which there is another, and whose raw file is there, oldest first. */
+  full(): number[] {
+    const full = this.#segments.slice(0, -1).filter(({ number }) => this.#storage.exists(this.#rawFile(number)));
+    return full.map(({ number }) => number);
+  }
+
+  /** A segment is in another file by now. */
+  moved(number: number): void {
+    const segment = this.#segments.find((other) => other.number === number);
+    if (segment === undefined) return;
+    segment.file = this.#fileOf(number);
+    const file = this.#files.get(number);
+    if (file === undefined) return;
+    // Who reads the old one goes on with it: a file that has gone is there as long as it is open.
+    this.#files.delete(number);
+    if (file.leases === 0) this.#log.close(file.handle);
+  }
+
   close(): void {
     for (const [number, { handle, leases }] of this.#files) {
       if (leases > 0) continue; // closed by the last reader's release
-      this.#storage.close(handle);
+      this.#log.close(handle);
       this.#files.delete(number);
     }
     this.#closed = true;
   }
 
+  #rawFile(number: number): string {
+    return path.join(this.#dir, segmentFile(number));
+  }
+
+  #fileOf(number: number): string {
+    return fileOfSegment(this.#storage, this.#dir, number);
+  }
+
   /** Memory for what a step wants: where it is much, no more than the file holds, whatever a header claims. */
   #memoryFor(file: OpenFile, { offset, length }: Wanted): Buffer {
     if (length <= LARGE_READ_BYTES) return Buffer.allocUnsafeSlow(length);
-    return Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.#storage.size(file.handle) - offset)));
+    return Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.#log.size(file.handle) - offset)));
   }
 
   #lease(segment: Segment): OpenFile {
-    const file = this.#files.get(segment.number) ?? { handle: this.#storage.openRead(segment.file), leases: 0 };
+    const file = this.#files.get(segment.number) ?? {
+      handle: this.#log.openRead(this.#rawFile(segment.number)),
+      leases: 0,
+    };
     // Moved to the end: the most recently used.
     this.#files.delete(segment.number);
     this.#files.set(segment.number, file);
@@ -233,15 +274,15 @@ export class Catalog {
   #release(segment: Segment, file: OpenFile): void {
     file.leases--;
     if (file.leases > 0) return;
-    if (this.#closed) {
-      this.#storage.close(file.handle);
-      this.#files.delete(segment.number);
+    if (this.#closed || this.#files.get(segment.number) !== file) {
+      this.#log.close(file.handle);
+      if (this.#files.get(segment.number) === file) this.#files.delete(segment.number);
       return;
     }
     for (const [number, idle] of this.#files) {
       if (this.#files.size <= IDLE_FILES) return;
       if (idle.leases > 0) continue;
-      this.#storage.close(idle.handle);
+      this.#log.close(idle.handle);
       this.#files.delete(number);
     }
   }

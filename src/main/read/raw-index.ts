@@ -5,8 +5,10 @@
  * back and verified, and matched again where more than one field is asked for.
  */
 import { recordLength } from '../../shared/format/record.js';
+import type { PostedField } from '../../shared/portable/query/narrow.js';
 import { type Matcher, matchesName, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Segment } from './catalog.js';
+import type { Postings } from './postings.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import type { Run } from './run.js';
@@ -16,6 +18,10 @@ const TERM_BYTES = 150;
 
 /** Fields of a selector, each a letter before its terms. */
 const FIELD = { streams: 's', types: 't', tags: 'g', agent: 'a', session: 'e', correlationId: 'c' } as const;
+/** The same letters by the names that queries have for the fields; of causes there are no postings here. */
+const LETTERS: Readonly<Partial<Record<PostedField, string>>> = { ...FIELD, stream: 's', type: 't' };
+
+const NONE = new Uint32Array(0);
 
 /** Ascending numbers in as little memory as is easy. */
 class Numbers {
@@ -55,7 +61,7 @@ export interface StreamRange {
   readonly lastSequence: number;
 }
 
-export class RawIndex {
+export class RawIndex implements Postings {
   readonly #segment: Segment;
   readonly #terms = new Map<string, Numbers>();
   readonly #offsets = new Numbers();
@@ -116,11 +122,37 @@ export class RawIndex {
    * rarest field. Holds until more is taken in.
    */
   candidates(selectors: readonly ParsedSelector[], low: number, high: number): Uint32Array {
-    const lists = selectors
-      .flatMap((selector) => this.#rarest(selector))
-      .map((list) => list.subarray(this.#placeIn(list, low), this.#placeIn(list, high + 1)));
+    const lists = selectors.flatMap((selector) => this.#rarest(selector)).map((list) => this.#within(list, low, high));
     if (lists.length === 1) return lists[0]!;
     return Uint32Array.from(new Set(lists.flatMap((list) => [...list]))).sort();
+  }
+
+  ofValue(field: PostedField, value: string, low: number, high: number): Uint32Array | undefined {
+    const letter = LETTERS[field];
+    if (letter === undefined) return undefined;
+    const list = this.#terms.get(letter + value)?.values;
+    return list === undefined ? NONE : this.#within(list, low, high);
+  }
+
+  ofPrefix(field: PostedField, prefix: string, low: number, high: number): Uint32Array[] | undefined {
+    const lists = this.ofEach(field, low, high, prefix);
+    return lists && Array.from(lists, ([, list]) => list);
+  }
+
+  ofEach(field: PostedField, low: number, high: number, prefix = ''): Iterable<[string, Uint32Array]> | undefined {
+    const letter = LETTERS[field];
+    return letter === undefined ? undefined : this.#lists(letter, prefix, low, high);
+  }
+
+  *#lists(letter: string, prefix: string, low: number, high: number): Generator<[string, Uint32Array]> {
+    for (const [term, { values }] of this.#terms) {
+      if (term.startsWith(letter) && term.startsWith(prefix, 1)) yield [term.slice(1), this.#within(values, low, high)];
+    }
+  }
+
+  /** The part of a list that is in a range. */
+  #within(list: Uint32Array, low: number, high: number): Uint32Array {
+    return list.subarray(this.#placeIn(list, low), this.#placeIn(list, high + 1));
   }
 
   /** How many of a list's records come before a sequence. */
@@ -214,21 +246,27 @@ export class RawIndexes {
 
   /**
    * The index of a segment up to a sequence; undefined where it would take more than the budget: then scan.
+   * @param records to build it from, where they are to be metered
    * @throws ERR_CORRUPT, ERR_STORAGE, and what the signal's abort raises
    */
-  async get(segment: Segment, lastSequence: number, checkAbort: () => void): Promise<RawIndex | undefined> {
+  async get(
+    segment: Segment,
+    lastSequence: number,
+    checkAbort: () => void,
+    records = this.#records,
+  ): Promise<RawIndex | undefined> {
     if (this.#tooLarge.has(segment.number)) return undefined;
     const index = this.#indexes.get(segment.number) ?? new RawIndex(segment);
     this.#indexes.delete(segment.number);
     this.#indexes.set(segment.number, index);
     while (index.nextSequence <= lastSequence) {
       checkAbort();
-      const present = this.#records.holes.skip(index.nextSequence);
+      const present = records.holes.skip(index.nextSequence);
       if (present > index.nextSequence) {
         index.skipTo(Math.min(present, lastSequence + 1));
         continue;
       }
-      const run = await this.#records.catalog.load(index.nextSequence, lastSequence);
+      const run = await records.loadFromFile(index.nextSequence, lastSequence);
       // Another query may have gone on meanwhile.
       if (index.nextSequence >= run.firstSequence) index.add(run, lastSequence);
       this.#makeRoom(segment.number);

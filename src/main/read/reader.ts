@@ -4,12 +4,16 @@ import type { Hole } from '../../shared/holes.js';
 import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { Head, ReadOptions, ReadStreamOptions, StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
+import { parseQuery } from '../../shared/portable/query/parse-query.js';
 import { type ParsedSelector, parseSelectors } from '../../shared/portable/selector.js';
 import { checkReadOptions, invalidQuery, type Range, resolveRange } from './bounds.js';
+import { Execution } from './query/execution.js';
+import { QueriedRows } from './query/query-rows.js';
 import { RawIndexes } from './raw-index.js';
 import type { Records } from './records.js';
 import { type Batches, PulledRows } from './rows.js';
 import { search } from './scan.js';
+import { Selected } from './sought.js';
 import { storedEvent } from './stored-event.js';
 import { listStreams } from './streams.js';
 
@@ -28,11 +32,13 @@ export class Reader {
   readonly #records: Records;
   readonly #indexes: RawIndexes;
   readonly #lastOfStream: LastOfStream;
+  readonly #storeId: string;
   /** Throws where the store is closed. */
   readonly #check: () => void;
 
-  constructor(records: Records, indexBytes: number, lastOfStream: LastOfStream, check: () => void) {
+  constructor(records: Records, indexBytes: number, lastOfStream: LastOfStream, storeId: string, check: () => void) {
     this.#records = records;
+    this.#storeId = storeId;
     this.#indexes = new RawIndexes(records, indexBytes);
     this.#lastOfStream = lastOfStream;
     this.#check = check;
@@ -93,6 +99,13 @@ export class Reader {
     return new PulledRows((onHole) => this.#readStream(stream, options, onHole));
   }
 
+  query(query: unknown, options: unknown): QueriedRows<any> {
+    this.#check();
+    const parsed = parseQuery(query, options);
+    const log = { records: this.#records, indexes: this.#indexes, storeId: this.#storeId, check: this.#check };
+    return new QueriedRows(() => new Execution(log, parsed));
+  }
+
   streams(options: StreamsOptions = {}): PulledRows<StreamInfo> {
     this.#check();
     // Here `after` is a name, not a place in the log.
@@ -111,16 +124,17 @@ export class Reader {
     const range = await resolveRange(records, durable, options);
     const { limit = Number.POSITIVE_INFINITY, signal } = options;
     let position = 0;
-    const batches = search({ records, indexes: this.#indexes, durable, range, selectors, limit, signal, onHole });
+    const sought = new Selected(records, selectors);
+    const batches = search({ records, indexes: this.#indexes, durable, range, sought, limit, signal, onHole });
     for (let next = await batches.next(); ; next = await batches.next()) {
       if (next.done === true) {
         if (range.direction === 'backwards') return range.high;
         return next.value ? range.high : position;
       }
-      const { rows, positionOf } = next.value;
-      position = positionOf(rows.length - 1);
+      const { rows, sequences } = next.value;
+      position = sequences.at(-1)!;
       this.#check();
-      yield range.direction === 'forwards' ? next.value : { rows, positionOf: () => range.high };
+      yield { rows, positionOf: range.direction === 'forwards' ? (place) => sequences[place]! : () => range.high };
     }
   }
 
@@ -140,23 +154,14 @@ export class Reader {
     // Revisions are gapless: with so many of them the search is over.
     const wanted = Math.min(limit, highest - lowest + 1);
     const revisions = fromRevision === undefined && toRevision === undefined ? undefined : { lowest, highest };
-    const query = {
-      records,
-      indexes: this.#indexes,
-      durable,
-      range,
-      selectors,
-      limit: wanted,
-      signal,
-      revisions,
-      onHole,
-    };
+    const sought = new Selected(records, selectors, revisions);
+    const query = { records, indexes: this.#indexes, durable, range, sought, limit: wanted, signal, onHole };
     let left = limit;
-    for await (const batch of search(query)) {
-      left -= batch.rows.length;
+    for await (const { rows, sequences } of search(query)) {
+      left -= rows.length;
       this.#check();
-      yield forwards ? batch : { rows: batch.rows, positionOf: () => durable };
-      if (left === 0) return forwards ? batch.positionOf(batch.rows.length - 1) : durable;
+      yield { rows, positionOf: forwards ? (place) => sequences[place]! : () => durable };
+      if (left === 0) return forwards ? sequences.at(-1)! : durable;
     }
     return durable;
   }

@@ -13,8 +13,8 @@ import type { Selectable } from '../../shared/portable/selector.js';
 
 /** Decodes what is asked for, when it is asked for. Valid as long as the memory is. */
 export class RecordHeader implements Selectable {
-  readonly #memory: Memory;
-  readonly #at: number;
+  #memory: Memory;
+  #at: number;
   readonly #parts: RecordParts;
   #lists: [string[], RecordedCause[]] | undefined;
 
@@ -22,6 +22,14 @@ export class RecordHeader implements Selectable {
     this.#memory = memory;
     this.#at = at;
     this.#parts = recordParts(memory.view, at);
+  }
+
+  /** Look at another record: one header for all that are looked at in turn. */
+  moveTo(memory: Memory, at: number): void {
+    this.#memory = memory;
+    this.#at = at;
+    recordParts(memory.view, at, this.#parts);
+    this.#lists = undefined;
   }
 
   get parts(): RecordParts {

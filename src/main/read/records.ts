@@ -3,7 +3,7 @@ import { givenUp } from '../../shared/damage.js';
 import type { Manifest } from '../../shared/format/manifest.js';
 import { type Memory, memoryOf, recordLength } from '../../shared/format/record.js';
 import type { Holes } from '../../shared/holes.js';
-import type { Catalog, Segment } from './catalog.js';
+import type { Catalog, OnRead, Segment } from './catalog.js';
 import type { Run } from './run.js';
 import type { TailCache } from './tail-cache.js';
 
@@ -23,16 +23,33 @@ export class Records {
   readonly #floor: number;
   readonly #tail: TailCache;
   readonly #horizon: Horizon;
+  readonly #onRead: OnRead | undefined;
 
-  /** @param seed of the store's record checksums */
-  constructor(catalog: Catalog, tail: TailCache, horizon: Horizon, seed: number, manifest: Manifest) {
+  /**
+   * @param seed of the store's record checksums
+   * @param manifest has the third part of the store's ids, and the lowest sequence there is
+   */
+  constructor(
+    catalog: Catalog,
+    tail: TailCache,
+    horizon: Horizon,
+    seed: number,
+    { nodeId, floor }: Pick<Manifest, 'nodeId' | 'floor'>,
+    onRead?: OnRead,
+  ) {
     this.catalog = catalog;
     this.#tail = tail;
     this.#horizon = horizon;
     this.seed = seed;
-    this.nodeId = manifest.nodeId;
-    this.#floor = manifest.floor;
+    this.nodeId = nodeId;
+    this.#floor = floor;
     this.holes = catalog.holes;
+    this.#onRead = onRead;
+  }
+
+  /** The same records, for a read that wants to know how many bytes it takes from files. */
+  metered(onRead: OnRead): Records {
+    return new Records(this.catalog, this.#tail, this.#horizon, this.seed, this, onRead);
   }
 
   /** The last durable sequence, every segment up to it being in the catalog. */
@@ -53,7 +70,12 @@ export class Records {
    * @throws ERR_CORRUPT, ERR_STORAGE
    */
   load(sequence: number, durable: number): Run | Promise<Run> {
-    return this.#tail.load(sequence) ?? this.catalog.load(sequence, durable);
+    return this.#tail.load(sequence) ?? this.loadFromFile(sequence, durable);
+  }
+
+  /** The same, whatever the cache has: a run that knows where it stands in its file. */
+  loadFromFile(sequence: number, durable: number): Promise<Run> {
+    return this.catalog.load(sequence, durable, this.#onRead);
   }
 
   loadSync(sequence: number, durable: number): Run {
@@ -75,6 +97,6 @@ export class Records {
 
   /** A part of a segment's file, none of it verified. */
   loadSpan(segment: Segment, offset: number, end: number): Promise<Memory> {
-    return this.catalog.run(segment, segment.blocks.loadSpan(offset, end));
+    return this.catalog.run(segment, segment.blocks.loadSpan(offset, end), this.#onRead);
   }
 }

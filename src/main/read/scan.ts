@@ -1,21 +1,18 @@
 /** Reading a range of the log in batches: every record that matches, in order, forwards or backwards. */
-import { type Memory, recordLength, recordRevision } from '../../shared/format/record.js';
+import { setImmediate as giveThreadBack } from 'node:timers/promises';
+import { type Memory, recordLength } from '../../shared/format/record.js';
 import type { Hole } from '../../shared/holes.js';
 import { aborted } from '../../shared/portable/errors.js';
-import type { RecordedEvent } from '../../shared/portable/events.js';
-import { matches, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Range } from './bounds.js';
 import type { Segment } from './catalog.js';
 import type { RawIndex, RawIndexes } from './raw-index.js';
-import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
-import type { Batch } from './rows.js';
 import type { Run } from './run.js';
+import type { Candidates, Sought } from './sought.js';
 import { type Span, spansOf } from './spans.js';
-import { storedEvent } from './stored-event.js';
 
-/** A batch ends at so many events or bytes, and the thread is given back. */
-const BATCH_EVENTS = 256;
+/** A batch ends at so many rows or bytes of them and of what was decoded in vain, and the thread is given back. */
+const BATCH_ROWS = 256;
 const BATCH_BYTES = 128 * 1024;
 /** Records looked at without a match before the thread is given back. */
 const BATCH_LOOKS = 16_384;
@@ -23,39 +20,45 @@ const BATCH_LOOKS = 16_384;
 const SMALL_RANGE = 2048;
 
 /** What is looked for. */
-export interface Search {
+export interface Search<T> {
   readonly records: Records;
   readonly indexes: RawIndexes;
   readonly durable: number;
   readonly range: Range;
-  readonly selectors: readonly ParsedSelector[];
+  readonly sought: Sought<T>;
   readonly limit: number;
   readonly signal: AbortSignal | undefined;
   /** Told of each hole in the range once the read has come to it. */
   readonly onHole: (hole: Hole) => void;
-  /** Where the selector is a single stream: the revisions that are wanted, both inclusive. */
-  readonly revisions?: { readonly lowest: number; readonly highest: number } | undefined;
 }
 
-type Event = RecordedEvent<any>;
+/** Some of what was found, each row with its sequence. */
+export interface Found<T> {
+  readonly rows: T[];
+  readonly sequences: readonly number[];
+}
 
-/** The matching events of the range, in batches; ends early at the limit. Returns whether the whole range was seen. */
-export async function* search(query: Search): AsyncGenerator<Batch<Event>, boolean, void> {
+/** What is found in the range, in batches; ends early at the limit. Returns whether the whole range was seen. */
+export async function* search<T>(query: Search<T>): AsyncGenerator<Found<T>, boolean, void> {
   let left = query.limit;
   if (left === 0) return false;
   for (const [segment, low, high] of segmentsOf(query)) {
-    for await (const batch of searchSegment(query, segment, low, high)) {
-      const rows = batch.length > left ? batch.slice(0, left) : batch;
+    for await (const { rows, sequences, full } of searchSegment(query, segment, low, high)) {
+      if (rows.length === 0) {
+        if (full) await giveThreadBack();
+        continue;
+      }
+      const enough = rows.length >= left;
+      yield enough ? { rows: rows.slice(0, left), sequences: sequences.slice(0, left) } : { rows, sequences };
+      if (enough) return false;
       left -= rows.length;
-      if (rows.length > 0) yield { rows, positionOf: (place) => rows[place]!.sequence };
-      if (left === 0) return false;
     }
   }
   return true;
 }
 
 /** The segments of a range with the parts of it that each holds, in the order of reading. */
-function* segmentsOf({ records, range, durable, onHole }: Search): Generator<[Segment, number, number]> {
+function* segmentsOf({ records, range, durable, onHole }: Search<unknown>): Generator<[Segment, number, number]> {
   const { low, high, direction } = range;
   const forwards = direction === 'forwards';
   for (let next = forwards ? low : high; next >= low && next <= high; ) {
@@ -74,82 +77,60 @@ function* segmentsOf({ records, range, durable, onHole }: Search): Generator<[Se
   }
 }
 
-async function* searchSegment(query: Search, segment: Segment, low: number, high: number): AsyncGenerator<Event[]> {
-  const { selectors, indexes, signal, range } = query;
+async function* searchSegment<T>(
+  query: Search<T>,
+  segment: Segment,
+  low: number,
+  high: number,
+): AsyncGenerator<RowBatch<T>> {
+  const { records, sought, indexes, signal, range } = query;
   const checkAbort = (): void => {
     if (signal?.aborted === true) throw aborted(signal, 'the read');
   };
   checkAbort();
-  if (selectors.length > 0 && high - low >= SMALL_RANGE) {
-    const index = await indexes.get(segment, high, checkAbort);
-    if (index !== undefined) {
-      const candidates = await narrowed(query, segment, index, index.candidates(selectors, low, high));
-      const left = index.isExact(selectors) ? [] : selectors;
-      yield* readCandidates({ ...query, selectors: left }, segment, index, candidates, checkAbort);
+  if (sought.isSelective && high - low >= SMALL_RANGE) {
+    const index = await indexes.get(segment, high, checkAbort, records);
+    const candidates = index && (await sought.candidates(segment, index, low, high));
+    if (index !== undefined && candidates !== undefined) {
+      yield* readCandidates(query, segment, index, candidates, checkAbort);
       return;
     }
   }
   yield* readThrough(query, sequences(low, high, range.direction), checkAbort);
 }
 
-/** Of the ascending candidates, those whose revisions are wanted: a stream's revisions are gapless as appended. */
-async function narrowed(
-  { records, revisions }: Search,
-  segment: Segment,
-  index: RawIndex,
-  candidates: Uint32Array,
-): Promise<Uint32Array> {
-  const first = candidates[0];
-  // Where events were given up, revisions may be missing too: then each record is looked at.
-  if (first === undefined || revisions === undefined || records.holes.list.length > 0) return candidates;
-  const { lowest, highest } = revisions;
-  const offset = index.offsetAt(first);
-  const memory = await records.loadSpan(segment, offset, index.endAt(first));
-  segment.blocks.check(memory, 0, segment.firstSequence + first, records.seed, offset);
-  const revision = recordRevision(memory.view, 0);
-  return candidates.subarray(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
-}
-
-/** Whether a record is looked for. */
-function isWanted({ selectors, revisions }: Search, memory: Memory, at: number): boolean {
-  if (selectors.length > 0 && !matches(selectors, new RecordHeader(memory, at))) return false;
-  if (revisions === undefined) return true;
-  const revision = recordRevision(memory.view, at);
-  return revision >= revisions.lowest && revision <= revisions.highest;
-}
-
 /** What an index has named, span by span; each record is verified, and matched with the selectors that are left. */
-async function* readCandidates(
-  query: Search,
+async function* readCandidates<T>(
+  query: Search<T>,
   segment: Segment,
   index: RawIndex,
-  candidates: Uint32Array,
+  { ordinals: candidates, exact }: Candidates,
   checkAbort: () => void,
-): AsyncGenerator<Event[]> {
+): AsyncGenerator<RowBatch<T>> {
   const { records, range } = query;
   const spans = spansOf(index, candidates, range.direction);
-  let batch = new EventBatch(query.limit);
+  let batch = new RowBatch(query);
   try {
     for await (const [{ ordinals, offset }, memory] of loadAhead(records, segment, spans)) {
       checkAbort();
       for (const ordinal of ordinals) {
         const at = index.offsetAt(ordinal) - offset;
-        segment.blocks.check(memory, at, segment.firstSequence + ordinal, records.seed, offset);
-        if (isWanted(query, memory, at)) batch.add(memory, at, records.nodeId);
-        else batch.skip();
+        const sequence = segment.firstSequence + ordinal;
+        segment.blocks.check(memory, at, sequence, records.seed, offset);
+        batch.look(memory, at, sequence, exact);
         if (!batch.full) continue;
-        const { events } = batch;
-        batch = new EventBatch(query.limit);
-        yield events;
+        const done = batch;
+        batch = new RowBatch(query);
+        yield done;
         checkAbort();
       }
     }
   } catch (error) {
     // What comes before a place that does not verify is there to be read.
-    yield batch.events;
+    yield batch;
     throw error;
   }
-  yield batch.events;
+  yield batch;
 }
 
 /** The bytes of spans, of which one is read while the one before it is looked at. */
@@ -174,13 +155,13 @@ async function* loadAhead(
 }
 
 /** Every record, through whole blocks. */
-async function* readThrough(
-  query: Search,
+async function* readThrough<T>(
+  query: Search<T>,
   sequences: Iterable<number>,
   checkAbort: () => void,
-): AsyncGenerator<Event[]> {
+): AsyncGenerator<RowBatch<T>> {
   const { records, durable } = query;
-  let batch = new EventBatch(query.limit);
+  let batch = new RowBatch(query);
   let run: Run | undefined;
   try {
     for (const sequence of sequences) {
@@ -188,49 +169,51 @@ async function* readThrough(
         const loading = records.load(sequence, durable);
         run = loading instanceof Promise ? await loading : loading;
       }
-      const at = run.at(sequence);
-      if (isWanted(query, run.memory, at)) batch.add(run.memory, at, records.nodeId);
-      else batch.skip();
+      batch.look(run.memory, run.at(sequence), sequence, false);
       if (!batch.full) continue;
       // The cache may move on while the batch is with its reader.
       if (run.fileOffset === -1) run = undefined;
-      const { events } = batch;
-      batch = new EventBatch(query.limit);
-      yield events;
+      const done = batch;
+      batch = new RowBatch(query);
+      yield done;
       checkAbort();
     }
   } catch (error) {
     // What comes before a place that does not verify is there to be read.
-    yield batch.events;
+    yield batch;
     throw error;
   }
-  yield batch.events;
+  yield batch;
 }
 
-/** Events until there are enough of them, or enough was looked at, to give the thread back. */
-class EventBatch {
-  readonly events: Event[] = [];
+/** Rows until there are enough of them, or enough was looked at, to give the thread back. */
+class RowBatch<T> implements Found<T> {
+  readonly rows: T[] = [];
+  readonly sequences: number[] = [];
+  readonly #sought: Sought<T>;
   readonly #most: number;
   #bytes = 0;
   #looks = 0;
 
-  /** @param limit events that are wanted at most */
-  constructor(limit: number) {
-    this.#most = Math.min(limit, BATCH_EVENTS);
+  constructor({ sought, limit }: Search<T>) {
+    this.#sought = sought;
+    this.#most = Math.min(limit, BATCH_ROWS);
   }
 
-  add(memory: Memory, at: number, nodeId: string): void {
-    this.events.push(storedEvent(memory, at, nodeId));
+  /** @param exact whether it is known to be one that is looked for */
+  look(memory: Memory, at: number, sequence: number, exact: boolean): void {
+    const decoded = this.#sought.decodedBytes;
+    const row = this.#sought.take(memory, at, exact);
+    this.#looks++;
+    this.#bytes += this.#sought.decodedBytes - decoded;
+    if (row === undefined) return;
+    this.rows.push(row);
+    this.sequences.push(sequence);
     this.#bytes += recordLength(memory.view, at);
-    this.#looks++;
-  }
-
-  skip(): void {
-    this.#looks++;
   }
 
   get full(): boolean {
-    return this.events.length >= this.#most || this.#bytes >= BATCH_BYTES || this.#looks >= BATCH_LOOKS;
+    return this.rows.length >= this.#most || this.#bytes >= BATCH_BYTES || this.#looks >= BATCH_LOOKS;
   }
 }
 

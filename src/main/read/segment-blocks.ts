@@ -56,12 +56,13 @@ export class SegmentBlocks {
   #next: SegmentHeader | undefined;
   #bytes = 0;
 
-  constructor(header: SegmentHeader, file: string, hasher: PlaceHasher, holes: Holes) {
+  /** @param fileOf the file that the segment is in by now */
+  constructor(header: SegmentHeader, fileOf: () => string, hasher: PlaceHasher, holes: Holes) {
     this.number = header.number;
     this.firstSequence = header.firstSequence;
     this.#endSequence = header.firstSequence;
     this.#endFrame = header.previous;
-    this.#frames = new SegmentFrames(header.number, file, hasher, holes);
+    this.#frames = new SegmentFrames(header.number, fileOf, hasher, holes);
     this.#holes = holes;
   }
 

@@ -32,13 +32,14 @@ interface Found {
 
 export class SegmentFrames {
   readonly #number: number;
-  readonly #file: string;
+  readonly #fileOf: () => string;
   readonly #hasher: PlaceHasher;
   readonly #holes: Holes;
 
-  constructor(number: number, file: string, hasher: PlaceHasher, holes: Holes) {
+  /** @param fileOf the file that the segment is in by now */
+  constructor(number: number, fileOf: () => string, hasher: PlaceHasher, holes: Holes) {
     this.#number = number;
-    this.#file = file;
+    this.#fileOf = fileOf;
     this.#hasher = hasher;
     this.#holes = holes;
   }
@@ -52,7 +53,7 @@ export class SegmentFrames {
     try {
       return readFrameHeader(bytes, memoryOf(bytes).view, at, this.#hasher, this.#number);
     } catch (error) {
-      if (error instanceof RangeError) throw unsupported(this.#file, error.message, FRAME_FORMAT);
+      if (error instanceof RangeError) throw unsupported(this.#fileOf(), error.message, FRAME_FORMAT);
       throw error;
     }
   }
@@ -91,7 +92,7 @@ export class SegmentFrames {
   }
 
   gap(offset: number, firstSequence: number, lastSequence: number): Error {
-    return corrupt(this.#file, offset, `sequences ${firstSequence} to ${lastSequence} do not verify`, {
+    return corrupt(this.#fileOf(), offset, `sequences ${firstSequence} to ${lastSequence} do not verify`, {
       firstSequence,
       lastSequence,
     });

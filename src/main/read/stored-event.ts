@@ -6,14 +6,9 @@
  * the thread share, where it stays until another one is asked for something.
  */
 import { inspect } from 'node:util';
-import { corrupt } from '../../shared/damage.js';
-import { decodePayload, PAYLOAD } from '../../shared/format/payload.js';
 import {
   type Memory,
   memoryOf,
-  recordDataBytes,
-  recordDataCodec,
-  recordDataStart,
   recordLength,
   recordRevision,
   recordSchemaVersion,
@@ -22,6 +17,7 @@ import {
 } from '../../shared/format/record.js';
 import { formatEventId } from '../../shared/portable/event-id.js';
 import type { EventMetadata, EventObject, RecordedEvent } from '../../shared/portable/events.js';
+import { decodeData, decodeMetadata } from './decode.js';
 import { RecordHeader } from './record-header.js';
 
 const NS_PER_MS = 1_000_000n;
@@ -96,28 +92,12 @@ class StoredEvent {
   }
 
   get data(): unknown {
-    if (this.#data === UNREAD) {
-      const { bytes, view } = this.#memory;
-      const start = recordDataStart(view, 0);
-      const end = start + recordDataBytes(view, 0);
-      this.#data = this.#decode('data', recordDataCodec(view, 0), bytes, start, end);
-    }
+    if (this.#data === UNREAD) this.#data = decodeData(this.#memory, 0);
     return this.#data;
   }
 
   get metadata(): Readonly<EventMetadata> {
-    if (this.#metadata === undefined) {
-      const { agent, session, correlationId, parts } = this.#header;
-      const metadata: EventMetadata = {};
-      if (agent !== undefined) metadata.agent = agent;
-      if (session !== undefined) metadata.session = session;
-      if (correlationId !== undefined) metadata.correlationId = correlationId;
-      if (parts.metadata !== parts.data) {
-        const { bytes } = this.#memory;
-        Object.assign(metadata, this.#decode('metadata', PAYLOAD.msgpack, bytes, parts.metadata, parts.data));
-      }
-      this.#metadata = metadata;
-    }
+    this.#metadata ??= decodeMetadata(this.#header, this.#memory, 0);
     return this.#metadata;
   }
 
@@ -136,20 +116,6 @@ class StoredEvent {
 
   get idempotencyKey(): string | undefined {
     return this.#header.key;
-  }
-
-  /** Bytes whose checksum holds may still be no payload, where another program has written them. */
-  #decode(what: string, codec: number, bytes: Buffer, start: number, end: number): unknown {
-    try {
-      return decodePayload(codec, bytes, start, end);
-    } catch (error) {
-      const { sequence } = this;
-      throw corrupt(`the record of sequence ${sequence}`, 0, `its ${what} does not decode`, {
-        firstSequence: sequence,
-        lastSequence: sequence,
-        cause: error,
-      });
-    }
   }
 
   toJSON(): EventObject {

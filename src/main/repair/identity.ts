@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { corrupt, unsupported } from '../../shared/damage.js';
 import { PlaceHasher, recordSeed, STORE_ID_BYTES } from '../../shared/format/checksum.js';
-import { MANIFEST_FILE, segmentNumber, WATERMARK_FILE } from '../../shared/format/file-names.js';
+import { MANIFEST_FILE, sealedNumber, segmentNumber, WATERMARK_FILE } from '../../shared/format/file-names.js';
 import { decodeManifest, MANIFEST_FORMAT, MAX_MANIFEST_BYTES, type Manifest } from '../../shared/format/manifest.js';
+import { RAW_HEADER_OFFSET } from '../../shared/format/sealed.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from '../../shared/format/watermark.js';
 import { invalid } from '../../shared/options.js';
@@ -67,13 +68,14 @@ function readManifest(storage: Storage, dir: string): Manifest | undefined {
 /** A manifest by what the segments say of their store. */
 async function newManifest(storage: Storage, dir: string, nodeId: string | undefined): Promise<Manifest> {
   const file = path.join(dir, MANIFEST_FILE);
-  const names = storage.exists(dir) ? storage.list(dir).filter((name) => segmentNumber(name) !== undefined) : [];
+  const names = storage.exists(dir) ? storage.list(dir).filter((name) => numberOf(name) !== undefined) : [];
   if (names.length === 0 && !storage.exists(file)) {
     throw new KeeperError('ERR_NOT_FOUND', `there is no store in ${dir}`);
   }
   const headers: { storeId: Buffer; header: SegmentHeader }[] = [];
   for (const name of names) {
-    const bytes = readRange(storage, path.join(dir, name), 0, SEGMENT_HEADER_BYTES);
+    const offset = sealedNumber(name) === undefined ? 0 : RAW_HEADER_OFFSET;
+    const bytes = readRange(storage, path.join(dir, name), offset, SEGMENT_HEADER_BYTES);
     if (bytes.length < SEGMENT_HEADER_BYTES) continue;
     const storeId = Buffer.from(bytes.subarray(8, 8 + STORE_ID_BYTES));
     const found = decodeSegmentHeader(bytes, bytes.readUInt32LE(24), storeId, await PlaceHasher.create(storeId));
@@ -88,7 +90,7 @@ async function newManifest(storage: Storage, dir: string, nodeId: string | undef
   }
   const own = headers.filter((found) => found.storeId.toString('hex') === storeId).map(({ header }) => header);
   const oldest = own.reduce((a, b) => (b.number < a.number ? b : a));
-  const firstSegment = Math.min(oldest.number, ...names.map((name) => segmentNumber(name)!));
+  const firstSegment = Math.min(oldest.number, ...names.map((name) => numberOf(name)!));
   return {
     format: MANIFEST_FORMAT,
     storeId,
@@ -102,6 +104,11 @@ async function newManifest(storage: Storage, dir: string, nodeId: string | undef
     floor: firstSegment === 1 ? 1 : oldest.firstSequence,
     holes: [],
   };
+}
+
+/** The number of a segment, by the name of its file, raw or sealed. */
+function numberOf(name: string): number | undefined {
+  return segmentNumber(name) ?? sealedNumber(name);
 }
 
 function mostCommon(values: readonly string[]): string | undefined {

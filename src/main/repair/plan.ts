@@ -1,5 +1,5 @@
 /** What a repair does: which segments are written anew, of what, and what is given up. */
-import { segmentFile } from '../../shared/format/file-names.js';
+import { sealedFile, segmentFile } from '../../shared/format/file-names.js';
 import { NO_FRAME, sameChecksum } from '../../shared/format/frame.js';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import { type Hole, Holes } from '../../shared/holes.js';
@@ -22,8 +22,8 @@ export interface SegmentPlan {
   readonly parts: readonly Part[];
   /** Whether the file is written anew; else it stays as it is. */
   readonly rewrite: boolean;
-  /** Whether there is a file under its name. */
-  readonly exists: boolean;
+  /** The names of the files that hold it, raw or sealed. */
+  readonly files: readonly string[];
 }
 
 export interface Plan {
@@ -88,7 +88,7 @@ function planSegments(
       firstSequence: firsts[i]!,
       parts: partsOf(spans, own),
       rewrite: !sound || own.length > 0,
-      exists: files.has(segmentFile(number)),
+      files: [segmentFile(number), sealedFile(number)].filter((file) => files.has(file)),
     };
   });
 }

@@ -5,7 +5,14 @@ import { FRAME_HEADER_BYTES, writeFrameHeader } from '../../shared/format/frame.
 import { memoryOf, recordTimestampNs } from '../../shared/format/record.js';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import { type FileHandle, readRange, type Storage, storageError, writeFully } from '../../shared/storage.js';
+import {
+  type FileHandle,
+  type ReadStorage,
+  readRange,
+  type Storage,
+  storageError,
+  writeFully,
+} from '../../shared/storage.js';
 import { frameAt } from './frames.js';
 import type { SegmentPlan } from './plan.js';
 import type { SalvagedRecord } from './salvage.js';
@@ -84,12 +91,12 @@ class SegmentWriter {
 
   /** Frames as they are: a frame's checksums say which segment it is of, not where in it. */
   async copy({ file, offset, end, lastFrame, lastTimestampNs }: Span): Promise<void> {
-    const { storage } = this.#context;
-    const source = storage.openRead(file);
+    const { storage, log } = this.#context;
+    const handle = log.openRead(file);
     try {
-      await copyRange(storage, { handle: source, file, offset, end }, this.#handle, this.#offset);
+      await copyRange({ from: log, handle, file, offset, end }, storage, this.#handle, this.#offset);
     } finally {
-      storage.close(source);
+      log.close(handle);
     }
     this.#offset += end - offset;
     this.#lastFrame = lastFrame;
@@ -111,8 +118,8 @@ class SegmentWriter {
   }
 
   #frame(records: readonly SalvagedRecord[], bodyBytes: number): void {
-    const { storage, identity } = this.#context;
-    const body = records.map(({ file, offset, end }) => readRange(storage, file, offset, end - offset));
+    const { log, identity } = this.#context;
+    const body = records.map(({ file, offset, end }) => readRange(log, file, offset, end - offset));
     const { bytes, view } = memoryOf(Buffer.alloc(FRAME_HEADER_BYTES));
     const { sequence: firstSequence } = records[0]!;
     const fields = { bodyBytes, count: records.length, firstSequence, previous: this.#lastFrame };
@@ -163,8 +170,8 @@ export async function copyFile(storage: Storage, from: string, to: string): Prom
   try {
     const target = storage.openWrite(temporary, 'create');
     try {
-      const all = { handle: source, file: from, offset: 0, end: storage.size(source) };
-      await copyRange(storage, all, target, 0);
+      const all = { from: storage, handle: source, file: from, offset: 0, end: storage.size(source) };
+      await copyRange(all, storage, target, 0);
       storage.sync(target);
     } finally {
       storage.close(target);
@@ -176,6 +183,7 @@ export async function copyFile(storage: Storage, from: string, to: string): Prom
 }
 
 interface Range {
+  readonly from: ReadStorage;
   readonly handle: FileHandle;
   readonly file: string;
   readonly offset: number;
@@ -183,11 +191,11 @@ interface Range {
 }
 
 /** Copy bytes of one file to a place in another. A file that ends before that is one that cannot be read. */
-async function copyRange(storage: Storage, source: Range, target: FileHandle, at: number): Promise<void> {
+async function copyRange(source: Range, storage: Storage, target: FileHandle, at: number): Promise<void> {
   const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, source.end - source.offset));
   for (let done = source.offset; done < source.end; done += chunk.length) {
     const part = chunk.subarray(0, Math.min(chunk.length, source.end - done));
-    const read = await storage.readAsync(source.handle, part, done);
+    const read = await source.from.readAsync(source.handle, part, done);
     if (read < part.length) {
       const what = `${source.file} ends at ${done + read}, and is to be copied up to ${source.end}`;
       throw storageError(Object.assign(new Error(what), { code: 'EIO' }), 'read', source.file);

@@ -5,7 +5,7 @@ import { RECORD_ALIGNMENT, RECORD_HEADER_BYTES, recordSequence, verifyRecord } f
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import type { Hole } from '../../shared/holes.js';
 import { aborted } from '../../shared/portable/errors.js';
-import type { SegmentSurvey, SurveyContext } from './survey.js';
+import { headOf, type SegmentSurvey, type SurveyContext } from './survey.js';
 import { FileWindow } from './window.js';
 
 /** A record that is to be kept. */
@@ -28,14 +28,15 @@ export async function salvage(
   missing: readonly Hole[],
 ): Promise<SalvagedRecord[]> {
   if (missing.length === 0) return [];
-  const { storage, dir, signal } = context;
+  const { log, dir, signal } = context;
   const found = new Map<number, SalvagedRecord>();
   const spans = segments.flatMap((segment) => segment.spans);
-  for (const file of storage.list(dir)) {
+  for (const file of log.list(dir)) {
     if (segmentNumber(file) === undefined && !isDamagedFile(file)) continue;
     if (signal?.aborted === true) throw aborted(signal, 'the repair');
     const place = path.join(dir, file);
-    await FileWindow.over(storage, place, async (window) => {
+    if (headOf(log, place) === undefined) continue;
+    await FileWindow.over(log, place, async (window) => {
       const covered = spans.filter((span) => span.file === place);
       for (const [start, end] of uncovered(covered, window.fileBytes)) {
         for await (const record of recordsIn(context, window, place, start, end, missing)) {

@@ -4,8 +4,8 @@ import { isDamagedFile, segmentFile, segmentNumber } from '../../shared/format/f
 import { NO_FRAME, sameChecksum } from '../../shared/format/frame.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import type { Holes } from '../../shared/holes.js';
-import { aborted } from '../../shared/portable/errors.js';
-import { readRange, type Storage } from '../../shared/storage.js';
+import { aborted, isKeeperError } from '../../shared/portable/errors.js';
+import { type ReadStorage, readRange, type Storage } from '../../shared/storage.js';
 import { type Frame, frameAt, framesOf } from './frames.js';
 import type { Identity } from './identity.js';
 import { FileWindow } from './window.js';
@@ -42,6 +42,8 @@ export interface Successor {
 
 export interface SurveyContext {
   readonly storage: Storage;
+  /** The same, with sealed segments as raw ones. */
+  readonly log: ReadStorage;
   readonly dir: string;
   readonly identity: Identity;
   readonly holes: Holes;
@@ -91,7 +93,7 @@ interface FoundFile {
 /** The files that hold a segment, or parts of it: the one with its name, then those whose headers say so. */
 type Sources = ReadonlyMap<number, readonly FoundFile[]>;
 
-function findSegments({ storage, dir, identity }: SurveyContext): {
+function findSegments({ log, dir, identity }: SurveyContext): {
   sources: Sources;
   last: number;
   lastKnown: number;
@@ -100,14 +102,15 @@ function findSegments({ storage, dir, identity }: SurveyContext): {
   const add = (number: number, found: FoundFile): void => {
     sources.set(number, [...(sources.get(number) ?? []), found]);
   };
-  const files = storage.list(dir).sort();
+  const files = log.list(dir).sort();
   // Those in their own place come first.
   for (const inPlace of [true, false]) {
     for (const file of files) {
       const number = segmentNumber(file);
       // A repair that was interrupted may have left the only copy under the name of a file that it keeps.
       if (number === undefined && !isDamagedFile(file)) continue;
-      const bytes = readRange(storage, path.join(dir, file), 0, SEGMENT_HEADER_BYTES);
+      const bytes = headOf(log, path.join(dir, file));
+      if (bytes === undefined) continue;
       const named = bytes.length < SEGMENT_HEADER_BYTES ? 0 : bytes.readUInt32LE(24);
       const found = decodeSegmentHeader(bytes, named, identity.storeId, identity.hasher);
       const header = found.kind === 'valid' ? found.header : undefined;
@@ -118,6 +121,16 @@ function findSegments({ storage, dir, identity }: SurveyContext): {
   const inUse = [...sources].filter(([, found]) => found.some(({ header }) => header !== undefined));
   const lastKnown = Math.max(identity.manifest.lastSegment, identity.lastSegment, ...inUse.map(([number]) => number));
   return { sources, last: Math.max(lastKnown, ...sources.keys()), lastKnown };
+}
+
+/** The first bytes of a file; undefined of a sealed segment of which nothing can be read. */
+export function headOf(log: ReadStorage, file: string): Buffer | undefined {
+  try {
+    return readRange(log, file, 0, SEGMENT_HEADER_BYTES);
+  } catch (error) {
+    if (isKeeperError(error, 'ERR_CORRUPT')) return undefined;
+    throw error;
+  }
 }
 
 async function surveySegment(
@@ -131,11 +144,11 @@ async function surveySegment(
     const sound = await surveySound(context, own.file, own.header, successor);
     if (sound !== undefined) return sound;
   }
-  const { storage, dir, identity } = context;
+  const { log, dir, identity } = context;
   const frames: Frame[] = [];
   for (const { file } of sources) {
     const place = { file: path.join(dir, file), number, hasher: identity.hasher };
-    await FileWindow.over(storage, place.file, async (window) => {
+    await FileWindow.over(log, place.file, async (window) => {
       for await (const frame of framesOf(window, place)) frames.push(frame);
       context.onSegment(window.fileBytes);
     });
@@ -154,10 +167,10 @@ async function surveySound(
   header: SegmentHeader,
   successor: Successor | undefined,
 ): Promise<{ segment: SegmentSurvey; durable: number } | undefined> {
-  const { storage, dir, identity } = context;
+  const { log, dir, identity } = context;
   const { number } = header;
   const place = { file: path.join(dir, file), number, hasher: identity.hasher };
-  return FileWindow.over(storage, place.file, async (window) => {
+  return FileWindow.over(log, place.file, async (window) => {
     const { span, durable } = await walk(context, window, header, place.file);
     for await (const _ of framesOf(window, place, span?.end ?? SEGMENT_HEADER_BYTES)) return undefined;
     if (span !== undefined && !isFollowed(context, span, successor)) return undefined;

@@ -1,5 +1,5 @@
 /** A file that is looked at piece by piece, from front to back or here and there. */
-import type { FileHandle, Storage } from '../../shared/storage.js';
+import type { FileHandle, ReadStorage } from '../../shared/storage.js';
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
@@ -13,20 +13,20 @@ export interface Piece {
 
 export class FileWindow {
   readonly fileBytes: number;
-  readonly #storage: Storage;
+  readonly #storage: ReadStorage;
   readonly #handle: FileHandle;
   #buffer = Buffer.alloc(0);
   #view = new DataView(new ArrayBuffer(0));
   #start = 0;
 
-  private constructor(storage: Storage, handle: FileHandle) {
+  private constructor(storage: ReadStorage, handle: FileHandle) {
     this.#storage = storage;
     this.#handle = handle;
     this.fileBytes = storage.size(handle);
   }
 
   /** Look at a file, and close it afterwards. */
-  static async over<T>(storage: Storage, file: string, use: (window: FileWindow) => Promise<T>): Promise<T> {
+  static async over<T>(storage: ReadStorage, file: string, use: (window: FileWindow) => Promise<T>): Promise<T> {
     const handle = storage.openRead(file);
     try {
       return await use(new FileWindow(storage, handle));

@@ -5,7 +5,11 @@
  *     keeperlog.lock                 who has it open; its content is for people, the lock is the kernel's
  *     keeperlog.watermark            how far the log is durable
  *     keeperlog.heads                checkpoint of stream heads and idempotency keys
+ *     keeperlog.tree                 the audit tree: its keys, its frontier and the newest signed checkpoint
+ *     keeperlog.key                  what signs checkpoints; for the store alone, and not for backups
+ *     tile/0/000                     the hashes of the audit tree
  *     segment-0000000001.log         the log, in segments numbered from 1
+ *     segment-0000000001.sealed      a segment that is sealed; beside a raw one of the same number, that one counts
  *     segment-0000000001.3.torn      a torn tail that epoch 3 set aside
  *     segment-0000000001.log.3.damaged   what a repair has replaced; also of the manifest
  *     *.tmp                          being written, to be renamed; removed when the store is opened
@@ -14,9 +18,13 @@ export const MANIFEST_FILE = 'keeperlog.manifest';
 export const LOCK_FILE = 'keeperlog.lock';
 export const WATERMARK_FILE = 'keeperlog.watermark';
 export const HEADS_FILE = 'keeperlog.heads';
+export const TREE_FILE = 'keeperlog.tree';
+export const KEY_FILE = 'keeperlog.key';
+export const TILE_DIR = 'tile';
 export const TEMPORARY = '.tmp';
 
 const SEGMENT = /^segment-([0-9]{10})\.log$/;
+const SEALED = /^segment-([0-9]{10})\.sealed$/;
 const DAMAGED = /^.+\.[0-9]+\.damaged$/;
 const TORN = /^segment-[0-9]{10}\.[0-9]+\.torn$/;
 
@@ -27,6 +35,16 @@ export function segmentFile(number: number): string {
 /** The number in a segment's file name, or undefined if it is no such name. */
 export function segmentNumber(file: string): number | undefined {
   const match = SEGMENT.exec(file);
+  return match === null ? undefined : Number(match[1]);
+}
+
+export function sealedFile(number: number): string {
+  return `segment-${String(number).padStart(10, '0')}.sealed`;
+}
+
+/** The number in the name of a sealed segment's file, or undefined if it is no such name. */
+export function sealedNumber(file: string): number | undefined {
+  const match = SEALED.exec(file);
   return match === null ? undefined : Number(match[1]);
 }
 

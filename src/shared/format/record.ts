@@ -190,6 +190,12 @@ export function recordTimestampNs(view: DataView, at: number): bigint {
   return view.getBigUint64(at + 32, true);
 }
 
+/** The same in whole milliseconds, without a bigint: 2^32 ns are 4,294 ms and 967,296 ns, and every step is exact. */
+export function recordTimestampMs(view: DataView, at: number): number {
+  const high = view.getUint32(at + 36, true);
+  return high * 4294 + Math.floor((high * 967_296 + view.getUint32(at + 32, true)) / 1_000_000);
+}
+
 export function recordSchemaVersion(view: DataView, at: number): number {
   return view.getUint32(at + 40, true);
 }
@@ -224,18 +230,24 @@ export interface RecordParts {
   readonly end: number;
 }
 
-export function recordParts(view: DataView, at: number): RecordParts {
-  const stream = at + RECORD_HEADER_BYTES;
-  const type = stream + view.getUint16(at + 14, true);
-  const agent = type + view.getUint16(at + 44, true);
-  const session = agent + view.getUint16(at + 46, true);
-  const correlation = session + view.getUint16(at + 48, true);
-  const key = correlation + view.getUint16(at + 50, true);
-  const lists = key + view.getUint16(at + 52, true);
-  const metadata = lists + view.getUint16(at + 54, true);
-  const data = metadata + view.getUint32(at + 56, true);
-  const end = data + view.getUint32(at + 60, true);
-  return { stream, type, agent, session, correlation, key, lists, metadata, data, end };
+/** @param into where the result is put; a new object if it is left out */
+export function recordParts(view: DataView, at: number, into = noParts()): RecordParts {
+  const parts: { -readonly [part in keyof RecordParts]: number } = into;
+  parts.stream = at + RECORD_HEADER_BYTES;
+  parts.type = parts.stream + view.getUint16(at + 14, true);
+  parts.agent = parts.type + view.getUint16(at + 44, true);
+  parts.session = parts.agent + view.getUint16(at + 46, true);
+  parts.correlation = parts.session + view.getUint16(at + 48, true);
+  parts.key = parts.correlation + view.getUint16(at + 50, true);
+  parts.lists = parts.key + view.getUint16(at + 52, true);
+  parts.metadata = parts.lists + view.getUint16(at + 54, true);
+  parts.data = parts.metadata + view.getUint32(at + 56, true);
+  parts.end = parts.data + view.getUint32(at + 60, true);
+  return parts;
+}
+
+function noParts(): RecordParts {
+  return { stream: 0, type: 0, agent: 0, session: 0, correlation: 0, key: 0, lists: 0, metadata: 0, data: 0, end: 0 };
 }
 
 /** A cause as it is recorded: an id, or a distance within the append. */

@@ -12,9 +12,9 @@ export interface ErrorFields {
     /** Where in the call: `events[1].data.when`. */
     path: string;
   };
-  /** A selector, a bound or an option of a read that cannot be meant, or rows that were read already. */
+  /** A selector, a query, a bound or an option of a read that cannot be meant, or rows that were read already. */
   ERR_INVALID_QUERY: {
-    /** Where in the call: `selector.tags[0]`. */
+    /** Where in the call: `selector.tags[0]`, `where.or[1]['data.n'].gt`; `query[17]` for a place in CEL text. */
     path: string;
   };
   /** An event of more than `maxEventBytes`. */
@@ -102,6 +102,15 @@ export interface ErrorFields {
   ERR_PRUNED: {
     /** The lowest sequence there is. */
     floor: number;
+  };
+  /** A proof or a checkpoint that does not hold, or is none. */
+  ERR_UNVERIFIED: {
+    /**
+     * What about it. `'form'`: it is none. `'key'`: no trusted key has signed. `'signature'`: one is said to have, and has not.
+     * `'origin'`: it is another log's. `'range'`: the event, or the older checkpoint, lies outside. `'root'`: the hashes do not
+     * lead to the root that was signed.
+     */
+    reason: 'form' | 'key' | 'signature' | 'origin' | 'range' | 'root';
   };
   /** A file of a format that this program does not read. */
   ERR_UNSUPPORTED_FORMAT: {

@@ -1,6 +1,10 @@
 /** The portable interface: what an embedded store and a remote one share. Every member is asynchronous. */
 import type { AnyEvents, NewEvent, RecordedEvent, TypeOf } from './events.js';
+import type { Aggregates, CelOptions, FieldPath, Query, QueryOptions, QueryRow, QueryRows } from './query/query.js';
+import type { Direction, Rows } from './rows.js';
 import type { SelectedTypes, Selectors } from './selector.js';
+
+export type { Direction, Rows, SequenceRange } from './rows.js';
 
 /**
  * When an append resolves: `'synced'` after fdatasync, `'written'` after write(2), `'accepted'` once it has its place in the
@@ -64,9 +68,6 @@ export interface StreamAppend<M extends object = AnyEvents> {
  */
 export type Bound = number | string | Date;
 
-/** Which way to read: in append order, or against it. */
-export type Direction = 'forwards' | 'backwards';
-
 /** Which part of the log, and which way. Of `from` and `after` only one may be given. */
 export interface ReadOptions {
   /**
@@ -98,37 +99,6 @@ export interface ReadStreamOptions {
   readonly limit?: number;
   /** Ends the reading with ERR_ABORTED at the next batch. */
   readonly signal?: AbortSignal;
-}
-
-/**
- * What a read returns. Single use: iterate it, or take one of its collectors; a second time is ERR_INVALID_QUERY. It ends at
- * what was durable at the first pull, and reads only as far ahead as one batch. Leaving a loop early ends the reading.
- *
- * Nothing is read before the first pull, so it is the pulls that fail: with ERR_NOT_FOUND where a bound names an id that is
- * not there, ERR_PRUNED, ERR_CORRUPT, ERR_STORAGE, ERR_ABORTED, ERR_CLOSED.
- */
-export interface Rows<T> extends AsyncIterable<T> {
-  /** All of them, in memory. */
-  toArray(): Promise<T[]>;
-  /** The first one; the rest is not read. */
-  first(): Promise<T | undefined>;
-  /** In arrays of whatever is at hand, none of them empty: 256 events or 128 KiB at most, or one larger event. */
-  batches(): AsyncIterable<T[]>;
-  /**
-   * The sequence up to which the log has been looked at: 0 before the first pull, that of the event last handed out,
-   * and at the end that of the last durable event, matching or not. Backwards, it is where the reading began.
-   */
-  readonly position: number;
-  /** What was passed over so far because it is lost: ranges in the log that a repair gave up, whatever was in them. */
-  readonly holes: readonly SequenceRange[];
-}
-
-/** Places in the store, both inclusive. */
-export interface SequenceRange {
-  /** The first one. */
-  readonly firstSequence: number;
-  /** The last one. */
-  readonly lastSequence: number;
 }
 
 /** A stream's or the log's last durable event. */
@@ -207,6 +177,24 @@ export interface EventLog<M extends object = AnyEvents> {
    * @throws at once ERR_INVALID_QUERY, ERR_CLOSED; later what {@link Rows} fail with
    */
   readStream(stream: string, options?: ReadStreamOptions): Rows<RecordedEvent<M>>;
+  /**
+   * Events that a predicate matches, in the order of the log; or rows made of them.
+   * @param query in its structured form
+   * @throws at once ERR_INVALID_QUERY, ERR_CLOSED; later what {@link Rows} fail with, ERR_INVALID_QUERY for a cursor of another
+   *   query and for too many groups
+   */
+  query<S extends readonly FieldPath[] | undefined = undefined, A extends Aggregates | undefined = undefined>(
+    query: Query & { readonly select?: S; readonly aggregate?: A },
+    options?: QueryOptions,
+  ): QueryRows<QueryRow<M, S, A>>;
+  /**
+   * The same with the predicate as CEL text (https://cel.dev): `type in ["A", "B"] && data.n > 5 && "x" in tags`.
+   * @throws as above; what is wrong with the text comes later, at the first pull, with the place as the path: `query[17]`
+   */
+  query<S extends readonly FieldPath[] | undefined = undefined, A extends Aggregates | undefined = undefined>(
+    text: string,
+    options?: CelOptions & { readonly select?: S; readonly aggregate?: A },
+  ): QueryRows<QueryRow<M, S, A>>;
   /**
    * The last durable event of the log or of one stream; undefined where there is none.
    * @throws ERR_CORRUPT, ERR_STORAGE, ERR_CLOSED

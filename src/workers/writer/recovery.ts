@@ -11,6 +11,7 @@ import { type Inspection, inspectStore, readManifest } from '../../shared/inspec
 import { invalid } from '../../shared/options.js';
 import type { RecoveryReport } from '../../shared/recovery-report.js';
 import { type FileHandle, replaceFile, type Storage, writeFully } from '../../shared/storage.js';
+import { fileOfSegment, unsealing } from '../../shared/unsealing.js';
 
 /** Mending reads and writes so much at a time. Unit: bytes. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -41,7 +42,10 @@ export async function recover(
   }
   const found = await inspectStore(storage, dir, manifest);
   if (found.lost[0] !== undefined) throw found.lost[0].error;
-  if (found.active?.tail.kind === 'corrupt') throw corruptTail(dir, found.active, found.active.tail.lastSequence);
+  if (found.active?.tail.kind === 'corrupt') {
+    const file = path.join(dir, segmentFile(found.active.header.number));
+    throw corruptTail(file, found.active, found.active.tail.lastSequence);
+  }
   checkReplayed(storage, dir, found, replayFrom);
   for (const name of storage.list(dir)) if (name.endsWith(TEMPORARY)) storage.remove(path.join(dir, name));
   if (!found.clean) {
@@ -68,15 +72,17 @@ export async function recover(
 function checkReplayed(storage: Storage, dir: string, found: Inspection, replayFrom: number): void {
   const { manifest, segments, storeId, hasher } = found;
   const holes = new Holes(manifest.holes);
+  const log = unsealing(storage, storeId, hasher);
   // A checkpoint that speaks of what the log does not have is not used: then all of it is replayed.
   const from = replayFrom <= (found.active?.lastSequence ?? 0) ? replayFrom : 0;
   for (const [place, next] of segments.slice(1).entries()) {
     const last = next.firstSequence - 1;
     if (last <= from) continue;
-    const { active } = scanActive({ storage, dir, storeId, hasher }, segments[place]!, manifest, last);
-    if (active.tail.kind === 'corrupt') throw corruptTail(dir, active, last);
+    const { active } = scanActive({ storage: log, dir, storeId, hasher }, segments[place]!, manifest, last);
+    if (active.tail.kind === 'corrupt')
+      throw corruptTail(fileOfSegment(storage, dir, active.header.number), active, last);
     if (sameChecksum(active.lastFrame, next.previous) || holes.beginsAnew(holes.skip(next.firstSequence))) continue;
-    throw corrupt(path.join(dir, segmentFile(next.number)), 0, 'the segment does not continue the one before it', {
+    throw corrupt(fileOfSegment(storage, dir, next.number), 0, 'the segment does not continue the one before it', {
       firstSequence: active.header.firstSequence,
       lastSequence: last,
     });
@@ -165,9 +171,9 @@ function writeAgain(storage: Storage, handle: FileHandle, start: number, end: nu
   }
 }
 
-function corruptTail(dir: string, active: ActiveSegment, lastSequence: number): Error {
+function corruptTail(file: string, active: ActiveSegment, lastSequence: number): Error {
   return corrupt(
-    path.join(dir, segmentFile(active.header.number)),
+    file,
     active.endOffset,
     `sequences ${active.lastSequence + 1} to ${lastSequence} were durable and do not verify`,
     { firstSequence: active.lastSequence + 1, lastSequence },

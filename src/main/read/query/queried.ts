@@ -1,0 +1,92 @@
+/** What a query looks for: records that a predicate matches, and what becomes of each. Counts what it does. */
+import { type Memory, recordLength } from '../../../shared/format/record.js';
+import { compile, isAlways, type Matches } from '../../../shared/portable/query/evaluate.js';
+import { postingsOf, type Served } from '../../../shared/portable/query/narrow.js';
+import type { Predicate } from '../../../shared/portable/query/predicate.js';
+import type { Segment } from '../catalog.js';
+import type { RawIndex } from '../raw-index.js';
+import type { Candidates, Sought } from '../sought.js';
+import { choose } from './choose.js';
+import type { Count } from './counted.js';
+import { RecordView } from './record-view.js';
+
+/** Makes a row of a record that matches, or takes it in and makes none. */
+export type Make<T> = (view: RecordView, memory: Memory, at: number) => T | undefined;
+
+const NONE = new Uint32Array(0);
+
+export class Queried<T> implements Sought<T> {
+  readonly #matches: Matches;
+  readonly #served: Served | undefined;
+  readonly #make: Make<T>;
+  readonly #count: Count | undefined;
+  readonly #nodeId: string;
+  readonly #isEverything: boolean;
+  #view: RecordView | undefined;
+  /** Segments of which postings left nothing, and those of which something was looked at or counted. */
+  readonly #left = new Set<number>();
+  readonly #used = new Set<number>();
+  decodedBytes = 0;
+  postingsRead = 0;
+  recordsExamined = 0;
+  recordsDecoded = 0;
+  recordsMatched = 0;
+
+  /**
+   * @param nodeId third part of the store's ids
+   * @param count takes records in as postings tell of them, where that is all that is asked for
+   */
+  constructor(predicate: Predicate, nodeId: string, make: Make<T>, count?: Count) {
+    this.#matches = compile(predicate);
+    this.#served = postingsOf(predicate);
+    this.#nodeId = nodeId;
+    this.#make = make;
+    this.#count = count;
+    this.#isEverything = isAlways(predicate);
+  }
+
+  get isSelective(): boolean {
+    return this.#served !== undefined || (this.#isEverything && this.#count !== undefined);
+  }
+
+  /** Segments that postings have shown to hold nothing. */
+  get segmentsPruned(): number {
+    return [...this.#left].filter((number) => !this.#used.has(number)).length;
+  }
+
+  candidates(segment: Segment, index: RawIndex, low: number, high: number): Candidates | undefined {
+    const chosen = this.#served && choose(this.#served, index, low, high);
+    if (chosen === undefined && !this.#isEverything) return undefined;
+    const ordinals = chosen?.ordinals;
+    this.postingsRead += chosen?.read ?? 0;
+    (ordinals?.length === 0 ? this.#left : this.#used).add(segment.number);
+    if (chosen?.exact === false || !this.#isCounted(segment, index, low, high, ordinals)) return chosen;
+    return { ordinals: NONE, exact: true };
+  }
+
+  /** Whether the records, all of which match, are taken in as they are named. */
+  #isCounted(segment: Segment, index: RawIndex, low: number, high: number, ordinals: Uint32Array | undefined): boolean {
+    const read = this.#count?.(index, { firstSequence: segment.firstSequence, low, high, ordinals });
+    if (read === undefined) return false;
+    this.postingsRead += read;
+    this.recordsMatched += ordinals?.length ?? high - low + 1;
+    return true;
+  }
+
+  take(memory: Memory, at: number, exact: boolean): T | undefined {
+    this.#view ??= new RecordView(memory, at, this.#nodeId);
+    const view = this.#view;
+    view.moveTo(memory, at);
+    this.recordsExamined++;
+    let row: T | undefined;
+    if (exact || this.#matches(view)) {
+      this.recordsMatched++;
+      row = this.#make(view, memory, at);
+    }
+    if (view.decoded) {
+      this.recordsDecoded++;
+      this.decodedBytes += recordLength(memory.view, at);
+    }
+    return row;
+  }
+}

@@ -1,0 +1,99 @@
+/** Lets the audit tree grow to the durable end of the log, a slice at a time, each of which ends with a signed checkpoint. */
+import path from 'node:path';
+import type { Checkpoint } from '../../shared/audit/prover.js';
+import { corrupt } from '../../shared/damage.js';
+import { TREE_FILE } from '../../shared/format/file-names.js';
+import type { Holes } from '../../shared/holes.js';
+import { KeeperError } from '../../shared/portable/errors.js';
+import type { FramePosition, SealedWork } from '../../shared/seal-tasks.js';
+import type { Pool } from './pool.js';
+
+/** A segment, as far as it counts here. */
+interface AuditedSegment {
+  readonly number: number;
+}
+
+export interface AuditorParts {
+  readonly pool: Pool;
+  /** The same for every segment. */
+  readonly work: Omit<SealedWork, 'number'>;
+  readonly holes: Holes;
+  /** The last durable sequence, every segment up to it being in the catalog. */
+  durable(): number;
+  readonly catalog: {
+    holding(sequence: number): AuditedSegment;
+    lastSequenceOf(segment: AuditedSegment, durable: number): number;
+  };
+}
+
+export class Auditor {
+  readonly #parts: AuditorParts;
+  #last: Promise<unknown> = Promise.resolve();
+  /** Where the last slice ended. */
+  #place: { readonly number: number; readonly at: FramePosition } | undefined;
+  #closed = false;
+
+  constructor(parts: AuditorParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * A signed checkpoint of everything that is durable now.
+   * @throws ERR_CORRUPT where the log, or the tree, does not verify; ERR_STORAGE, ERR_CLOSED
+   */
+  checkpoint(): Promise<Checkpoint> {
+    return this.#next(() => this.#grow());
+  }
+
+  /** Make a new key, and sign with it and with the one before it. */
+  rotateKey(): Promise<Checkpoint> {
+    return this.#next(async () => (await this.#run(0, 'rotate-key')).checkpoint);
+  }
+
+  /** Stop between two slices. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#last;
+  }
+
+  /** One after the other: the tree has one owner at a time. */
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(work);
+    this.#last = run.catch(() => undefined); // whoever asked for it is told
+    return run;
+  }
+
+  async #grow(): Promise<Checkpoint> {
+    const { holes, catalog } = this.#parts;
+    const durable = this.#parts.durable();
+    let { checkpoint } = await this.#run(0, undefined);
+    if (checkpoint.size > durable) throw this.#ahead(checkpoint, durable);
+    while (checkpoint.size < holes.skipBack(durable)) {
+      const sequence = holes.skip(checkpoint.size + 1);
+      const segment = catalog.holding(sequence);
+      const lastSequence = catalog.lastSequenceOf(segment, durable);
+      const from = this.#placeIn(segment.number, sequence);
+      const done = await this.#run(segment.number, { from, lastSequence });
+      checkpoint = done.checkpoint;
+      this.#place = done.to && { number: segment.number, at: done.to };
+    }
+    return checkpoint;
+  }
+
+  /** Events that were signed are not in the log any more: the disk has lost what it had acknowledged, or the files are of two stores. */
+  #ahead({ size }: Checkpoint, durable: number): KeeperError {
+    const file = path.join(this.#parts.work.dir, TREE_FILE);
+    const range = { firstSequence: durable + 1, lastSequence: size };
+    return corrupt(file, 0, `the log ends at ${durable}, and ${size} events were signed`, range);
+  }
+
+  /** Where to go on in a segment: where it was left, unless that is behind what the tree has. */
+  #placeIn(number: number, sequence: number): FramePosition | undefined {
+    return this.#place?.number === number && this.#place.at.sequence <= sequence ? this.#place.at : undefined;
+  }
+
+  #run(number: number, part: { from: FramePosition | undefined; lastSequence: number } | 'rotate-key' | undefined) {
+    if (this.#closed) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being audited');
+    return this.#parts.pool.run({ kind: 'audit', ...this.#parts.work, number, part });
+  }
+}

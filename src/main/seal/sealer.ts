@@ -1,0 +1,175 @@
+/**
+ * Sealing: each full segment is digested, compressed and written into a file of its own, read back, and put in the raw one's
+ * place. The work is done by the pool, a slice at a time; here is its order.
+ */
+import { blocksIn, SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
+import { invalid, refuseUnknown } from '../../shared/options.js';
+import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
+import type { FramePosition, SealedName, SealedRange, SealedWork } from '../../shared/seal-tasks.js';
+import type { Pool } from './pool.js';
+import type { SealOptions, SealReport } from './seal-types.js';
+
+/** A segment is begun anew so many times where a thread of the pool has ended over it. */
+const TRIES = 3;
+
+export interface SealerParts {
+  readonly pool: Pool;
+  readonly catalog: {
+    /** The numbers of the segments that are full and not sealed, oldest first. */
+    full(): readonly number[];
+    /** A segment is in its sealed file by now. */
+    moved(number: number): void;
+  };
+  /** The same for every segment. */
+  readonly work: Omit<SealedWork, 'number'>;
+}
+
+export class Sealer {
+  readonly #parts: SealerParts;
+  readonly #end = new AbortController();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: SealerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Seal what is full. One after the other, where several ask for it.
+   * @throws ERR_INVALID_OPTIONS, ERR_CORRUPT where a segment does not verify, ERR_STORAGE, ERR_ABORTED, ERR_CLOSED: what was sealed before stays so
+   */
+  async seal(options: SealOptions): Promise<SealReport> {
+    checkOptions(options);
+    const run = this.#last.then(() => this.#seal(options));
+    this.#last = run.catch(() => undefined); // whoever asked for it is told
+    return await run;
+  }
+
+  /** Stop between two slices, and let go of the pool. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#last;
+    await this.#parts.pool.close();
+  }
+
+  async #seal({ signal, onProgress }: SealOptions): Promise<SealReport> {
+    const report = { segments: 0, rawBytes: 0, fileBytes: 0 };
+    const { pool, catalog, work } = this.#parts;
+    for (const number of catalog.full()) {
+      const job = new SealJob(pool, { ...work, number }, () => this.#check(signal));
+      const sealed = await withTries(() => job.run());
+      if (sealed === undefined) continue;
+      catalog.moved(number);
+      report.segments++;
+      report.rawBytes += sealed.rawBytes;
+      report.fileBytes += sealed.fileBytes;
+      onProgress?.({ ...report });
+    }
+    return report;
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    if (this.#end.signal.aborted) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being sealed');
+    if (signal?.aborted === true) throw aborted(signal, 'sealing');
+  }
+}
+
+function checkOptions(options: SealOptions): void {
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
+  refuseUnknown(options, { signal: true, onProgress: true }, '');
+  const { signal, onProgress } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'must be an AbortSignal');
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid('onProgress', 'must be a function');
+}
+
+/** Once more where a thread of the pool has ended; what the task itself says is final. */
+async function withTries<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (isKeeperError(error) || tries === TRIES) throw error;
+    }
+  }
+}
+
+interface Sealed {
+  readonly rawBytes: number;
+  readonly fileBytes: number;
+}
+
+/** The sealing of one segment. */
+class SealJob {
+  readonly #pool: Pool;
+  readonly #work: SealedWork;
+  readonly #check: () => void;
+
+  /** @param check throws where it is not to go on */
+  constructor(pool: Pool, work: SealedWork, check: () => void) {
+    this.#pool = pool;
+    this.#work = work;
+    this.#check = check;
+  }
+
+  /** Undefined where there is nothing to seal. */
+  async run(): Promise<Sealed | undefined> {
+    this.#check();
+    const begun = await this.#pool.run({ kind: 'begin', ...this.#work });
+    if (begun === undefined) return undefined;
+    try {
+      const { end, digests } = await this.#digest(begun.range);
+      // A process that died may have left a file that is whole.
+      if (begun.left && (await this.#isSame('sealed'))) return await this.#commit('sealed', end);
+      await this.#write(begun.range, end, digests);
+      if (await this.#isSame('temporary')) return await this.#commit('temporary', end);
+    } catch (error) {
+      await this.#pool.run({ kind: 'discard', ...this.#work });
+      throw error;
+    }
+    await this.#pool.run({ kind: 'discard', ...this.#work });
+    throw new KeeperError('ERR_STORAGE', `segment ${this.#work.number}, sealed, does not read back as it was written`, {
+      errno: 'EIO',
+      syscall: 'read',
+      hint: 'The raw segment is as it was. Look at the disk.',
+    });
+  }
+
+  async #digest(range: SealedRange): Promise<{ end: FramePosition; digests: Uint8Array[] }> {
+    const digests: Uint8Array[] = [];
+    let end = range.start;
+    while (end.sequence <= range.lastSequence) {
+      this.#check();
+      const done = await this.#pool.run({ kind: 'digest', ...this.#work, range, from: end });
+      digests.push(done.digests);
+      end = done.to;
+    }
+    return { end, digests };
+  }
+
+  async #write(range: SealedRange, end: FramePosition, digests: readonly Uint8Array[]): Promise<void> {
+    const entries: Uint8Array[] = [];
+    let [block, offset] = [0, SEALED_HEADER_BYTES];
+    while (block < blocksIn(end.offset)) {
+      this.#check();
+      const packed = await this.#pool.run({ kind: 'pack', ...this.#work, rawBytes: end.offset, block, offset });
+      entries.push(packed.entries);
+      ({ block, offset } = packed);
+    }
+    const table = Buffer.concat(entries);
+    const storedBytes = offset - SEALED_HEADER_BYTES;
+    await this.#pool.run({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests });
+  }
+
+  async #isSame(file: SealedName): Promise<boolean> {
+    for (let block = 0; ; ) {
+      this.#check();
+      const compared = await this.#pool.run({ kind: 'compare', ...this.#work, block, file });
+      if (compared === undefined || compared.last) return compared !== undefined;
+      block = compared.block;
+    }
+  }
+
+  async #commit(file: SealedName, end: FramePosition): Promise<Sealed> {
+    const { fileBytes } = await this.#pool.run({ kind: 'commit', ...this.#work, file });
+    return { rawBytes: end.offset, fileBytes };
+  }
+}

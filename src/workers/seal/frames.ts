@@ -1,0 +1,94 @@
+/** Some frames of a segment, raw or sealed, read and verified: each follows the one before it. */
+import { corrupt } from '../../shared/damage.js';
+import type { PlaceHasher } from '../../shared/format/checksum.js';
+import {
+  FRAME_HEADER_BYTES,
+  type FrameHeader,
+  NO_FRAME,
+  readFrameHeader,
+  sameChecksum,
+  verifyFrameBody,
+  walkRecords,
+} from '../../shared/format/frame.js';
+import { type Memory, memoryOf } from '../../shared/format/record.js';
+import { SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
+import type { Holes } from '../../shared/holes.js';
+import type { FramePosition } from '../../shared/seal-tasks.js';
+import { type ReadStorage, readRange } from '../../shared/storage.js';
+
+/** Frames that are read at once, unless one is larger. Unit: bytes. */
+const SLICE_BYTES = 1024 * 1024;
+
+/** Where the frames are, and which are wanted. */
+export interface FrameSource {
+  /** With sealed segments as raw ones. */
+  readonly log: ReadStorage;
+  readonly hasher: PlaceHasher;
+  readonly holes: Holes;
+  /** The segment's raw file, and the one that an error names. */
+  readonly file: string;
+  readonly blamed: string;
+  readonly number: number;
+  /** The last sequence that is wanted. */
+  readonly lastSequence: number;
+}
+
+export interface FramesRead {
+  readonly memory: Memory;
+  /** Where each record begins in the memory. */
+  readonly starts: readonly number[];
+  /** The first sequence of each frame, and how many records it has. */
+  readonly frames: readonly Pick<FrameHeader, 'firstSequence' | 'count'>[];
+  readonly to: FramePosition;
+}
+
+/** Where the frames of a segment begin. */
+export function startOf({ number, firstSequence, previous }: SegmentHeader, holes: Holes): FramePosition {
+  const before = number === 1 ? NO_FRAME : previous;
+  return { offset: SEGMENT_HEADER_BYTES, sequence: holes.skip(firstSequence), previous: before };
+}
+
+/** @throws ERR_CORRUPT where a frame does not verify, or does not follow the one before it; ERR_STORAGE */
+export function readFrames(source: FrameSource, from: FramePosition): FramesRead {
+  const { log, hasher, holes, file, number, lastSequence } = source;
+  const read = (length: number): Memory => memoryOf(readRange(log, file, from.offset, length));
+  let memory = read(SLICE_BYTES);
+  let to = from;
+  const starts: number[] = [];
+  const frames: FrameHeader[] = [];
+  while (to.sequence <= lastSequence) {
+    const at = to.offset - from.offset;
+    const header = readFrameHeader(memory.bytes, memory.view, at, hasher, number);
+    const bytes = header === undefined ? 0 : FRAME_HEADER_BYTES + header.bodyBytes;
+    const isCut = at + Math.max(bytes, FRAME_HEADER_BYTES) > memory.bytes.length;
+    if (at > 0 && isCut && memory.bytes.length >= SLICE_BYTES) break;
+    if (at === 0 && bytes > memory.bytes.length) memory = read(bytes);
+    if (header === undefined || !follows(to, header, holes) || !verifies(memory, at, header, source, starts)) {
+      const range = { firstSequence: to.sequence, lastSequence };
+      throw corrupt(source.blamed, to.offset, 'no frame that verifies continues the segment', range);
+    }
+    frames.push(header);
+    to = {
+      offset: to.offset + bytes,
+      sequence: holes.skip(header.firstSequence + header.count),
+      previous: header.checksum,
+    };
+  }
+  return { memory, starts, frames, to };
+}
+
+function follows(before: FramePosition, { firstSequence, previous }: FrameHeader, holes: Holes): boolean {
+  if (firstSequence !== before.sequence) return false;
+  return sameChecksum(previous, before.previous) || holes.beginsAnew(firstSequence);
+}
+
+function verifies(
+  { bytes, view }: Memory,
+  at: number,
+  header: FrameHeader,
+  { hasher, number }: FrameSource,
+  starts: number[],
+): boolean {
+  if (at + FRAME_HEADER_BYTES + header.bodyBytes > bytes.length) return false;
+  return verifyFrameBody(bytes, at, header, hasher, number) && walkRecords(view, at, header, starts) !== -1;
+}
