@@ -6,7 +6,6 @@
 import type { Entries } from '../../shared/entries.js';
 import type { NameHash, NameHasher } from '../../shared/format/name-hash.js';
 import { encodeStream } from '../../shared/names.js';
-import { KeeperError } from '../../shared/portable/errors.js';
 import { HashTable } from './hash-table.js';
 import type { HeadsFile } from './heads-file.js';
 
@@ -134,16 +133,8 @@ export class Heads {
 
   #load(stream: string, bytes: Uint8Array): Head {
     const hash = this.#hasher.hash(stream);
-    const { revision, lastSequence } = this.#findForAppend(hash) ?? { revision: -1, lastSequence: 0 };
+    const { revision, lastSequence } = this.#find(hash) ?? { revision: -1, lastSequence: 0 };
     return { stream, bytes, hash, revision, lastSequence, pending: 0, dirty: false };
-  }
-
-  #findForAppend(hash: NameHash): ReturnType<Heads['peek']> {
-    try {
-      return this.#find(hash);
-    } catch (error) {
-      throw error instanceof KeeperError ? error.withOutcome('not-appended') : error;
-    }
   }
 
   #find(hash: NameHash): { revision: number; lastSequence: number } | undefined {
