@@ -1,7 +1,7 @@
 /** The form of append calls: their members and options, before any event is looked at. */
 
 import { invalidEvent } from '../shared/names.js';
-import { integer, invalid, parseDurability, refuseUnknown } from '../shared/options.js';
+import { checkSignal, integer, invalid, parseDurability, refuseUnknown } from '../shared/options.js';
 import type { AppendOptions, CallOptions, Expect } from '../shared/portable/log.js';
 import type { Part } from './append/call.js';
 import type { Head } from './append/heads.js';
@@ -83,5 +83,5 @@ function checkOptions(options: object, known: object): void {
   refuseUnknown(options, known, '');
   const { durability, signal } = options as CallOptions;
   parseDurability(durability, 'durability');
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'must be an AbortSignal');
+  checkSignal(signal);
 }

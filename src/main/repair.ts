@@ -18,9 +18,8 @@ import { encodeManifest, MAX_MANIFEST_BYTES, type Manifest } from '../shared/for
 import { SEGMENT_HEADER_BYTES } from '../shared/format/segment.js';
 import { encodeWatermark, WATERMARK_FILE_BYTES, watermarkOffset } from '../shared/format/watermark.js';
 import { Holes } from '../shared/holes.js';
-import { invalid, refuseUnknown } from '../shared/options.js';
+import { checkNodeId, checkOnProgress, checkSignal, invalid, refuseUnknown } from '../shared/options.js';
 import { aborted } from '../shared/portable/errors.js';
-import { NODE_ID } from '../shared/portable/event-id.js';
 import { replaceFile, type Storage } from '../shared/storage.js';
 import { unsealing } from '../shared/unsealing.js';
 import { identify } from './repair/identity.js';
@@ -67,12 +66,10 @@ function checked(options: RepairStoreOptions): RepairStoreOptions {
   refuseUnknown(options, KNOWN, '');
   const { dir, nodeId, dryRun, signal, onProgress } = options;
   if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
-  if (nodeId !== undefined && (typeof nodeId !== 'string' || !NODE_ID.test(nodeId))) {
-    throw invalid('nodeId', 'must be 1 to 64 of A-Z, a-z, 0-9 and -');
-  }
+  checkNodeId(nodeId);
   if (dryRun !== undefined && typeof dryRun !== 'boolean') throw invalid('dryRun', 'must be a boolean');
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'must be an AbortSignal');
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid('onProgress', 'must be a function');
+  checkSignal(signal);
+  checkOnProgress(onProgress);
   return options;
 }
 

@@ -139,18 +139,14 @@ export function parseOptions(input: string | StoreOptions): Settings {
   refuseUnknown(options, KNOWN, '');
   const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4', readOnly = false, idempotency = {} } = options;
   if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
-  if (nodeId !== undefined && !(typeof nodeId === 'string' && NODE_ID.test(nodeId))) {
-    throw invalid('nodeId', 'must be 1 to 64 characters of A-Z, a-z, 0-9 and -');
-  }
+  checkNodeId(nodeId);
   if (dataCodec !== 'msgpack' && dataCodec !== 'json') throw invalid('dataCodec', "must be 'msgpack' or 'json'");
   if (compression !== 'lz4' && compression !== 'none') throw invalid('compression', "must be 'lz4' or 'none'");
   if (typeof readOnly !== 'boolean') throw invalid('readOnly', 'must be a boolean');
   if (readOnly && dir === ':memory:') throw invalid('readOnly', "cannot go with dir ':memory:', which is always new");
   if (typeof idempotency !== 'object' || idempotency === null) throw invalid('idempotency', 'must be an object');
   refuseUnknown(idempotency, { maxKeys: true, maxAgeMs: true }, 'idempotency.');
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw invalid('signal', 'must be an AbortSignal');
-  }
+  checkSignal(options.signal);
   if (options.logger !== undefined) parseLogger(options.logger);
 
   const maxEventBytes = integer('maxEventBytes', options.maxEventBytes, MiB, KiB, 64 * MiB);
@@ -176,6 +172,19 @@ export function parseOptions(input: string | StoreOptions): Settings {
     maxKeyAgeMs: integer('idempotency.maxAgeMs', idempotency.maxAgeMs, 24 * HOUR_MS, 0, 365 * 24 * HOUR_MS),
     readOnly,
   });
+}
+
+export function checkNodeId(nodeId: unknown): void {
+  if (nodeId === undefined || (typeof nodeId === 'string' && NODE_ID.test(nodeId))) return;
+  throw invalid('nodeId', 'must be 1 to 64 characters of A-Z, a-z, 0-9 and -');
+}
+
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'must be an AbortSignal');
+}
+
+export function checkOnProgress(onProgress: unknown): void {
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid('onProgress', 'must be a function');
 }
 
 /** A durability, or undefined where none is given. */

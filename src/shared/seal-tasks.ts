@@ -52,16 +52,13 @@ export type SealTask =
       readonly digests: readonly Uint8Array[];
     } & SealedWork)
   /** Whether some blocks read back as the raw bytes. */
-  | ({ readonly kind: 'compare'; readonly block: number; readonly file: SealedName } & SealedWork)
+  | ({ readonly kind: 'compare'; readonly block: number } & SealedWork)
   /** Put the new file in the raw one's place. */
-  | ({ readonly kind: 'commit'; readonly file: SealedName } & SealedWork)
+  | ({ readonly kind: 'commit' } & SealedWork)
   /** Let the audit tree grow by some frames of a segment, or make a new key, and sign it; or sign what there is. */
   | ({ readonly kind: 'audit'; readonly part: AuditPart | 'rotate-key' | undefined } & SealedWork)
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
-
-/** The file that is being made, or one that a process that died has left in its place. */
-export type SealedName = 'temporary' | 'sealed';
 
 /** The frames of a segment that are wanted: from a place on, or from its beginning, up to a sequence that is durable. */
 export interface AuditPart {
@@ -70,8 +67,8 @@ export interface AuditPart {
 }
 
 export interface SealResults {
-  /** Undefined: there is no raw segment. `left`: a sealed one is there already. */
-  readonly begin: { readonly range: SealedRange; readonly left: boolean } | undefined;
+  /** Undefined: there is no raw segment. */
+  readonly begin: SealedRange | undefined;
   readonly digest: { readonly to: FramePosition; readonly digests: Uint8Array };
   readonly pack: { readonly entries: Uint8Array; readonly block: number; readonly offset: number };
   readonly assemble: undefined;

@@ -70,8 +70,12 @@ const OUT_OF_SPACE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']
 /** A sync that fails is final whatever it says: what it was about may be lost, and a second one would not tell. */
 const SYNCS: ReadonlySet<unknown> = new Set(['fdatasync', 'fsync']);
 
+export function isFailedSync(error: unknown): error is KeeperError {
+  return error instanceof KeeperError && SYNCS.has(Reflect.get(error, 'syscall'));
+}
+
 export function isOutOfSpace(error: unknown): boolean {
-  if (!(error instanceof KeeperError) || SYNCS.has(Reflect.get(error, 'syscall'))) return false;
+  if (!(error instanceof KeeperError) || isFailedSync(error)) return false;
   return OUT_OF_SPACE.has(Reflect.get(error, 'errno'));
 }
 

@@ -8,6 +8,7 @@ import type { Engine, EngineEvents, EngineOptions, Runtime } from '../../dist/ma
 import type { Pool } from '../../dist/main/seal/pool.js';
 import type { FromWriter, ToBackground, ToWriter } from '../../dist/shared/messages.js';
 import { attachShared, type SharedBuffers, type SharedState, WORD } from '../../dist/shared/ring/layout.js';
+import type { SealTask } from '../../dist/shared/seal-tasks.js';
 import type { Storage } from '../../dist/shared/storage.js';
 import { Background } from '../../dist/workers/background/background.js';
 import { runSealTask } from '../../dist/workers/seal/seal.js';
@@ -21,6 +22,7 @@ export class InlineRuntime implements Runtime {
   readonly storage: Storage;
   readonly #pokes: Pokes;
   #engine: InlineEngine | undefined;
+  #killed = false;
 
   constructor(storage: Storage, pokes: Pokes = 'at-once') {
     this.storage = storage;
@@ -32,8 +34,15 @@ export class InlineRuntime implements Runtime {
   }
 
   pool(): Pool {
-    const { storage } = this;
-    return { run: (task) => runSealTask(storage, task) as Promise<any>, async close() {} };
+    const run = async (task: SealTask): Promise<any> => {
+      try {
+        return await runSealTask(this.storage, task);
+      } catch (error) {
+        // A process that is dead hears of nothing.
+        return this.#killed ? new Promise(() => {}) : Promise.reject(error);
+      }
+    };
+    return { run, async close() {} };
   }
 
   start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine {
@@ -53,6 +62,7 @@ export class InlineRuntime implements Runtime {
 
   /** The process is gone: no part takes another turn. */
   kill(): void {
+    this.#killed = true;
     this.#engine?.kill();
   }
 }

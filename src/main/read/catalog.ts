@@ -26,7 +26,7 @@ const LARGE_READ_BYTES = 1024 * 1024;
 export interface Segment {
   readonly number: number;
   readonly firstSequence: number;
-  /** The raw file, or the sealed one. */
+  /** The raw file, or the sealed one: that which was opened last. */
   file: string;
   readonly blocks: SegmentBlocks;
 }
@@ -226,9 +226,6 @@ export class Catalog {
 
   /** A segment is in another file by now. */
   moved(number: number): void {
-    const segment = this.#segments.find((other) => other.number === number);
-    if (segment === undefined) return;
-    segment.file = this.#fileOf(number);
     const file = this.#files.get(number);
     if (file === undefined) return;
     // Who reads the old one goes on with it: a file that has gone is there as long as it is open.
@@ -260,10 +257,12 @@ export class Catalog {
   }
 
   #lease(segment: Segment): OpenFile {
-    const file = this.#files.get(segment.number) ?? {
-      handle: this.#log.openRead(this.#rawFile(segment.number)),
-      leases: 0,
-    };
+    let file = this.#files.get(segment.number);
+    if (file === undefined) {
+      file = { handle: this.#log.openRead(this.#rawFile(segment.number)), leases: 0 };
+      // Sealed meanwhile, perhaps by another process.
+      segment.file = this.#fileOf(segment.number);
+    }
     // Moved to the end: the most recently used.
     this.#files.delete(segment.number);
     this.#files.set(segment.number, file);

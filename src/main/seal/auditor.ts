@@ -5,7 +5,7 @@ import { corrupt } from '../../shared/damage.js';
 import { TREE_FILE } from '../../shared/format/file-names.js';
 import type { Holes } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import type { FramePosition, SealedWork } from '../../shared/seal-tasks.js';
+import type { AuditPart, FramePosition, SealedWork, SealResults } from '../../shared/seal-tasks.js';
 import type { Pool } from './pool.js';
 
 /** A segment, as far as it counts here. */
@@ -92,7 +92,7 @@ export class Auditor {
     return this.#place?.number === number && this.#place.at.sequence <= sequence ? this.#place.at : undefined;
   }
 
-  #run(number: number, part: { from: FramePosition | undefined; lastSequence: number } | 'rotate-key' | undefined) {
+  #run(number: number, part: AuditPart | 'rotate-key' | undefined): Promise<SealResults['audit']> {
     if (this.#closed) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being audited');
     return this.#parts.pool.run({ kind: 'audit', ...this.#parts.work, number, part });
   }

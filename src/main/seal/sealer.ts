@@ -3,10 +3,11 @@
  * place. The work is done by the pool, a slice at a time; here is its order.
  */
 import { blocksIn, SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
-import { invalid, refuseUnknown } from '../../shared/options.js';
-import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
-import type { FramePosition, SealedName, SealedRange, SealedWork } from '../../shared/seal-tasks.js';
-import type { Pool } from './pool.js';
+import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../../shared/options.js';
+import { aborted, KeeperError } from '../../shared/portable/errors.js';
+import type { FramePosition, SealedRange, SealedWork } from '../../shared/seal-tasks.js';
+import { isFailedSync } from '../../shared/storage.js';
+import { hasThreadEnded, type Pool } from './pool.js';
 import type { SealOptions, SealReport } from './seal-types.js';
 
 /** A segment is begun anew so many times where a thread of the pool has ended over it. */
@@ -28,6 +29,8 @@ export class Sealer {
   readonly #parts: SealerParts;
   readonly #end = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
+  /** A sync that has failed: what it was about is not known, and is not asked again. */
+  #failure: KeeperError | undefined;
 
   constructor(parts: SealerParts) {
     this.#parts = parts;
@@ -35,7 +38,8 @@ export class Sealer {
 
   /**
    * Seal what is full. One after the other, where several ask for it.
-   * @throws ERR_INVALID_OPTIONS, ERR_CORRUPT where a segment does not verify, ERR_STORAGE, ERR_ABORTED, ERR_CLOSED: what was sealed before stays so
+   * @throws ERR_INVALID_OPTIONS; ERR_CORRUPT where a segment does not verify; ERR_STORAGE, for good where it was a sync; ERR_ABORTED,
+   *   ERR_CLOSED: what was sealed before stays so
    */
   async seal(options: SealOptions): Promise<SealReport> {
     checkOptions(options);
@@ -52,11 +56,15 @@ export class Sealer {
   }
 
   async #seal({ signal, onProgress }: SealOptions): Promise<SealReport> {
+    if (this.#failure !== undefined) throw this.#failure;
     const report = { segments: 0, rawBytes: 0, fileBytes: 0 };
     const { pool, catalog, work } = this.#parts;
     for (const number of catalog.full()) {
       const job = new SealJob(pool, { ...work, number }, () => this.#check(signal));
-      const sealed = await withTries(() => job.run());
+      const sealed = await withTries(() => job.run()).catch((error) => {
+        if (isFailedSync(error)) this.#failure = error;
+        throw error;
+      });
       if (sealed === undefined) continue;
       catalog.moved(number);
       report.segments++;
@@ -77,8 +85,8 @@ function checkOptions(options: SealOptions): void {
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
   refuseUnknown(options, { signal: true, onProgress: true }, '');
   const { signal, onProgress } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'must be an AbortSignal');
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid('onProgress', 'must be a function');
+  checkSignal(signal);
+  checkOnProgress(onProgress);
 }
 
 /** Once more where a thread of the pool has ended; what the task itself says is final. */
@@ -87,7 +95,7 @@ async function withTries<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
-      if (isKeeperError(error) || tries === TRIES) throw error;
+      if (!hasThreadEnded(error) || tries === TRIES) throw error;
     }
   }
 }
@@ -113,24 +121,19 @@ class SealJob {
   /** Undefined where there is nothing to seal. */
   async run(): Promise<Sealed | undefined> {
     this.#check();
-    const begun = await this.#pool.run({ kind: 'begin', ...this.#work });
-    if (begun === undefined) return undefined;
+    const range = await this.#pool.run({ kind: 'begin', ...this.#work });
+    if (range === undefined) return undefined;
     try {
-      const { end, digests } = await this.#digest(begun.range);
-      // A process that died may have left a file that is whole.
-      if (begun.left && (await this.#isSame('sealed'))) return await this.#commit('sealed', end);
-      await this.#write(begun.range, end, digests);
-      if (await this.#isSame('temporary')) return await this.#commit('temporary', end);
+      const { end, digests } = await this.#digest(range);
+      await this.#write(range, end, digests);
+      await this.#readBack();
+      const { fileBytes } = await this.#pool.run({ kind: 'commit', ...this.#work });
+      return { rawBytes: end.offset, fileBytes };
     } catch (error) {
-      await this.#pool.run({ kind: 'discard', ...this.#work });
+      // What stays is removed by the next opening. What counts is why it was in vain.
+      await this.#pool.run({ kind: 'discard', ...this.#work }).catch((left) => process.emitWarning(left));
       throw error;
     }
-    await this.#pool.run({ kind: 'discard', ...this.#work });
-    throw new KeeperError('ERR_STORAGE', `segment ${this.#work.number}, sealed, does not read back as it was written`, {
-      errno: 'EIO',
-      syscall: 'read',
-      hint: 'The raw segment is as it was. Look at the disk.',
-    });
   }
 
   async #digest(range: SealedRange): Promise<{ end: FramePosition; digests: Uint8Array[] }> {
@@ -159,17 +162,19 @@ class SealJob {
     await this.#pool.run({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests });
   }
 
-  async #isSame(file: SealedName): Promise<boolean> {
+  /** Nothing is replaced by what does not read back. */
+  async #readBack(): Promise<void> {
     for (let block = 0; ; ) {
       this.#check();
-      const compared = await this.#pool.run({ kind: 'compare', ...this.#work, block, file });
-      if (compared === undefined || compared.last) return compared !== undefined;
+      const compared = await this.#pool.run({ kind: 'compare', ...this.#work, block });
+      if (compared === undefined) break;
+      if (compared.last) return;
       block = compared.block;
     }
-  }
-
-  async #commit(file: SealedName, end: FramePosition): Promise<Sealed> {
-    const { fileBytes } = await this.#pool.run({ kind: 'commit', ...this.#work, file });
-    return { rawBytes: end.offset, fileBytes };
+    throw new KeeperError('ERR_STORAGE', `segment ${this.#work.number}, sealed, does not read back as it was written`, {
+      errno: 'EIO',
+      syscall: 'read',
+      hint: 'The raw segment is as it was. Look at the disk.',
+    });
   }
 }

@@ -17,7 +17,7 @@ import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
-import type { SealedName, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
+import type { SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
 import { readRange, type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
@@ -47,7 +47,7 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
     case 'audit':
       return audit(storage, hasher, task);
     case 'discard': {
-      const file = pathOf(task, 'temporary');
+      const file = temporaryPath(task);
       if (storage.exists(file)) storage.remove(file);
       return undefined;
     }
@@ -60,8 +60,12 @@ function rawPath({ dir, number }: SealedWork): string {
   return path.join(dir, segmentFile(number));
 }
 
-function pathOf({ dir, number }: SealedWork, name: SealedName): string {
-  return path.join(dir, name === 'sealed' ? sealedFile(number) : sealedFile(number) + TEMPORARY);
+function sealedPath({ dir, number }: SealedWork): string {
+  return path.join(dir, sealedFile(number));
+}
+
+function temporaryPath(work: SealedWork): string {
+  return sealedPath(work) + TEMPORARY;
 }
 
 function begin(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'begin'>): SealResults['begin'] {
@@ -75,8 +79,7 @@ function begin(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'begin'>)
   const start = startOf(own, holes);
   const isJoined = holes.beginsAnew(holes.skip(next.firstSequence));
   const end = isJoined ? undefined : { offset: next.previousBytes, previous: next.previous };
-  const range = { firstSequence: own.firstSequence, lastSequence: next.firstSequence - 1, start, end };
-  return { range, left: storage.exists(pathOf(task, 'sealed')) };
+  return { firstSequence: own.firstSequence, lastSequence: next.firstSequence - 1, start, end };
 }
 
 function pack(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'pack'>): SealResults['pack'] {
@@ -92,7 +95,7 @@ function pack(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'pack'>): 
     writeBlockEntry(entries, block - task.block, stored, number, hasher);
     parts.push(stored);
   }
-  const handle = storage.openWrite(pathOf(task, 'temporary'), task.block === 0 ? 'create' : 'existing');
+  const handle = storage.openWrite(temporaryPath(task), task.block === 0 ? 'create' : 'existing');
   try {
     writeFully(storage, handle, parts, task.offset);
     // A little at a time: a large sync would hold up those of the log.
@@ -122,7 +125,7 @@ function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assem
     task.storeId,
     hasher,
   );
-  const handle = storage.openWrite(pathOf(task, 'temporary'), 'existing');
+  const handle = storage.openWrite(temporaryPath(task), 'existing');
   try {
     let at = SEALED_HEADER_BYTES + storedBytes;
     for (const part of [table, ...digests, table, header]) {
@@ -141,7 +144,7 @@ function compare(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'compar
   const { number, storeId, block } = task;
   let sealed: SealedSegment;
   try {
-    sealed = SealedSegment.open(storage, { file: pathOf(task, task.file), number, storeId, hasher });
+    sealed = SealedSegment.open(storage, { file: temporaryPath(task), number, storeId, hasher });
   } catch (error) {
     if (isKeeperError(error, 'ERR_CORRUPT')) return undefined;
     throw error;
@@ -159,8 +162,9 @@ function compare(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'compar
 }
 
 function commit(storage: Storage, task: SealTaskOf<'commit'>): SealResults['commit'] {
-  const sealed = pathOf(task, 'sealed');
-  if (task.file === 'temporary') storage.rename(pathOf(task, 'temporary'), sealed);
+  const sealed = sealedPath(task);
+  // Over one that a process that died may have left there, whose name need not be durable.
+  storage.rename(temporaryPath(task), sealed);
   // Before the raw file goes, the other one has to be there for good.
   storage.syncDir(task.dir);
   storage.remove(rawPath(task));
