@@ -44,8 +44,9 @@ const runs = Number(values.runs);
 const base = fs.mkdtempSync(path.join(path.resolve(values.dir), 'bench-read-'));
 const lines = head(
   'Read bench',
-  `Medians of ${runs} runs; raw segments, files in the page cache. Floors: of decoded events the bare codec; of undecoded ones the`,
-  'same bytes read, and their CRC-32; of a get a bare read of 8 KiB, or, for a recent event, an await of nothing.',
+  `Medians of ${runs} runs, each with its floor behind it; raw segments, files in the page cache. Floors: of decoded events`,
+  'the bare codec; of undecoded ones the same bytes read, and their CRC-32; of a get a bare read of 8 KiB, or, for a recent',
+  'event, an await of nothing.',
 );
 
 try {
@@ -56,15 +57,14 @@ try {
   const hooksDir = await fill(path.join(base, 'hooks'), hooks, few);
   lines.push(...comparedHead('events/s', 'floor', 'to reach'));
   await using(smallDir, async (store) => {
-    const floor = bareCodec(small(), many);
-    rate('all, small, decoded', many, await times(() => all(store, true)), floor, '>= 350 K/s');
-    const bytes = median(await times(() => Promise.resolve(bareScan(smallDir, store.stats().bytes))));
-    rate('all, small, undecoded batches', many, await times(() => all(store, false)), many / bytes, '>= 1.5 M/s');
-    rate('one of ten streams, decoded', many, await times(() => stream(store)), floor, '>= 400 K/s');
+    const codec = bareCodec(small(), many);
+    const scan = (): number => bareScan(smallDir, store.stats().bytes);
+    await rate('all, small, decoded', many, () => all(store, true), codec, '>= 350 K/s');
+    await rate('all, small, undecoded batches', many, () => all(store, false), scan, '>= 1.5 M/s');
+    await rate('one of ten streams, decoded', many, () => stream(store), codec, '>= 400 K/s');
   });
   await using(hooksDir, async (store) => {
-    const floor = bareCodec(hooks, few);
-    rate('all, webhooks, decoded', few, await times(() => all(store, true)), floor, '>= 0.8 x bare codec');
+    await rate('all, webhooks, decoded', few, () => all(store, true), bareCodec(hooks, few), '>= 0.8 x bare codec');
   });
   lines.push(...comparedHead('get by id, one at a time, us', 'floor', 'to reach'));
   const preads = (): Promise<number[]> => Promise.resolve(barePreads(smallDir, GETS, PAGES_BYTES));
@@ -114,17 +114,6 @@ async function using(
   }
 }
 
-/** Seconds of each run, after one that is not counted. */
-async function times(run: () => Promise<number>): Promise<number[]> {
-  const seconds: number[] = [];
-  for (let i = 0; i <= runs; i++) {
-    const began = performance.now();
-    await run();
-    if (i > 0) seconds.push((performance.now() - began) / 1000);
-  }
-  return seconds.sort((a, b) => a - b);
-}
-
 async function all(store: Store, decode: boolean): Promise<number> {
   let seen = 0;
   for await (const batch of store.read().batches()) {
@@ -145,32 +134,41 @@ async function stream(store: Store): Promise<number> {
   return seen;
 }
 
-/** Events a second that the codec decodes of bytes that lie in memory. */
-function bareCodec(events: readonly BenchEvent[], count: number): number {
+/** What decodes so many events with the codec alone, of bytes that lie in memory. */
+function bareCodec(events: readonly BenchEvent[], count: number): () => void {
   const memory = Buffer.alloc(256 * 1024);
   const target = { bytes: memory, view: new DataView(memory.buffer, memory.byteOffset, memory.length) };
   const writer = new PayloadWriter('msgpack');
   const payloads = events.map(({ data }) =>
     Buffer.from(memory.subarray(0, writer.write(data, '', target, 0, memory.length))),
   );
-  const rates: number[] = [];
-  for (let run = 0; run <= runs; run++) {
-    const began = performance.now();
+  return () => {
     for (let i = 0; i < count; i++) decodePayload(PAYLOAD.msgpack, payloads[i % payloads.length]!);
-    if (run > 0) rates.push((count / (performance.now() - began)) * 1000);
-  }
-  return median(rates);
+  };
 }
 
-function rate(
+/** Events a second of a run and of its floor, in turn, after one of each that is not counted. */
+async function rate(
   name: string,
   events: number,
-  seconds: readonly number[],
-  floor: number | undefined,
+  run: () => Promise<number>,
+  floor: () => unknown,
   wanted: string,
-): void {
-  const rates = seconds.map((s) => events / s);
-  tell(comparedRow(name, rates, { ...(floor !== undefined && { floor }), wanted }));
+): Promise<void> {
+  const rates: number[] = [];
+  const floors: number[] = [];
+  const rateOf = async (work: () => unknown): Promise<number> => {
+    const began = performance.now();
+    await work();
+    return (events / (performance.now() - began)) * 1000;
+  };
+  for (let i = 0; i <= runs; i++) {
+    const [measured, beside] = [await rateOf(run), await rateOf(floor)];
+    if (i === 0) continue;
+    rates.push(measured);
+    floors.push(beside);
+  }
+  tell(comparedRow(name, rates, { floor: median(floors), wanted }));
 }
 
 /** Gets from all over a range of sequences, by id: the percentiles of each run, beside those of a floor in microseconds. */

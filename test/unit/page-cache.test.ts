@@ -16,8 +16,8 @@ describe('small reads', () => {
   test('are done at once as long as they are fast; large ones never', () => {
     const cache = new PageCache();
     for (let i = 0; i < 3; i++) {
-      expect(cache.isLikely(16 * 1024)).toBe(true);
-      expect(cache.isLikely(16 * 1024 + 1)).toBe(false);
+      expect(cache.isLikely(64 * 1024)).toBe(true);
+      expect(cache.isLikely(64 * 1024 + 1)).toBe(false);
       expect(cache.watch(taking(0))).toBe(100);
     }
   });

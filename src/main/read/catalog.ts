@@ -54,6 +54,7 @@ export class Catalog {
   readonly holes: Holes;
   #lostFirst: string | undefined;
   #closed = false;
+  #waits = 0;
 
   constructor(storage: ReadStorage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
     this.#firstSegment = manifest.firstSegment;
@@ -173,9 +174,11 @@ export class Catalog {
       while (step.done !== true) {
         const { offset } = step.value;
         const bytes = this.#memoryFor(file, step.value);
-        const length = this.#pageCache.isLikely(bytes.length)
+        const atOnce = this.#pageCache.isLikely(bytes.length);
+        const length = atOnce
           ? this.#pageCache.watch(() => this.#log.read(file.handle, bytes, offset))
           : await this.#log.readAsync(file.handle, bytes, offset);
+        if (!atOnce) this.#waits++;
         onRead?.(length);
         step = steps.next(bytes.subarray(0, length));
       }
@@ -216,6 +219,11 @@ export class Catalog {
   loadSync(sequence: number, durable: number): Run {
     const segment = this.holding(sequence);
     return this.runSync(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
+  }
+
+  /** How many reads have waited, for which the thread did other things. */
+  get waits(): number {
+    return this.#waits;
   }
 
   /** The numbers of the segments behind which there is another, and whose raw file is there, oldest first. */

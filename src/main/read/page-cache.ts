@@ -6,7 +6,7 @@
  */
 
 /** Larger reads always go by the pool. Unit: bytes. */
-const SMALL_BYTES = 16 * 1024;
+const SMALL_BYTES = 64 * 1024;
 /** A read that takes longer came from the disk, or another thread had the core. */
 const SLOW_MS = 0.5;
 const FIRST_PAUSE_MS = 10;

@@ -4,7 +4,7 @@ import { type Memory, recordLength } from '../../shared/format/record.js';
 import type { Hole } from '../../shared/holes.js';
 import { aborted } from '../../shared/portable/errors.js';
 import type { Range } from './bounds.js';
-import type { Segment } from './catalog.js';
+import type { Catalog, Segment } from './catalog.js';
 import type { RawIndex, RawIndexes } from './raw-index.js';
 import type { Records } from './records.js';
 import type { Run } from './run.js';
@@ -14,6 +14,8 @@ import { type Span, spansOf } from './spans.js';
 /** A batch ends at so many rows or bytes of them and of what was decoded in vain, and the thread is given back. */
 const BATCH_ROWS = 256;
 const BATCH_BYTES = 128 * 1024;
+/** A read that has not waited for anything gives the thread back after so long. */
+const TURN_MS = 5;
 /** Records looked at without a match before the thread is given back. */
 const BATCH_LOOKS = 16_384;
 /** A range of so few records is read through rather than indexed. */
@@ -42,12 +44,14 @@ export interface Found<T> {
 export async function* search<T>(query: Search<T>): AsyncGenerator<Found<T>, boolean, void> {
   let left = query.limit;
   if (left === 0) return false;
+  const turn = new Turn(query.records);
   for (const [segment, low, high] of segmentsOf(query)) {
     for await (const { rows, sequences, full } of searchSegment(query, segment, low, high)) {
       if (rows.length === 0) {
         if (full) await giveThreadBack();
         continue;
       }
+      if (turn.isOver()) await giveThreadBack();
       const enough = rows.length >= left;
       yield enough ? { rows: rows.slice(0, left), sequences: sequences.slice(0, left) } : { rows, sequences };
       if (enough) return false;
@@ -55,6 +59,27 @@ export async function* search<T>(query: Search<T>): AsyncGenerator<Found<T>, boo
     }
   }
   return true;
+}
+
+/** When the thread is to be given back: what is read at once, or from the cache, awaits nothing. */
+class Turn {
+  readonly #catalog: Catalog;
+  #waits = -1;
+  #began = 0;
+
+  constructor({ catalog }: Records) {
+    this.#catalog = catalog;
+  }
+
+  /** To be asked between batches. */
+  isOver(): boolean {
+    const { waits } = this.#catalog;
+    const now = performance.now();
+    const over = waits === this.#waits && now - this.#began >= TURN_MS;
+    if (over || waits !== this.#waits) this.#began = now;
+    this.#waits = waits;
+    return over;
+  }
 }
 
 /** The segments of a range with the parts of it that each holds, in the order of reading. */
