@@ -2,14 +2,17 @@
 
 import { invalidEvent } from '../shared/names.js';
 import { checkSignal, integer, invalid, parseDurability, refuseUnknown } from '../shared/options.js';
-import type { AppendOptions, CallOptions, Expect } from '../shared/portable/log.js';
+import type { AppendManyOptions, AppendOptions, CallOptions, Expect } from '../shared/portable/log.js';
+import { type ParsedSelector, parseSelectors } from '../shared/portable/selector.js';
 import type { Part } from './append/call.js';
 import type { Head } from './append/heads.js';
 
 const CALL_OPTIONS = { durability: true, signal: true };
-const APPEND_OPTIONS = { ...CALL_OPTIONS, expect: true };
+const MANY_OPTIONS = { ...CALL_OPTIONS, condition: true };
+const APPEND_OPTIONS = { ...MANY_OPTIONS, expect: true };
 export const ENQUEUE_OPTIONS = { expect: true };
-export const APPEND_SYNC_OPTIONS = { expect: true, durability: true };
+export const APPEND_SYNC_OPTIONS = { expect: true, condition: true, durability: true };
+const CONDITION = { match: true, after: true };
 const STREAM_APPEND = { stream: true, events: true, expect: true };
 
 /** Until the part is accepted. */
@@ -38,8 +41,8 @@ export function appendInput(
 }
 
 /** The appends to several streams. Fails as {@link appendInput} does. */
-export function appendInputs(appends: unknown, options: CallOptions | undefined): Part[] {
-  if (options !== undefined) checkOptions(options, CALL_OPTIONS);
+export function appendInputs(appends: unknown, options: AppendManyOptions | undefined): Part[] {
+  if (options !== undefined) checkOptions(options, MANY_OPTIONS);
   if (!Array.isArray(appends)) throw invalidEvent('appends', 'must be a list of { stream, events, expect? }');
   const streams = new Set<unknown>();
   return appends.map((append: unknown, i) => {
@@ -52,6 +55,27 @@ export function appendInputs(appends: unknown, options: CallOptions | undefined)
     streams.add(stream);
     return toInput(stream, events, expect, `${path}.`);
   });
+}
+
+/** A condition, checked. */
+export interface ParsedCondition {
+  readonly selectors: readonly ParsedSelector[];
+  readonly after: number;
+}
+
+/**
+ * The condition of an append, if it has one.
+ * @throws ERR_INVALID_OPTIONS, ERR_INVALID_QUERY for what is no selector
+ */
+export function conditionInput(options: AppendManyOptions | undefined): ParsedCondition | undefined {
+  const condition: unknown = options?.condition;
+  if (condition === undefined) return undefined;
+  if (typeof condition !== 'object' || condition === null) throw invalid('condition', 'must be { match, after? }');
+  refuseUnknown(condition, CONDITION, 'condition.');
+  const { match, after } = condition as { match?: unknown; after?: unknown };
+  if (match === undefined) throw invalid('condition.match', 'must be a selector, or a list of them');
+  const selectors = parseSelectors(match, 'condition.match');
+  return { selectors, after: integer('condition.after', after, 0, 0, Number.MAX_SAFE_INTEGER) };
 }
 
 function toInput(stream: unknown, events: unknown, expect: unknown, prefix: string): Part {

@@ -6,6 +6,7 @@ import type { NewEvent, RecordedEvent } from '../shared/portable/events.js';
 import type {
   Appended,
   AppendedMany,
+  AppendManyOptions,
   AppendOptions,
   CallOptions,
   Head,
@@ -22,9 +23,10 @@ import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
 import type { Storage } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
 import { type CallFlags, notAppended } from './append/call.js';
-import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, ENQUEUE_OPTIONS } from './append-inputs.js';
+import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, conditionInput, ENQUEUE_OPTIONS } from './append-inputs.js';
 import { Audit } from './audit.js';
 import { invalidQuery } from './read/bounds.js';
+import type { LogCondition } from './read/log-condition.js';
 import { Reader } from './read/reader.js';
 import type { ReadOnlyStore } from './read-only-store.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
@@ -96,17 +98,19 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
     try {
       const { appender } = this.#writing();
-      return appender.append([appendInput(stream, events, options)], this.#flags(options, false), options?.signal);
+      const input = appendInput(stream, events, options);
+      return appender.append([input], this.#flags(options, false), options?.signal, this.#condition(options));
     } catch (error) {
       return Promise.reject(this.#refused(error));
     }
   }
 
-  appendMany(appends: readonly StreamAppend<M>[], options?: CallOptions): Promise<AppendedMany> {
+  appendMany(appends: readonly StreamAppend<M>[], options?: AppendManyOptions): Promise<AppendedMany> {
     try {
       const { appender } = this.#writing();
-      const appended = appender.append(appendInputs(appends, options), this.#flags(options, true), options?.signal);
-      return appended as Promise<AppendedMany>;
+      const inputs = appendInputs(appends, options);
+      const condition = this.#condition(options);
+      return appender.append(inputs, this.#flags(options, true), options?.signal, condition) as Promise<AppendedMany>;
     } catch (error) {
       return Promise.reject(this.#refused(error));
     }
@@ -126,7 +130,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     try {
       const { appender } = this.#writing();
       const input = appendInput(stream, events, options, APPEND_SYNC_OPTIONS);
-      result = appender.appendSync([input], this.#flags(options, false));
+      result = appender.appendSync([input], this.#flags(options, false), this.#condition(options));
     } catch (error) {
       throw this.#refused(error);
     }
@@ -257,10 +261,15 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     return this.close();
   }
 
-  #flags(options: CallOptions | undefined, many: boolean): CallFlags {
+  #flags(options: Pick<CallOptions, 'durability'> | undefined, many: boolean): CallFlags {
     const durability = options?.durability;
     if (durability !== undefined) return { durability, system: false, many };
     return many ? this.#flagsOfMany : this.#flagsOfOne;
+  }
+
+  #condition(options: AppendManyOptions | undefined): LogCondition | undefined {
+    const condition = conditionInput(options);
+    return condition && this.#reader.condition(condition.selectors, condition.after);
   }
 
   /** The error of a call that was not let in. */

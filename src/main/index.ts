@@ -29,8 +29,10 @@ export type {
   TypeOf,
 } from '../shared/portable/events.js';
 export type {
+  AppendCondition,
   Appended,
   AppendedMany,
+  AppendManyOptions,
   AppendOptions,
   Bound,
   CallOptions,

@@ -196,5 +196,5 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
 /** Options of an enqueued append. It resolves when it is synced, whatever the store's durability; it cannot be aborted. */
 export type EnqueueOptions = Pick<AppendOptions, 'expect'>;
 /** Options of a blocking append, which cannot be aborted. */
-export type AppendSyncOptions = Pick<AppendOptions, 'expect' | 'durability'>;
+export type AppendSyncOptions = Pick<AppendOptions, 'expect' | 'condition' | 'durability'>;
 export type { AppendOptions, CallOptions, RecoveryReport };

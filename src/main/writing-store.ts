@@ -7,6 +7,7 @@ import type { RingProducer } from '../shared/ring/producer.js';
 import { Appender } from './append/appender.js';
 import type { CallFlags } from './append/call.js';
 import type { Clock } from './append/clock.js';
+import { Conditions } from './append/conditions.js';
 import { Duplicates } from './append/duplicates.js';
 import type { Heads } from './append/heads.js';
 import type { HeadsFile } from './append/heads-file.js';
@@ -105,9 +106,15 @@ export class WritingStore {
     this.#replayedFrom = parts.checkpointSequence;
     this.#state = parts.ring.state;
     const ringMemory = { bytes: this.#state.ring, view: this.#state.view };
-    const readRecord = (sequence: number) => this.#readRecordSync(sequence);
-    const duplicates = new Duplicates(keys, this.pending, ringMemory, readRecord, nodeId);
-    this.sequencer = new Sequencer(this.ring, parts.clock, keys, duplicates, opened.lastSequence);
+    const duplicates = new Duplicates(
+      keys,
+      this.pending,
+      ringMemory,
+      (place) => this.records.recordSync(place),
+      nodeId,
+    );
+    const checks = { duplicates, conditions: new Conditions(this.pending, ringMemory) };
+    this.sequencer = new Sequencer(this.ring, parts.clock, keys, checks, opened.lastSequence);
     const { ring, sequencer, pending, tail } = this;
     this.appender = new Appender(
       { settings, nodeId, ring, heads, sequencer, pending, tail, link: engine.link },
@@ -289,12 +296,5 @@ export class WritingStore {
     } catch (error) {
       this.#log.noteFailed(error, type);
     }
-  }
-
-  #readRecordSync(sequence: number): ReturnType<ConstructorParameters<typeof Duplicates>[3]> {
-    const durable = this.records.durable();
-    if (sequence < this.records.floor || sequence > durable) return undefined;
-    const run = this.records.loadSync(sequence, durable);
-    return { memory: run.memory, at: run.at(sequence) };
   }
 }

@@ -27,7 +27,13 @@ const part = (previousRevision: number, previousSequence: number): Part => ({
 
 test('a call that is given up leaves a stream that it names twice as it was before the first time', () => {
   const nothing = undefined as never;
-  const sequencer = new Sequencer({ state: {} } as never, nothing, nothing, nothing, 23);
+  const sequencer = new Sequencer(
+    { state: {} } as never,
+    nothing,
+    nothing,
+    { duplicates: nothing, conditions: nothing },
+    23,
+  );
   const call = new Call([part(3, 17), part(5, 20)], 4, { durability: 'synced', system: true, many: false });
   call.firstSequence = 20;
   sequencer.takeBack(call);

@@ -14,6 +14,7 @@ export type OpenLog = (options?: LogOptions) => Promise<EventLog>;
 export function describeEventLog(name: string, open: OpenLog, openShared: OpenLog): void {
   describe(`${name}: append`, () => describeAppend(open));
   describe(`${name}: expect`, () => describeExpect(open));
+  describe(`${name}: condition`, () => describeCondition(open));
   describe(`${name}: what is refused`, () => describeRefusals(open, openShared));
   describe(`${name}: idempotency`, () => describeIdempotency(open));
   describe(`${name}: abort`, () => describeAbort(open));
@@ -291,6 +292,33 @@ function describeExpect(open: OpenLog): void {
   });
 }
 
+function describeCondition(open: OpenLog): void {
+  test('an append is refused if an event behind a position matches, and let in otherwise', async () => {
+    const log = await open();
+    const named = (name: string) => ({ type: 'NameTaken', tags: [`name:${name}`] });
+    const match = { types: 'NameTaken', tags: 'name:ada' };
+    await log.append('names', [named('ada'), named('bob')], { condition: { match } });
+    const error = await failure('ERR_CONDITION_FAILED', () =>
+      log.append('names', named('ada'), { condition: { match } }),
+    );
+    expect(error).toMatchObject({ sequence: 1, outcome: 'not-appended', retryable: false });
+    const rows = log.read(match);
+    expect(await rows.toArray()).toHaveLength(1);
+    const condition = { match, after: rows.position };
+    expect(await log.append('names', named('ada'), { condition })).toMatchObject({ firstSequence: 3 });
+    await failure('ERR_CONDITION_FAILED', () => log.appendMany([{ stream: 'x', events: named('x') }], { condition }));
+  });
+
+  test('of those that race, one wins', async () => {
+    const log = await open();
+    const condition = { match: { types: 'NameTaken' } };
+    const race = Array.from({ length: 20 }, (_, i) => log.append(`s${i}`, { type: 'NameTaken' }, { condition }));
+    const settled = await Promise.allSettled(race);
+    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await log.read().toArray()).toHaveLength(1);
+  });
+}
+
 function describeRefusals(open: OpenLog, openShared: OpenLog): void {
   let log: EventLog;
   beforeAll(async () => {
@@ -408,7 +436,7 @@ function describeRefusals(open: OpenLog, openShared: OpenLog): void {
     ['a durability that there is not', { durability: 'fsynced' }, 'durability'],
     ['a signal that is none', { signal: {} }, 'signal'],
     ['an option that there is not', { expected: 1 }, 'expected'],
-    ['a condition, which is not built', { condition: { match: {} } }, 'condition'],
+    ['a condition that is none', { condition: {} }, 'condition.match'],
     ['null', null, 'options'],
   ])('options with %s', async (_, options, path) => {
     expect(await refusal(() => log.append('a', event(), options as never))).toEqual({

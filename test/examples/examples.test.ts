@@ -61,6 +61,48 @@ describe('the agent host', () => {
   });
 });
 
+describe('append conditions', () => {
+  test('a name is registered once, by whoever is first', async () => {
+    const dir = temporaryDir();
+    expect(await run('unique-names.mjs', dir)).toEqual([
+      expect.stringMatching(/^40 agents asked for 1360 names: 100 were free, 1260 were taken$/),
+      expect.stringMatching(/^name-0 went from agent-\d+ to agent-new: true$/),
+    ]);
+    expect((await run('unique-names.mjs', dir))[0]).toMatch(/: 0 were free, 1360 were taken$/);
+    const registered = (await eventsIn(dir)).filter(({ type }) => type === 'NameRegistered');
+    expect(registered.length).toBe(102); // one of them twice, each time after it was given back
+  });
+
+  test('a budget is kept, and used up, by agents that spend at once', async () => {
+    const dir = temporaryDir();
+    const lines = await run('quota.mjs', dir);
+    expect(lines).toHaveLength(4);
+    for (const [i, project] of ['atlas', 'borealis', 'cirrus'].entries()) {
+      const [, spent] = new RegExp(`^${project}: \\d+ spendings, (\\d+) of 1000 tokens$`).exec(lines[i]!)!;
+      expect(Number(spent)).toBeGreaterThan(900);
+      expect(Number(spent)).toBeLessThanOrEqual(1000);
+    }
+    expect(lines[3]).toMatch(/^[1-9]\d* decisions were made again, 24 agents stopped at the end of their budget$/);
+    const spent = (await eventsIn(dir)).filter(
+      ({ type, tags }) => type === 'TokensSpent' && tags[0] === 'project:atlas',
+    );
+    expect(spent.reduce((sum, { data }) => sum + data.tokens, 0)).toBeLessThanOrEqual(1000);
+  });
+
+  test('who has lost a lease without noticing is refused by its token', async () => {
+    const lines = await run('lease.mjs');
+    expect(lines).toEqual([
+      '10 agents asked, agent-0 has the lease, token 1',
+      'agent-0 deploys build 1: done',
+      'agent-0 was held up; agent-next has the lease, token higher',
+      'agent-0 deploys build 2: refused, the lease was granted again as event 3',
+      'agent-next deploys build 3: done',
+      'agent-next gave it back, agent-last has it at once: true',
+      'builds that were deployed: 1, 3',
+    ]);
+  });
+});
+
 describe('the HTTP bridge', () => {
   const skip = orSkip(cannot('root', 'mount'));
   const JSON_BODY = { 'content-type': 'application/json' };

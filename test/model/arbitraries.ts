@@ -108,58 +108,6 @@ export const events: fc.Arbitrary<NewEvent[]> = fc
     })),
   );
 
-/** What a call expects of its stream: of a revision, how far it is from the last one. */
-export type Hope = 'any' | 'none' | 'exists' | { readonly off: number } | undefined;
-const hope: fc.Arbitrary<Hope> = fc.oneof(
-  { weight: 6, arbitrary: fc.constant(undefined) },
-  { weight: 3, arbitrary: fc.constant({ off: 0 }) },
-  { weight: 2, arbitrary: fc.constantFrom<Hope>('any', 'none', 'exists', { off: -1 }, { off: 1 }) },
-);
-
-/** A call before it is known how the log stands. */
-export interface Intent extends Omit<Request, 'parts'> {
-  readonly parts: readonly (Omit<Part, 'expect'> & { readonly hope: Hope })[];
-}
-
-const part = fc.record({ stream: streamName, events, hope });
-const durability = fc.option(fc.constantFrom('synced' as const, 'written' as const, 'accepted' as const), {
-  nil: undefined,
-});
-
-export const oneAppend: fc.Arbitrary<Intent> = fc.record({
-  how: fc.constant('append' as const),
-  parts: part.map((one) => [one]),
-  durability,
-});
-export const intent: fc.Arbitrary<Intent> = fc.oneof(
-  { weight: 5, arbitrary: oneAppend },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      how: fc.constant('appendMany' as const),
-      parts: fc
-        .uniqueArray(part, { minLength: 1, maxLength: 4, selector: ({ stream }) => stream })
-        .map((parts) => parts.map((one) => ({ ...one, events: one.events.slice(0, 3) }))),
-      durability,
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ how: fc.constant('enqueue' as const), parts: part.map((one) => [one]) }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({ how: fc.constant('appendSync' as const), parts: part.map((one) => [one]), durability }),
-  },
-);
-
-export const opening: fc.Arbitrary<Opening> = fc.record(
-  {
-    dataCodec: fc.constantFrom('msgpack', 'json'),
-    cacheBytes: fc.constantFrom(0, 20_000, 1_000_000),
-    indexBytes: fc.constantFrom(0, 1_000_000),
-    durability: fc.constantFrom('synced', 'written', 'accepted'),
-  },
-  { requiredKeys: [] },
-);
-
 const oneOrMany = (values: readonly string[]): fc.Arbitrary<string | string[]> =>
   fc.oneof(fc.constantFrom(...values), fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength: 3 }));
 const selector: fc.Arbitrary<Selector> = fc.record(
@@ -177,4 +125,71 @@ export const selectors = fc.oneof(
   { weight: 3, arbitrary: fc.constant({}) },
   { weight: 3, arbitrary: selector },
   { weight: 1, arbitrary: fc.array(selector, { minLength: 1, maxLength: 3 }) },
+);
+
+/** What a call expects of its stream: of a revision, how far it is from the last one. */
+export type Hope = 'any' | 'none' | 'exists' | { readonly off: number } | undefined;
+const hope: fc.Arbitrary<Hope> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(undefined) },
+  { weight: 3, arbitrary: fc.constant({ off: 0 }) },
+  { weight: 2, arbitrary: fc.constantFrom<Hope>('any', 'none', 'exists', { off: -1 }, { off: 1 }) },
+);
+
+/** A call before it is known how the log stands. */
+export interface Intent extends Omit<Request, 'parts' | 'condition'> {
+  readonly parts: readonly (Omit<Part, 'expect'> & { readonly hope: Hope })[];
+  /** How many of the newest events are to be looked at; undefined: all. */
+  readonly condition?:
+    | { readonly match: Selector | readonly Selector[]; readonly newest: number | undefined }
+    | undefined;
+}
+
+const part = fc.record({ stream: streamName, events, hope });
+const condition: fc.Arbitrary<Intent['condition']> = fc.option(
+  fc.record({ match: selectors, newest: fc.option(fc.nat({ max: 12 }), { nil: undefined }) }),
+  { nil: undefined, freq: 6 },
+);
+const durability = fc.option(fc.constantFrom('synced' as const, 'written' as const, 'accepted' as const), {
+  nil: undefined,
+});
+
+export const oneAppend: fc.Arbitrary<Intent> = fc.record({
+  how: fc.constant('append' as const),
+  parts: part.map((one) => [one]),
+  condition,
+  durability,
+});
+export const intent: fc.Arbitrary<Intent> = fc.oneof(
+  { weight: 5, arbitrary: oneAppend },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      how: fc.constant('appendMany' as const),
+      parts: fc
+        .uniqueArray(part, { minLength: 1, maxLength: 4, selector: ({ stream }) => stream })
+        .map((parts) => parts.map((one) => ({ ...one, events: one.events.slice(0, 3) }))),
+      condition,
+      durability,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ how: fc.constant('enqueue' as const), parts: part.map((one) => [one]) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      how: fc.constant('appendSync' as const),
+      parts: part.map((one) => [one]),
+      condition,
+      durability,
+    }),
+  },
+);
+
+export const opening: fc.Arbitrary<Opening> = fc.record(
+  {
+    dataCodec: fc.constantFrom('msgpack', 'json'),
+    cacheBytes: fc.constantFrom(0, 20_000, 1_000_000),
+    indexBytes: fc.constantFrom(0, 1_000_000),
+    durability: fc.constantFrom('synced', 'written', 'accepted'),
+  },
+  { requiredKeys: [] },
 );

@@ -208,9 +208,16 @@ export const commands: fc.Arbitrary<Command>[] = [
 ];
 
 /** What an intent comes to as the log stands. */
-function meant(subject: Subject, { parts, ...rest }: Intent): Request {
+function meant(subject: Subject, { parts, condition, ...rest }: Intent): Request {
+  const { length } = subject.model.log;
   return {
     ...rest,
+    ...(condition !== undefined && {
+      condition: {
+        match: condition.match,
+        ...(condition.newest !== undefined && { after: Math.max(0, length - condition.newest) }),
+      },
+    }),
     parts: parts.map(({ stream, events, hope }) => {
       const expect = typeof hope === 'object' ? subject.model.lastRevision(stream) + hope.off : hope;
       return { stream, events, expect: typeof expect === 'number' && expect < 0 ? 'none' : expect };

@@ -80,7 +80,7 @@ export function timeOf({ id }: Entry): number {
   return Number(parseEventId(id!)!.timestampNs / 1_000_000n);
 }
 
-function selects(selector: Selector, entry: Entry): boolean {
+export function selects(selector: Selector, entry: Entry): boolean {
   const { streams, types, tags, ...labels } = selector;
   if (listOf(streams)?.some((pattern) => fits(pattern, entry.stream)) === false) return false;
   if (listOf(types)?.some((pattern) => fits(pattern, entry.type)) === false) return false;

@@ -151,24 +151,29 @@ export class Flights {
     if (verdict.kind !== 'refused') throw error;
     same(`${code}, ${outcome}`, `${verdict.code}, not-appended`, 'a refusal');
     if (verdict.fields !== undefined) expect(error).toMatchObject(verdict.fields);
+    if (verdict.sequences !== undefined) expect(verdict.sequences).toContain(Reflect.get(error, 'sequence'));
     return false;
   }
 }
 
 /** Have the store do it. What is thrown is returned. */
-export function call(store: Store, { how, parts, durability }: Request): Returned {
+export function call(store: Store, { how, parts, condition, durability }: Request): Returned {
   const [{ stream, events, expect: expected }] = parts as [Part];
   const input = events.length === 1 ? events[0]! : events;
+  const ofCall = {
+    ...(condition !== undefined && { condition }),
+    ...(durability !== undefined && { durability }),
+  };
   const options = {
     ...(expected !== undefined && { expect: expected }),
-    ...(durability !== undefined && { durability }),
+    ...ofCall,
   };
   try {
     switch (how) {
       case 'append':
         return { result: store.append(stream, input, options) };
       case 'appendMany':
-        return { result: store.appendMany(parts.map(withoutUndefined), durability && { durability }) };
+        return { result: store.appendMany(parts.map(withoutUndefined), ofCall) };
       case 'enqueue': {
         const { ids, durable } = store.enqueue(stream, input, options);
         return { result: durable, ids };

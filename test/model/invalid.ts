@@ -47,7 +47,9 @@ export const INVALID: readonly Invalid[] = [
   ),
   refused('ERR_INVALID_OPTIONS', 'expect', (store) => store.append('a', event, { expect: -1 })),
   refused('ERR_INVALID_OPTIONS', 'durability', (store) => store.append('a', event, { durability: 'fsynced' })),
-  refused('ERR_INVALID_OPTIONS', 'condition', (store) => store.append('a', event, { condition: { match: {} } })),
+  refused('ERR_INVALID_OPTIONS', 'condition', (store) =>
+    store.enqueue('a', event, { condition: { match: {} } } as object),
+  ),
   refused('ERR_INVALID_QUERY', 'selector', (store) => store.read([])),
   refused('ERR_INVALID_QUERY', 'selector.streams', (store) => store.read({ streams: [] })),
   refused('ERR_INVALID_QUERY', 'after', (store) => store.read({}, { from: 1, after: 1 })),

@@ -3,7 +3,8 @@
  * appends is decided by looking through that list.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Durability, Expect, NewEvent } from '../../dist/main/index.js';
+import type { AppendCondition, Durability, Expect, NewEvent, Selector } from '../../dist/main/index.js';
+import { selects } from './expected.js';
 
 /** An event of the log. */
 export interface Entry {
@@ -34,6 +35,7 @@ export interface Part {
 export interface Request {
   readonly how: 'append' | 'appendMany' | 'enqueue' | 'appendSync';
   readonly parts: readonly Part[];
+  readonly condition?: AppendCondition | undefined;
   readonly durability?: Durability | undefined;
 }
 
@@ -41,7 +43,13 @@ export interface Request {
 export type Verdict =
   | { readonly kind: 'accepted' }
   | { readonly kind: 'duplicate'; readonly of: readonly Entry[] }
-  | { readonly kind: 'refused'; readonly code: string; readonly fields?: object };
+  | {
+      readonly kind: 'refused';
+      readonly code: string;
+      readonly fields?: object;
+      /** Of the events that stand against it, one of which is to be named. */
+      readonly sequences?: readonly number[];
+    };
 
 /** Small, so that a handful of events rotates, fills the ring, or is too large. */
 export const LIMITS = {
@@ -144,7 +152,8 @@ export class Model {
   }
 
   #judgeFitting(request: Request): Verdict {
-    return this.#judgeKeys(request) ?? this.#judgeExpect(request) ?? { kind: 'accepted' };
+    const refusal = this.#judgeKeys(request) ?? this.#judgeExpect(request) ?? this.#judgeCondition(request);
+    return refusal ?? { kind: 'accepted' };
   }
 
   #judgeKeys({ parts }: Request): Verdict | undefined {
@@ -167,6 +176,15 @@ export class Model {
       return refused('ERR_CONFLICT', { stream, expected: expect, actual });
     }
     return undefined;
+  }
+
+  #judgeCondition({ condition }: Request): Verdict | undefined {
+    if (condition === undefined) return undefined;
+    const { match, after = 0 } = condition;
+    const any = (Array.isArray(match) ? match : [match]) as Selector[];
+    const matching = this.log.filter((entry) => entry.sequence > after && any.some((one) => selects(one, entry)));
+    if (matching.length === 0) return undefined;
+    return { kind: 'refused', code: 'ERR_CONDITION_FAILED', sequences: matching.map(({ sequence }) => sequence) };
   }
 
   /** Limits that a call is over for sure, or may be over. */

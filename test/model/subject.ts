@@ -57,7 +57,8 @@ export class Subject {
     }
     let verdicts = this.model.judge(request);
     const endsAtOnce = request.how === 'enqueue' || request.how === 'appendSync';
-    const isSure = verdicts.length === 1;
+    // With a condition it takes its place when that is checked, which may be after others.
+    const isSure = verdicts.length === 1 && (endsAtOnce || request.condition === undefined);
     if (!isSure && !endsAtOnce) {
       await this.settle();
       verdicts = this.model.judge(request);
@@ -66,7 +67,10 @@ export class Subject {
     const { result } = returned;
     let verdict = verdicts[0]!;
     if (endsAtOnce) verdict = choose(verdicts, result instanceof Error ? result : undefined);
-    else if (!isSure) verdict = choose(verdicts, await errorOf(result));
+    else if (!isSure) {
+      const error = await errorOf(result);
+      if (verdicts.length > 1) verdict = choose(verdicts, error);
+    }
     this.#flights.add(request, verdict, returned);
     if (this.model.mayBeFull || !(isSure || endsAtOnce)) await this.settle();
   }
@@ -143,7 +147,7 @@ export class Subject {
   }
 
   /** The process ends, and another one opens the store: it must show all that was promised, and nothing that was not meant. */
-  async crash(crash: Crash, opening: Opening, last: Request): Promise<void> {
+  async crash(crash: Crash, opening: Opening, { condition: _, ...last }: Request): Promise<void> {
     const { model } = this;
     const verdicts = model.judge(last);
     if (crash.kind === 'process' && crash.when !== 'now' && verdicts.length === 1 && verdicts[0]!.kind === 'accepted') {

@@ -110,6 +110,7 @@ describe('the store', () => {
         expect: 'none',
         durability: 'written',
         signal: AbortSignal.timeout(1),
+        condition: { match: { types: 'TaskNoted', tags: ['task:1'] }, after: 17 },
       }),
     ).toEqualTypeOf<Promise<Appended>>();
     expectTypeOf(store.appendMany([{ stream: 'a', events: [{ type: 'TaskNoted' }], expect: 3 }])).toEqualTypeOf<
@@ -121,8 +122,8 @@ describe('the store', () => {
   test('refuses data of another type and options it does not have', () => {
     // @ts-expect-error data of another type
     store.append('s', { type: 'TaskStarted', data: { task: '1' } });
-    // @ts-expect-error conditions are not built yet
-    store.append('s', { type: 'TaskNoted' }, { condition: { match: {} } });
+    // @ts-expect-error an enqueued append has no condition
+    store.enqueue('s', { type: 'TaskNoted' }, { condition: { match: {} } });
   });
   test('reads', () => {
     expectTypeOf(store.get('id')).toEqualTypeOf<Promise<RecordedEvent<MyEvents> | undefined>>();

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Call, type Part } from '../../dist/main/append/call.js';
 import { Clock, systemClock, toNs } from '../../dist/main/append/clock.js';
+import { Conditions } from '../../dist/main/append/conditions.js';
 import { Duplicates } from '../../dist/main/append/duplicates.js';
 import { Heads } from '../../dist/main/append/heads.js';
 import { Keys } from '../../dist/main/append/keys.js';
@@ -17,9 +18,11 @@ function setUp() {
   const heads = new Heads(nameHasher, undefined);
   const keys = new Keys(nameHasher, 1000, 3_600_000);
   const memory = { bytes: state.ring, view: state.view };
-  const duplicates = new Duplicates(keys, new Pending(), memory, () => undefined, 'n');
+  const pending = new Pending();
+  const duplicates = new Duplicates(keys, pending, memory, () => undefined, 'n');
+  const checks = { duplicates, conditions: new Conditions(pending, memory) };
   const clock = new Clock(systemClock, () => {});
-  const sequencer = new Sequencer(producer, clock, keys, duplicates, 0);
+  const sequencer = new Sequencer(producer, clock, keys, checks, 0);
   const append = (stream: string, key = ''): Call => {
     const part: Part = {
       stream,

@@ -1,28 +1,32 @@
 /**
- * Accepting: from a user's call to its place in the ring, and from the writer's watermarks to its result. Everything here
- * happens on the caller's thread and, except for waiting, at once.
+ * Appending: a user's call is admitted to the ring, and gets its result by the writer's watermarks. Everything here happens on
+ * the caller's thread and, except for waiting, at once.
  */
-
-import { invalidEvent } from '../../shared/names.js';
 import type { Settings } from '../../shared/options.js';
 import { aborted, type ErrorCode, type KeeperError } from '../../shared/portable/errors.js';
 import type { Appended } from '../../shared/portable/log.js';
 import { type SharedState, WORD } from '../../shared/ring/layout.js';
 import type { RingPlace, RingProducer } from '../../shared/ring/producer.js';
-import { appendChannel, commitChannel, tellRefusal } from '../telemetry/channels.js';
-import { AppendEncoder } from './append-encoder.js';
-import { Call, type CallFlags, notAppended, type Part } from './call.js';
+import { commitChannel } from '../telemetry/channels.js';
+import { Admission } from './admission.js';
+import type { Call, CallFlags, Part } from './call.js';
+import type { Condition } from './condition.js';
 import type { Heads } from './heads.js';
 import type { Pending } from './pending.js';
 import { Publisher } from './publisher.js';
 import { Results } from './results.js';
-import { copyIntoRing, type Sequencer } from './sequencer.js';
-import { backpressure, Waiters } from './waiters.js';
+import type { Sequencer } from './sequencer.js';
+import { Waiters } from './waiters.js';
 import { Work } from './work.js';
 import { durablePosition, type WriterLink } from './writer-link.js';
 
 /** What becomes of a waiter alone, when there is room for it or before. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_ABORTED', 'ERR_CONFLICT', 'ERR_IDEMPOTENCY_REUSED']);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'ERR_ABORTED',
+  'ERR_CONFLICT',
+  'ERR_CONDITION_FAILED',
+  'ERR_IDEMPOTENCY_REUSED',
+]);
 
 /** Who takes over what is durable before its room in the ring is used again. */
 export interface Tail {
@@ -45,15 +49,12 @@ export interface AppenderParts {
 
 export class Appender {
   readonly #parts: AppenderParts;
-  readonly #encoder: AppendEncoder;
+  readonly #admission: Admission;
   readonly #waiters: Waiters;
   readonly #publisher: Publisher;
   readonly #results: Results;
   readonly #work: Work;
-  readonly #counts = { appends: 0, events: 0, commits: 0, committed: 0, largest: 0 };
-  #gate: (() => KeeperError) | undefined;
-  /** While a user's events are read, which can run a user's code. */
-  #encoding = false;
+  readonly #commits = { commits: 0, committed: 0, largest: 0 };
   #durable: number;
   #durablePosition = 0;
   /** Called after the durable watermark has moved. */
@@ -63,11 +64,13 @@ export class Appender {
 
   constructor(parts: AppenderParts, lastSequence: number) {
     this.#parts = parts;
-    this.#encoder = new AppendEncoder(parts.settings, parts.ring);
     this.#waiters = new Waiters(parts.settings.maxPendingBytes);
     this.#publisher = new Publisher(parts.ring);
     this.#results = new Results(parts.nodeId, parts.pending, parts.link);
     this.#work = new Work(parts.pending, this.#waiters, parts.link);
+    const { settings, ring, heads, sequencer, pending } = parts;
+    const own = { waiters: this.#waiters, publisher: this.#publisher, results: this.#results, work: this.#work };
+    this.#admission = new Admission({ settings, ring, heads, sequencer, pending, ...own });
     this.#durable = lastSequence;
   }
 
@@ -76,33 +79,46 @@ export class Appender {
     return this.#durable;
   }
 
-  /** Appends that wait for room in the ring. */
+  /** Appends that wait: for room in the ring, or for their condition to be checked. */
   get waiting(): { readonly calls: number; readonly bytes: number } {
     return { calls: this.#waiters.count, bytes: this.#waiters.bytes };
   }
 
   get counts(): Readonly<{ appends: number; events: number; commits: number; committed: number; largest: number }> {
-    return this.#counts;
+    const { appends, events } = this.#admission;
+    return { appends, events, ...this.#commits };
   }
 
   /** Refuse everything, with an error made for each call; or accept again. */
   setGate(gate: (() => KeeperError) | undefined): void {
-    this.#gate = gate;
+    this.#admission.setGate(gate);
   }
 
   /** Accept, or have the call wait for room. Throws where it is refused; the promise tells what becomes of it. */
-  append(parts: readonly Part[], flags: CallFlags, signal: AbortSignal | undefined): Promise<Appended> {
+  append(
+    parts: readonly Part[],
+    flags: CallFlags,
+    signal: AbortSignal | undefined,
+    condition?: Condition,
+  ): Promise<Appended> {
     if (signal?.aborted === true) throw aborted(signal, 'the append', 'not-appended');
-    const call = this.#accept(parts, flags, true);
+    const isChecked = condition === undefined || condition.isNear;
+    const call = this.#admission.accept(parts, flags, isChecked ? 'for room' : 'for its condition', condition);
     const result = call.promise();
-    if (signal !== undefined) call.abortWith(signal, () => this.#waiters.remove(call));
+    if (signal !== undefined) {
+      call.abortWith(signal, () => {
+        this.#waiters.remove(call);
+        this.#work.rest();
+      });
+    }
+    if (!isChecked) void this.#admission.check(call, condition, signal);
     this.#results.follow(call);
     return result;
   }
 
   /** Accept now or not at all. */
   enqueue(parts: readonly Part[], flags: CallFlags): { ids: readonly string[]; durable: Promise<Appended> } {
-    const call = this.#accept(parts, flags, false);
+    const call = this.#admission.accept(parts, flags, 'never');
     const durable = call.promise();
     durable.catch(() => {}); // may be left alone; the failure also reaches the logger
     const ids = this.#results.idsOf(call);
@@ -111,9 +127,9 @@ export class Appender {
   }
 
   /** As {@link append}; what is returned blocks the thread until the call is as durable as was asked, or throws. */
-  appendSync(parts: readonly Part[], flags: CallFlags): () => Appended {
+  appendSync(parts: readonly Part[], flags: CallFlags, condition?: Condition): () => Appended {
     const outcome: { result?: Appended; error?: KeeperError } = {};
-    const call = this.#accept(parts, flags, true);
+    const call = this.#admission.accept(parts, flags, 'for room', condition);
     call.listen(
       (result) => Object.assign(outcome, { result }),
       (error) => Object.assign(outcome, { error }),
@@ -135,10 +151,14 @@ export class Appender {
   }
 
   /** Resolves when everything that was accepted before, or waits, is durable. */
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
+    // They get their places only then.
+    await Promise.all(
+      Array.from(this.#waiters.checking, (call) => new Promise<void>((done) => call.whenDone(() => done()))),
+    );
     const last = this.#waiters.newest ?? this.#parts.pending.newest;
-    if (last === undefined) return Promise.resolve();
-    return new Promise((resolve, reject) => {
+    if (last === undefined) return;
+    await new Promise<void>((resolve, reject) => {
       last.whenDone((error) => {
         // A waiter that was refused says nothing about those before it.
         if (!last.accepted && (error === undefined || REFUSALS.has(error.code))) this.flush().then(resolve, reject);
@@ -171,13 +191,13 @@ export class Appender {
     if (durable === ring.head.position) tail.skipTo(ring.head);
     const events = this.#durable - before;
     this.#publisher.settled(events);
-    this.#counts.commits++;
-    this.#counts.committed += events;
-    this.#counts.largest = Math.max(this.#counts.largest, events);
+    this.#commits.commits++;
+    this.#commits.committed += events;
+    this.#commits.largest = Math.max(this.#commits.largest, events);
     if (commitChannel.hasSubscribers) {
       commitChannel.publish({ dir: this.#parts.settings.dir, durable: this.#durable, events });
     }
-    this.#admitWaiting();
+    this.#admission.admitWaiting();
     this.onDurable();
     this.#work.rest();
   }
@@ -213,87 +233,5 @@ export class Appender {
     const waiting = this.#waiters.failAll(() => why('not-appended'));
     this.#work.rest();
     return failed.length + waiting;
-  }
-
-  #accept(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
-    // Heads are held as long as the call has them and they are not told of it.
-    let held = 0;
-    try {
-      if (this.#gate !== undefined) throw this.#gate();
-      if (this.#encoding) throw invalidEvent('data', 'has a getter that appends to the store it is appended to');
-      for (const part of parts) {
-        part.head = this.#parts.heads.get(part.stream, flags.system);
-        part.head.pending++;
-        held++;
-      }
-      const call = this.#acceptCall(parts, flags, mayWait);
-      if (call.encoded !== undefined) held = 0; // until it has waited
-      return call;
-    } catch (error) {
-      throw notAppended(error);
-    } finally {
-      for (let i = 0; i < held; i++) parts[i]!.head.pending--;
-    }
-  }
-
-  #acceptCall(parts: readonly Part[], flags: CallFlags, mayWait: boolean): Call {
-    const { system } = flags;
-    const count = this.#encoder.countOf(parts);
-    const call = new Call(parts, count, flags);
-    const first = this.#waiters.count === 0 || system;
-    let starts: readonly number[] | undefined;
-    this.#encoding = true;
-    try {
-      starts = first ? this.#encoder.intoRing(parts, count, system) : undefined;
-      if (starts === undefined) call.encoded = this.#encoder.intoHeap(parts, count);
-    } finally {
-      this.#encoding = false;
-    }
-    call.keys = this.#encoder.keys;
-    for (const part of parts) part.events = undefined;
-    if (starts !== undefined) {
-      call.encoded = undefined;
-      this.#admit(call, starts);
-      return call;
-    }
-    if (!mayWait) throw backpressure();
-    this.#waiters.push(call);
-    this.#work.begin();
-    return call;
-  }
-
-  #admit(call: Call, starts: readonly number[]): void {
-    const { sequencer, ring, pending } = this.#parts;
-    try {
-      call.admitted = sequencer.admit(call, starts);
-    } catch (error) {
-      ring.discard();
-      throw error;
-    }
-    if (call.admitted.kind !== 'accepted') return;
-    pending.push(call);
-    this.#counts.appends++;
-    this.#counts.events += call.count;
-    this.#work.begin();
-    this.#publisher.added(call.count);
-    if (appendChannel.hasSubscribers) appendChannel.publish(call.message(this.#parts.settings.dir));
-  }
-
-  #admitWaiting(): void {
-    for (let call = this.#waiters.oldest; call !== undefined; call = this.#waiters.oldest) {
-      const starts = copyIntoRing(this.#parts.ring, call);
-      if (starts === undefined) return;
-      this.#waiters.remove(call);
-      try {
-        this.#admit(call, starts);
-        this.#results.follow(call);
-        if (!call.accepted) call.end(undefined);
-      } catch (error) {
-        const refusal = notAppended(error) as KeeperError;
-        call.reject(refusal);
-        call.end(refusal);
-        tellRefusal(this.#parts.settings.dir, refusal);
-      }
-    }
   }
 }

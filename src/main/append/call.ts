@@ -3,6 +3,7 @@ import type { Memory } from '../../shared/format/record.js';
 import { aborted, isKeeperError, type KeeperError } from '../../shared/portable/errors.js';
 import type { Appended, AppendedMany, Durability, Expect } from '../../shared/portable/log.js';
 import type { AppendMessage } from '../telemetry/channels.js';
+import type { Condition } from './condition.js';
 import type { EventIds } from './event-ids.js';
 import type { Head } from './heads.js';
 
@@ -72,7 +73,9 @@ export class Call {
   readonly flags: CallFlags;
   /** The idempotency key of each event, empty where it has none; undefined if none has one. */
   keys: readonly string[] | undefined;
-  /** Set while it waits for room in the ring. */
+  /** What must hold besides `expect`. */
+  readonly condition: Condition | undefined;
+  /** Set while it waits for its condition to be checked, or for room in the ring. */
   encoded: Encoded | undefined;
 
   /** What became of it, once it has been let into the ring. */
@@ -95,10 +98,11 @@ export class Call {
   #signal: AbortSignal | undefined;
   #onAbort: (() => void) | undefined;
 
-  constructor(parts: readonly Part[], count: number, flags: CallFlags) {
+  constructor(parts: readonly Part[], count: number, flags: CallFlags, condition?: Condition) {
     this.parts = parts;
     this.count = count;
     this.flags = flags;
+    this.condition = condition;
   }
 
   get lastSequence(): number {

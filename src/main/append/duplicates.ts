@@ -1,14 +1,5 @@
 /** Repeated calls: what an idempotency key that is known already means for a call. */
-import {
-  KIND,
-  type Memory,
-  RECORD_HEADER_BYTES,
-  recordKind,
-  recordLength,
-  recordRevision,
-  recordSequence,
-  recordTimestampNs,
-} from '../../shared/format/record.js';
+import { type Memory, recordRevision, recordSequence, recordTimestampNs } from '../../shared/format/record.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import { formatEventId } from '../../shared/portable/event-id.js';
 import type { Appended, AppendedMany } from '../../shared/portable/log.js';
@@ -16,6 +7,7 @@ import type { Admitted, Call } from './call.js';
 import { type RecordAt, sameBody } from './compare.js';
 import type { Keys } from './keys.js';
 import type { Pending } from './pending.js';
+import { findInRing } from './ring-records.js';
 
 /** Reads one durable record, verified, blocking the thread; undefined where there is none. */
 export type ReadRecordSync = (sequence: number) => RecordAt | undefined;
@@ -70,14 +62,8 @@ export class Duplicates {
 
   /** A record of a pending call, which the ring still holds. */
   #inRing(call: Call, sequence: number): RecordAt | undefined {
-    if (sequence < call.firstSequence || sequence > call.lastSequence) return undefined;
-    const { view, bytes } = this.#ring;
-    let at = call.ringOffset;
-    for (;;) {
-      if (bytes.length - at < RECORD_HEADER_BYTES || recordKind(view, at) === KIND.padding) at = 0;
-      if (recordSequence(view, at) === sequence) return { memory: this.#ring, at };
-      at += recordLength(view, at);
-    }
+    const at = findInRing(call, this.#ring, (found) => found === sequence);
+    return at === undefined ? undefined : { memory: this.#ring, at };
   }
 
   #resultOf(call: Call, originals: readonly RecordAt[]): Appended {

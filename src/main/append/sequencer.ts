@@ -7,6 +7,7 @@ import { KeeperError } from '../../shared/portable/errors.js';
 import type { RingProducer } from '../../shared/ring/producer.js';
 import type { Admitted, Call, Part } from './call.js';
 import { type Clock, toHalves } from './clock.js';
+import type { Conditions } from './conditions.js';
 import type { Duplicates } from './duplicates.js';
 import type { Keys } from './keys.js';
 
@@ -20,14 +21,22 @@ export class Sequencer {
   readonly #clock: Clock;
   readonly #keys: Keys;
   readonly #duplicates: Duplicates;
+  readonly #conditions: Conditions;
   #sequence: number;
 
-  constructor(ring: RingProducer, clock: Clock, keys: Keys, duplicates: Duplicates, lastSequence: number) {
+  constructor(
+    ring: RingProducer,
+    clock: Clock,
+    keys: Keys,
+    checks: { readonly duplicates: Duplicates; readonly conditions: Conditions },
+    lastSequence: number,
+  ) {
     this.#ring = ring;
     this.#memory = { bytes: ring.state.ring, view: ring.state.view };
     this.#clock = clock;
     this.#keys = keys;
-    this.#duplicates = duplicates;
+    this.#duplicates = checks.duplicates;
+    this.#conditions = checks.conditions;
     this.#sequence = lastSequence;
   }
 
@@ -39,7 +48,7 @@ export class Sequencer {
   /**
    * Check a call whose records are the ring's draft, and give it its place: the draft becomes part of the ring.
    * @param starts the offset of each record
-   * @throws ERR_CONFLICT, ERR_IDEMPOTENCY_REUSED; nothing has changed then but the draft, which is to be discarded
+   * @throws ERR_CONFLICT, ERR_CONDITION_FAILED, ERR_IDEMPOTENCY_REUSED; nothing has changed then but the draft, which is to be discarded
    */
   admit(call: Call, starts: readonly number[]): Admitted {
     if (call.keys !== undefined) {
@@ -50,6 +59,7 @@ export class Sequencer {
       }
     }
     for (const part of call.parts) checkExpect(part);
+    if (call.condition !== undefined) this.#conditions.check(call.condition);
     this.#stamp(call, starts);
     this.#ring.commit();
     call.ringOffset = starts[0]!;

@@ -1,4 +1,7 @@
-/** Appends that wait in the heap for room in the ring, first in, first out, within a budget of bytes. */
+/**
+ * Appends that wait in the heap within a budget of bytes: for room in the ring, first in, first out, or before that for their
+ * condition to be checked, in no order.
+ */
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { Call } from './call.js';
 
@@ -9,6 +12,7 @@ export class Waiters {
   readonly #maxBytes: number;
   #calls: Call[] = [];
   #first = 0;
+  readonly #checking = new Set<Call>();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -16,7 +20,12 @@ export class Waiters {
   }
 
   get count(): number {
-    return this.#calls.length - this.#first;
+    return this.#calls.length - this.#first + this.#checking.size;
+  }
+
+  /** Those whose condition is being checked. */
+  get checking(): Iterable<Call> {
+    return this.#checking;
   }
 
   get bytes(): number {
@@ -28,7 +37,7 @@ export class Waiters {
   }
 
   get newest(): Call | undefined {
-    return this.count === 0 ? undefined : this.#calls.at(-1);
+    return this.oldest === undefined ? undefined : this.#calls.at(-1);
   }
 
   /**
@@ -36,16 +45,30 @@ export class Waiters {
    * @throws ERR_BACKPRESSURE beyond the budget
    */
   push(call: Call): void {
-    const { bytes } = call.encoded!;
-    if (this.#bytes + bytes > this.#maxBytes) throw backpressure();
+    this.#take(call);
     this.#calls.push(call);
-    this.#bytes += bytes;
   }
 
-  /** A call waits no longer, if it did. */
+  /**
+   * Have an encoded call wait for its condition to be checked.
+   * @throws ERR_BACKPRESSURE beyond the budget
+   */
+  hold(call: Call): void {
+    this.#take(call);
+    this.#checking.add(call);
+  }
+
+  /** The condition of a call was checked: it waits for room from now on. Returns whether it has waited until now. */
+  checked(call: Call): boolean {
+    if (!this.#checking.delete(call)) return false;
+    this.#calls.push(call);
+    return true;
+  }
+
+  /** A call waits no longer, for whatever it did, if it did. */
   remove(call: Call): void {
     if (call === this.oldest) this.#first++;
-    else {
+    else if (!this.#checking.delete(call)) {
       const place = this.#calls.indexOf(call, this.#first);
       if (place === -1) return;
       this.#calls.splice(place, 1);
@@ -59,7 +82,8 @@ export class Waiters {
 
   /** Nobody waits any longer: fail who did, the oldest first. Returns how many did. */
   failAll(why: () => KeeperError): number {
-    const calls = this.#calls.slice(this.#first);
+    const calls = [...this.#calls.slice(this.#first), ...this.#checking];
+    this.#checking.clear();
     this.#calls = [];
     this.#first = 0;
     for (const call of calls) this.#forget(call);
@@ -69,6 +93,12 @@ export class Waiters {
       call.end(error);
     }
     return calls.length;
+  }
+
+  #take(call: Call): void {
+    const { bytes } = call.encoded!;
+    if (this.#bytes + bytes > this.#maxBytes) throw backpressure();
+    this.#bytes += bytes;
   }
 
   /** Memory and heads that were held for a call. */

@@ -7,6 +7,7 @@ import type { Head, ReadOptions, ReadStreamOptions, StreamInfo, StreamsOptions }
 import { parseQuery } from '../../shared/portable/query/parse-query.js';
 import { type ParsedSelector, parseSelectors } from '../../shared/portable/selector.js';
 import { checkReadOptions, invalidQuery, type Range, resolveRange } from './bounds.js';
+import { LogCondition } from './log-condition.js';
 import { Execution } from './query/execution.js';
 import { QueriedRows } from './query/query-rows.js';
 import { RawIndexes } from './raw-index.js';
@@ -97,6 +98,11 @@ export class Reader {
       throw invalidQuery(name, 'must be a revision, zero or more');
     }
     return new PulledRows((onHole) => this.#readStream(stream, options, onHole));
+  }
+
+  /** What an append asks that must not be behind events that match. */
+  condition(selectors: readonly ParsedSelector[], after: number): LogCondition {
+    return new LogCondition(this.#records, this.#indexes, selectors, after);
   }
 
   query(query: unknown, options: unknown): QueriedRows<any> {

@@ -78,8 +78,24 @@ export class Records {
     return this.catalog.load(sequence, durable, this.#onRead);
   }
 
+  /** Whether a durable sequence, and all that follow, are in the cache. */
+  isCached(sequence: number): boolean {
+    return sequence >= this.#tail.first;
+  }
+
   loadSync(sequence: number, durable: number): Run {
     return this.#tail.load(sequence) ?? this.catalog.loadSync(sequence, durable);
+  }
+
+  /**
+   * A durable record, blocking the thread, in memory to be used at once; undefined where there is none.
+   * @throws ERR_CORRUPT, ERR_STORAGE
+   */
+  recordSync(sequence: number): { readonly memory: Memory; readonly at: number } | undefined {
+    const durable = this.durable();
+    if (sequence < this.floor || sequence > durable) return undefined;
+    const run = this.loadSync(sequence, durable);
+    return { memory: run.memory, at: run.at(sequence) };
   }
 
   /**

@@ -40,9 +40,9 @@ export interface ErrorFields {
     /** The last accepted revision, durable or not; `'none'` where the stream has no events. */
     actual: number | 'none';
   };
-  /** An event that matches the condition exists. Not raised by this version. */
+  /** An event that matches the condition exists, durable or not. */
   ERR_CONDITION_FAILED: {
-    /** Where it stands. */
+    /** Where one of them stands. */
     sequence: number;
   };
   /** A known idempotency key with another body, or a call that mixes known and new keys. */

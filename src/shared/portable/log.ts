@@ -24,8 +24,29 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * Events that must not be there: an append with it fails if there is one behind `after` that matches. What a decision was
+ * based on is read with a selector; the same selector, and the `position` of those rows, are its condition
+ * (https://dcb.events). Sees what is accepted; events that a repair gave up do not count.
+ */
+export interface AppendCondition {
+  /** Which events; `{}` is every event. */
+  readonly match: Selectors;
+  /** Only those with a higher sequence: the `position` of the rows that were read. Default 0. */
+  readonly after?: number;
+}
+
+/** Options of an append to several streams. */
+export interface AppendManyOptions extends CallOptions {
+  /**
+   * Fails with ERR_CONDITION_FAILED where it does not hold. Such an append takes its place in the order once it is checked, which
+   * may be after that of appends that were called later.
+   */
+  readonly condition?: AppendCondition;
+}
+
 /** Options of an append to one stream. */
-export interface AppendOptions extends CallOptions {
+export interface AppendOptions extends AppendManyOptions {
   /** Fails with ERR_CONFLICT where it does not hold. Sees what is accepted. Default `'any'`. */
   readonly expect?: Expect;
 }
@@ -142,13 +163,13 @@ export interface StreamsOptions {
 export interface EventLog<M extends object = AnyEvents> {
   /**
    * Append events to a stream, all or none, also across a crash. Appends that are called one after the other are in that
-   * order in the log, whatever is awaited. The events are encoded before the call returns.
+   * order in the log, whatever is awaited, but for those with a condition. The events are encoded before the call returns.
    * @param stream 1 to 512 bytes of UTF-8, without `*`, control characters and a leading `$`
    * @param events one or several, 1,000 at most unless the store's options say otherwise
    * @returns resolves when the events are as durable as was asked: synced unless the store's options or the call's say
    *   otherwise
    * @throws ERR_INVALID_EVENT, ERR_INVALID_OPTIONS, ERR_EVENT_TOO_LARGE, ERR_BATCH_TOO_LARGE, ERR_CONFLICT,
-   *   ERR_IDEMPOTENCY_REUSED, ERR_BACKPRESSURE, ERR_DEGRADED, ERR_CORRUPT (a damaged checkpoint or record that had to be
+   *   ERR_CONDITION_FAILED, ERR_IDEMPOTENCY_REUSED, ERR_BACKPRESSURE, ERR_DEGRADED, ERR_CORRUPT (a damaged checkpoint or record that had to be
    *   looked at), ERR_STORAGE, ERR_CLOSED, ERR_ABORTED; each with its `outcome`
    */
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended>;
@@ -157,7 +178,7 @@ export interface EventLog<M extends object = AnyEvents> {
    * @param appends each stream once
    * @throws what {@link append} is rejected with
    */
-  appendMany(appends: readonly StreamAppend<M>[], options?: CallOptions): Promise<AppendedMany>;
+  appendMany(appends: readonly StreamAppend<M>[], options?: AppendManyOptions): Promise<AppendedMany>;
   /**
    * The durable event with this id (which matches whole) or sequence, or undefined.
    * @throws ERR_INVALID_QUERY for what is neither, ERR_CORRUPT, ERR_STORAGE, ERR_CLOSED

@@ -72,16 +72,17 @@ const FIELDS = ['streams', 'types', 'tags', 'agent', 'correlationId', 'session']
 
 /**
  * Check a selector: any of the returned ones has to match; none at all means every event.
+ * @param path what it is called in an error
  * @throws ERR_INVALID_QUERY, with the path of what is wrong
  */
-export function parseSelectors(selectors: unknown): readonly ParsedSelector[] {
+export function parseSelectors(selectors: unknown, path = 'selector'): readonly ParsedSelector[] {
   if (selectors === undefined) return [];
   if (!Array.isArray(selectors)) {
-    const one = parseSelector(selectors, 'selector');
+    const one = parseSelector(selectors, path);
     return Object.keys(one).length === 0 ? [] : [one];
   }
-  if (selectors.length === 0) throw invalid('selector', 'is an empty list: leave it out to mean every event');
-  const parsed = selectors.map((selector, i) => parseSelector(selector, `selector[${i}]`));
+  if (selectors.length === 0) throw invalid(path, 'is an empty list: leave it out to mean every event');
+  const parsed = selectors.map((selector, i) => parseSelector(selector, `${path}[${i}]`));
   return parsed.some((selector) => Object.keys(selector).length === 0) ? [] : parsed;
 }
 
