@@ -28,6 +28,14 @@ export class Audit {
     return this.#writing().rotateKey();
   }
 
+  /**
+   * How many events the newest signed checkpoint covers.
+   * @throws ERR_CORRUPT where it does not verify; ERR_STORAGE
+   */
+  get size(): number {
+    return this.#open()?.checkpoint.size ?? 0;
+  }
+
   /** @param sequence of an event that is durable */
   async prove(sequence: number): Promise<InclusionProof> {
     const prover = await this.#covering(sequence, `sequence ${sequence}`);

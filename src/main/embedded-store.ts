@@ -8,7 +8,6 @@ import type {
   AppendedMany,
   AppendManyOptions,
   AppendOptions,
-  CallOptions,
   Head,
   ReadOptions,
   ReadStreamOptions,
@@ -16,17 +15,16 @@ import type {
   StreamAppend,
   StreamInfo,
   StreamsOptions,
+  Watermarks,
 } from '../shared/portable/log.js';
 import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 import type { QueryRows } from '../shared/portable/query/query.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
 import type { Storage } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
-import { type CallFlags, notAppended } from './append/call.js';
-import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, conditionInput, ENQUEUE_OPTIONS } from './append-inputs.js';
+import { Appends } from './appends.js';
 import { Audit } from './audit.js';
 import { invalidQuery } from './read/bounds.js';
-import type { LogCondition } from './read/log-condition.js';
 import { Reader } from './read/reader.js';
 import type { ReadOnlyStore } from './read-only-store.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
@@ -42,8 +40,8 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from './store-types.js';
-import { tellRefusal } from './telemetry/channels.js';
 import { verifyLog } from './verify.js';
+import { collectWatermarks } from './watermarks.js';
 import type { WritingStore } from './writing-store.js';
 
 /** What a store is open for, and what it then consists of. */
@@ -59,8 +57,6 @@ export type Mode =
 /** Reaches into a store, for Keeperlog's own tools: users who hold the store cannot. */
 export let appenderOf: (store: EmbeddedStore<any>) => Appender;
 
-const ENQUEUED: CallFlags = { durability: 'synced', system: false, many: false };
-
 export class EmbeddedStore<M extends object> implements Store<M> {
   static {
     appenderOf = (store) => store.#writing().appender;
@@ -69,22 +65,26 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   readonly #settings: Settings;
   #mode: Mode;
   #reader: Reader;
+  readonly #appends: Appends<M>;
   readonly #audit: Audit;
   /** Gives the directory back. */
   readonly #release: () => Promise<void>;
   /** What the closed store was like; its directory may be gone. */
   #last: StoreStats | undefined;
-  readonly #flagsOfOne: CallFlags;
-  readonly #flagsOfMany: CallFlags;
   #closing: Promise<void> | undefined;
 
   constructor(settings: Settings, mode: Mode, storage: Storage, release: () => Promise<void>) {
     this.#settings = settings;
     this.#mode = mode;
     this.#release = release;
-    this.#flagsOfOne = { durability: settings.durability, system: false, many: false };
-    this.#flagsOfMany = { durability: settings.durability, system: false, many: true };
     this.#reader = this.#readerOf(mode);
+    const { dir, durability } = settings;
+    this.#appends = new Appends({
+      dir,
+      durability,
+      appender: () => this.#writing().appender,
+      condition: (selectors, after) => this.#reader.condition(selectors, after),
+    });
     const auditor = mode.kind === 'writing' ? mode.store.auditor : undefined;
     this.#audit = new Audit(storage, settings.dir, this.#storeId, auditor);
   }
@@ -96,45 +96,19 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
-    try {
-      const { appender } = this.#writing();
-      const input = appendInput(stream, events, options);
-      return appender.append([input], this.#flags(options, false), options?.signal, this.#condition(options));
-    } catch (error) {
-      return Promise.reject(this.#refused(error));
-    }
+    return this.#appends.append(stream, events, options);
   }
 
   appendMany(appends: readonly StreamAppend<M>[], options?: AppendManyOptions): Promise<AppendedMany> {
-    try {
-      const { appender } = this.#writing();
-      const inputs = appendInputs(appends, options);
-      const condition = this.#condition(options);
-      return appender.append(inputs, this.#flags(options, true), options?.signal, condition) as Promise<AppendedMany>;
-    } catch (error) {
-      return Promise.reject(this.#refused(error));
-    }
+    return this.#appends.appendMany(appends, options);
   }
 
   enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued {
-    try {
-      const { appender } = this.#writing();
-      return appender.enqueue([appendInput(stream, events, options, ENQUEUE_OPTIONS)], ENQUEUED);
-    } catch (error) {
-      throw this.#refused(error);
-    }
+    return this.#appends.enqueue(stream, events, options);
   }
 
   appendSync(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendSyncOptions): Appended {
-    let result: () => Appended;
-    try {
-      const { appender } = this.#writing();
-      const input = appendInput(stream, events, options, APPEND_SYNC_OPTIONS);
-      result = appender.appendSync([input], this.#flags(options, false), this.#condition(options));
-    } catch (error) {
-      throw this.#refused(error);
-    }
-    return result();
+    return this.#appends.appendSync(stream, events, options);
   }
 
   async flush(): Promise<void> {
@@ -195,15 +169,22 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     return report;
   }
 
+  digest(id: string | number): Promise<string> {
+    return this.#reader.digest(id);
+  }
+
+  async watermarks(): Promise<Watermarks> {
+    this.#checkOpen();
+    return collectWatermarks(this.#mode, this.#audit);
+  }
+
   async checkpoint(): Promise<Checkpoint> {
     this.#checkOpen();
     return this.#audit.checkpoint();
   }
 
   async prove(id: string | number): Promise<InclusionProof> {
-    const event = await this.get(id);
-    if (event === undefined) throw new KeeperError('ERR_NOT_FOUND', `there is no durable event ${id}`);
-    return this.#audit.prove(event.sequence);
+    return this.#audit.prove(await this.#reader.sequenceOf(id));
   }
 
   async proveConsistency(size: number): Promise<ConsistencyProof> {
@@ -259,24 +240,6 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #flags(options: Pick<CallOptions, 'durability'> | undefined, many: boolean): CallFlags {
-    const durability = options?.durability;
-    if (durability !== undefined) return { durability, system: false, many };
-    return many ? this.#flagsOfMany : this.#flagsOfOne;
-  }
-
-  #condition(options: AppendManyOptions | undefined): LogCondition | undefined {
-    const condition = conditionInput(options);
-    return condition && this.#reader.condition(condition.selectors, condition.after);
-  }
-
-  /** The error of a call that was not let in. */
-  #refused(error: unknown): unknown {
-    const refusal = notAppended(error);
-    tellRefusal(this.#settings.dir, refusal);
-    return refusal;
   }
 
   get #storeId(): string {

@@ -48,6 +48,7 @@ export type {
   StreamAppend,
   StreamInfo,
   StreamsOptions,
+  Watermarks,
 } from '../shared/portable/log.js';
 export type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 export type { FieldName } from '../shared/portable/query/fields.js';

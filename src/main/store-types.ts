@@ -96,7 +96,7 @@ export interface StoreStats {
   readonly bytes: number;
   /** Appends that are accepted and not yet durable. */
   readonly pending: number;
-  /** Appends that wait for ring space. */
+  /** Appends that wait for ring space, or for their condition to be checked. */
   readonly waiting: number;
   /** Appends accepted since opening. */
   readonly appends: number;
@@ -168,6 +168,11 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    * @throws ERR_CORRUPT where log or tree do not verify, ERR_STORAGE; ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
    */
   checkpoint(): Promise<Checkpoint>;
+  /**
+   * The SHA-256 of a durable event's record, in hexadecimal: what the audit tree has of it, and `verifyProof` takes.
+   * @throws ERR_NOT_FOUND where there is no such event, and what {@link EventLog.get} throws
+   */
+  digest(id: string | number): Promise<string>;
   /**
    * A proof that an event is in the newest checkpoint, which `verifyProof` of `keeperlog/proof` checks without the store. Signs a new
    * checkpoint where the newest one does not cover the event yet.

@@ -18,7 +18,7 @@ import { Results } from './results.js';
 import type { Sequencer } from './sequencer.js';
 import { Waiters } from './waiters.js';
 import { Work } from './work.js';
-import { durablePosition, type WriterLink } from './writer-link.js';
+import { durablePosition, type WriterLink, writtenPosition } from './writer-link.js';
 
 /** What becomes of a waiter alone, when there is room for it or before. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
@@ -77,6 +77,12 @@ export class Appender {
   /** The last durable sequence. */
   get durable(): number {
     return this.#durable;
+  }
+
+  /** The last sequence that is known to be written. */
+  get written(): number {
+    const { pending, link } = this.#parts;
+    return pending.lastBefore(writtenPosition(link.state)) ?? this.#durable;
   }
 
   /** Appends that wait: for room in the ring, or for their condition to be checked. */

@@ -49,6 +49,11 @@ export class Pending {
     }
   }
 
+  /** The last sequence of those that end at or before a position of the ring; undefined if none does. */
+  lastBefore(position: number): number | undefined {
+    return this.#calls.findLast((call) => call !== undefined && call.endPosition <= position)?.lastSequence;
+  }
+
   /** Take the newest call. */
   takeNewest(): Call | undefined {
     if (this.count === 0) return undefined;

@@ -1,6 +1,5 @@
 /**
- * The segments of the log as readers see them: which there are, which one holds a sequence, their open files. A reader
- * holds a lease on a file while it reads it; without one a file is closed when others need its place.
+ * The segments of the log as readers see them: which there are, which one holds a sequence, and how they are read.
  */
 import path from 'node:path';
 import { corrupt, lostSegment } from '../../shared/damage.js';
@@ -11,14 +10,13 @@ import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
-import type { FileHandle, ReadStorage } from '../../shared/storage.js';
+import type { ReadStorage } from '../../shared/storage.js';
 import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealing.js';
+import { type OpenFile, OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
 import { SegmentBlocks, type Steps, type Wanted } from './segment-blocks.js';
 
-/** Files that may be open without a lease. */
-const IDLE_FILES = 32;
 /** A read of more is held against the file's length before memory is taken for it. Unit: bytes. */
 const LARGE_READ_BYTES = 1024 * 1024;
 
@@ -34,11 +32,6 @@ export interface Segment {
 /** Told of the bytes that a read took from a file. */
 export type OnRead = (bytes: number) => void;
 
-interface OpenFile {
-  readonly handle: FileHandle;
-  leases: number;
-}
-
 export class Catalog {
   readonly #storage: ReadStorage;
   /** The same, with sealed segments as raw ones. */
@@ -47,13 +40,11 @@ export class Catalog {
   readonly #storeId: Uint8Array;
   readonly #hasher: PlaceHasher;
   readonly #segments: Segment[] = [];
-  /** Open files by segment number, the longest unused first. */
-  readonly #files = new Map<number, OpenFile>();
+  readonly #files: OpenFiles;
   readonly #pageCache = new PageCache();
   readonly #firstSegment: number;
   readonly holes: Holes;
   #lostFirst: string | undefined;
-  #closed = false;
   #waits = 0;
 
   constructor(storage: ReadStorage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
@@ -61,6 +52,7 @@ export class Catalog {
     this.holes = new Holes(manifest.holes);
     this.#storage = storage;
     this.#log = unsealing(storage, storeId, hasher);
+    this.#files = new OpenFiles((handle) => this.#log.close(handle));
     this.#dir = dir;
     this.#storeId = storeId;
     this.#hasher = hasher;
@@ -228,26 +220,29 @@ export class Catalog {
 
   /** The numbers of the segments behind which there is another, and whose raw file is there, oldest first. */
   full(): number[] {
-    const full = this.#segments.slice(0, -1).filter(({ number }) => this.#storage.exists(this.#rawFile(number)));
+    const full = this.#segments.slice(0, -1).filter(({ number }) => this.#isRaw(number));
     return full.map(({ number }) => number);
+  }
+
+  /** The last sequence of those in segments that are sealed, from the first one on. */
+  sealedUpTo(): number {
+    const [first] = this.#segments;
+    if (first === undefined) return 0;
+    const open = this.#segments.findIndex(({ number }, i) => i === this.#segments.length - 1 || this.#isRaw(number));
+    return this.#segments[open]!.firstSequence - 1;
   }
 
   /** A segment is in another file by now. */
   moved(number: number): void {
-    const file = this.#files.get(number);
-    if (file === undefined) return;
-    // Who reads the old one goes on with it: a file that has gone is there as long as it is open.
-    this.#files.delete(number);
-    if (file.leases === 0) this.#log.close(file.handle);
+    this.#files.forget(number);
   }
 
   close(): void {
-    for (const [number, { handle, leases }] of this.#files) {
-      if (leases > 0) continue; // closed by the last reader's release
-      this.#log.close(handle);
-      this.#files.delete(number);
-    }
-    this.#closed = true;
+    this.#files.close();
+  }
+
+  #isRaw(number: number): boolean {
+    return this.#storage.exists(this.#rawFile(number));
   }
 
   #rawFile(number: number): string {
@@ -265,32 +260,15 @@ export class Catalog {
   }
 
   #lease(segment: Segment): OpenFile {
-    let file = this.#files.get(segment.number);
-    if (file === undefined) {
-      file = { handle: this.#log.openRead(this.#rawFile(segment.number)), leases: 0 };
+    return this.#files.lease(segment.number, () => {
+      const handle = this.#log.openRead(this.#rawFile(segment.number));
       // Sealed meanwhile, perhaps by another process.
       segment.file = this.#fileOf(segment.number);
-    }
-    // Moved to the end: the most recently used.
-    this.#files.delete(segment.number);
-    this.#files.set(segment.number, file);
-    file.leases++;
-    return file;
+      return handle;
+    });
   }
 
   #release(segment: Segment, file: OpenFile): void {
-    file.leases--;
-    if (file.leases > 0) return;
-    if (this.#closed || this.#files.get(segment.number) !== file) {
-      this.#log.close(file.handle);
-      if (this.#files.get(segment.number) === file) this.#files.delete(segment.number);
-      return;
-    }
-    for (const [number, idle] of this.#files) {
-      if (this.#files.size <= IDLE_FILES) return;
-      if (idle.leases > 0) continue;
-      this.#log.close(idle.handle);
-      this.#files.delete(number);
-    }
+    this.#files.release(segment.number, file);
   }
 }

@@ -1,6 +1,8 @@
 /** The reads of the portable interface. */
-import { recordTimestampNs } from '../../shared/format/record.js';
+import { hash } from 'node:crypto';
+import { type Memory, recordSequence, recordTimestampNs } from '../../shared/format/record.js';
 import type { Hole } from '../../shared/holes.js';
+import { KeeperError } from '../../shared/portable/errors.js';
 import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { Head, ReadOptions, ReadStreamOptions, StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
@@ -51,6 +53,28 @@ export class Reader {
   }
 
   async get(idOrSequence: string | number): Promise<Event | undefined> {
+    const memory = await this.#load(idOrSequence);
+    return memory && storedEvent(memory, 0, this.#records.nodeId);
+  }
+
+  /** SHA-256 of a durable record, in hexadecimal. @throws ERR_NOT_FOUND, and what {@link get} throws */
+  async digest(idOrSequence: string | number): Promise<string> {
+    return hash('sha256', (await this.#loadThere(idOrSequence)).bytes);
+  }
+
+  /** The sequence of a durable event. @throws ERR_NOT_FOUND, and what {@link get} throws */
+  async sequenceOf(idOrSequence: string | number): Promise<number> {
+    return recordSequence((await this.#loadThere(idOrSequence)).view, 0);
+  }
+
+  async #loadThere(idOrSequence: string | number): Promise<Memory> {
+    const memory = await this.#load(idOrSequence);
+    if (memory === undefined) throw new KeeperError('ERR_NOT_FOUND', `there is no durable event ${idOrSequence}`);
+    return memory;
+  }
+
+  /** The record of a durable event, undefined where there is none. */
+  async #load(idOrSequence: string | number): Promise<Memory | undefined> {
     this.#check();
     const id = typeof idOrSequence === 'string' ? parseEventId(idOrSequence) : undefined;
     const sequence = typeof idOrSequence === 'number' ? idOrSequence : id?.sequence;
@@ -63,7 +87,7 @@ export class Reader {
     if (id !== undefined && idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) !== idOrSequence) {
       return undefined;
     }
-    return storedEvent(memory, 0, this.#records.nodeId);
+    return memory;
   }
 
   async head(stream?: string): Promise<Head | undefined> {

@@ -132,6 +132,20 @@ export interface Head {
   readonly id: string;
 }
 
+/** How far each step of an event's way has come: a sequence each, up to which it is done. Zero: not for any event. */
+export interface Watermarks {
+  /** Given a place in the order. */
+  readonly accepted: number;
+  /** Written to the file, so that it survives the end of the process. */
+  readonly written: number;
+  /** Synced, so that it survives the end of the machine, and is read. */
+  readonly durable: number;
+  /** In segments that are sealed, from the first one on. */
+  readonly sealed: number;
+  /** Covered by the newest signed checkpoint. */
+  readonly audited: number;
+}
+
 /** A stream in a listing. */
 export interface StreamInfo {
   /** Its name. */
@@ -227,6 +241,12 @@ export interface EventLog<M extends object = AnyEvents> {
    * @throws at once ERR_INVALID_QUERY, ERR_CLOSED; later what {@link Rows} fail with
    */
   streams(options?: StreamsOptions): Rows<StreamInfo>;
+  /**
+   * How far acceptance, writing, syncing, sealing and auditing have come. Of a store that is read only, what is accepted and
+   * written is known once it is durable.
+   * @throws ERR_CORRUPT where the newest checkpoint does not verify, ERR_STORAGE, ERR_CLOSED
+   */
+  watermarks(): Promise<Watermarks>;
   /**
    * Accept nothing more, wait for what is pending, sync, mark the end as clean, release everything. May be called again, and
    * then resolves with the first.
