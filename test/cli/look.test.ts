@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { openStore } from 'keeperlog';
+import { verifyProof } from 'keeperlog/proof';
 import { describe, expect, test } from 'vitest';
 import { emptyDir, parseLines, run } from './keeperlog.js';
 
@@ -39,6 +40,75 @@ describe('streams', () => {
     expect(await named('--prefix', 'orders/')).toEqual(['orders/1', 'orders/2']);
     expect(await named('--after', 'orders/1')).toEqual(['orders/2']);
     expect(await named('--limit', '1')).toEqual(['notes']);
+  });
+});
+
+describe('query', () => {
+  test('prints events, members of them, counts and extremes', async () => {
+    const cwd = await withOrders();
+    const query = async (...args: string[]) => {
+      const { code, stdout, stderr } = await run(cwd, 'query', ...args);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      return stdout;
+    };
+    const placed = 'type == "OrderPlaced"';
+    expect(await query(placed)).toMatch(/^1 \S+ orders\/1 OrderPlaced \[order:1 shop\] .*\n3 \S+ orders\/2 /);
+    const rows = (...args: string[]) => query(...args).then(parseLines);
+    expect((await rows(placed, '--json')).map(({ sequence }) => sequence)).toEqual([1, 3]);
+    expect((await rows(placed, '--json', '--backwards', '--limit', '1')).map(({ sequence }) => sequence)).toEqual([3]);
+    expect(await rows('data.total >= 12', '--select', 'stream', '--select', 'data.total')).toEqual([
+      { stream: 'orders/1', 'data.total': '12' },
+    ]);
+    expect(await rows('stream.startsWith("orders/")', '--count', '--max', 'sequence', '--group-by', 'stream')).toEqual([
+      { group: { stream: 'orders/1' }, count: 2, max: { sequence: 2 } },
+      { group: { stream: 'orders/2' }, count: 1, max: { sequence: 3 } },
+    ]);
+    expect(await query('false')).toBe('');
+  });
+  test('explains what it takes', async () => {
+    const cwd = await withOrders();
+    const { stdout } = await run(cwd, 'query', '"order:1" in tags', '--explain');
+    expect(stdout).toMatch(/^where +"order:1" in tags\n/);
+    expect(stdout).toMatch(/\nmatched +1\n/);
+    const [explained] = parseLines((await run(cwd, 'query', 'type == "x"', '--explain', '--json')).stdout);
+    expect(explained).toMatchObject({ where: 'type == "x"', recordsMatched: 0, segmentsConsidered: 1 });
+  });
+  test('is refused with the place of what is wrong', async () => {
+    const { code, stderr } = await run(await withOrders(), 'query', 'type = "x"', '--json');
+    expect(code).toBe(2);
+    expect(parseLines(stderr)[0]).toMatchObject({
+      error: { code: 'ERR_INVALID_QUERY', next: 'keeperlog query --help', path: expect.stringMatching(/^query/) },
+    });
+  });
+});
+
+describe('prove', () => {
+  test('signs a checkpoint, and proves an event to who has the key', async () => {
+    const cwd = await withOrders();
+    const [checkpoint] = parseLines((await run(cwd, 'prove', '--json')).stdout);
+    expect(checkpoint).toMatchObject({ size: 4 });
+    const [{ sequence, digest, proof }] = parseLines((await run(cwd, 'prove', '2', '--json')).stdout);
+    expect(sequence).toBe(2);
+    const keys: string = checkpoint.publicKey;
+    expect(await verifyProof(proof as string, { keys, digest })).toMatchObject({
+      sequence: 2,
+      checkpoint: { size: 4 },
+    });
+    const text = await run(cwd, 'prove', '2');
+    expect({ code: text.code, stdout: text.stdout }).toEqual({ code: 0, stdout: proof });
+    expect(text.stderr).toContain(digest);
+  });
+  test('signs a new one where the newest does not cover the event', async () => {
+    const cwd = await withOrders();
+    await run(cwd, 'prove');
+    await run(cwd, 'append', 'a', 'B');
+    const [{ proof }] = parseLines((await run(cwd, 'prove', '5', '--json')).stdout);
+    expect(proof).toContain('\n5\n'); // the size of the checkpoint
+  });
+  test('of an event that is not there is refused', async () => {
+    const { code, stderr } = await run(await withOrders(), 'prove', '5', '--json');
+    expect(code).toBe(1);
+    expect(parseLines(stderr)[0].error.message).toContain('there is no event 5');
   });
 });
 

@@ -108,6 +108,7 @@ const COMMANDS: Readonly<Record<string, { args: readonly string[]; stdin?: strin
   append: { args: ['a', 'B'] },
   get: { args: ['1'] },
   read: { args: [] },
+  query: { args: ['true'] },
   tail: { args: [] },
   streams: { args: [] },
   info: { args: [] },
@@ -115,6 +116,7 @@ const COMMANDS: Readonly<Record<string, { args: readonly string[]; stdin?: strin
   verify: { args: [] },
   repair: { args: ['--dry-run'] },
   seal: { args: [] },
+  prove: { args: ['1'] },
   export: { args: [] },
   bench: { args: ['--rate', '100', '--seconds', '1', '--sla', '60000'] },
   doctor: { args: [] },
@@ -142,16 +144,26 @@ describe('with --json', () => {
     expect(ended.code).toBe(2);
     expect(errorOf(ended)).toMatchObject({ code: 'ERR_USAGE', next: `keeperlog ${name} --help` });
   });
-  test.each(['get', 'read', 'tail', 'streams', 'info', 'stats', 'verify', 'repair', 'seal', 'export'])(
-    '%s tells as JSON that there is no store, and where to begin',
-    async (name) => {
-      const cwd = emptyDir();
-      const ended = await run(cwd, name, ...COMMANDS[name]!.args, '--json');
-      expect(ended.code).toBe(1);
-      expect(errorOf(ended)).toMatchObject({ code: 'ERR_NOT_FOUND', next: 'keeperlog ingest --help' });
-      expect(fs.readdirSync(cwd)).toEqual([]);
-    },
-  );
+  test.each([
+    'get',
+    'read',
+    'query',
+    'tail',
+    'streams',
+    'info',
+    'stats',
+    'verify',
+    'repair',
+    'seal',
+    'prove',
+    'export',
+  ])('%s tells as JSON that there is no store, and where to begin', async (name) => {
+    const cwd = emptyDir();
+    const ended = await run(cwd, name, ...COMMANDS[name]!.args, '--json');
+    expect(ended.code).toBe(1);
+    expect(errorOf(ended)).toMatchObject({ code: 'ERR_NOT_FOUND', next: 'keeperlog ingest --help' });
+    expect(fs.readdirSync(cwd)).toEqual([]);
+  });
   test('no command at all is refused as JSON', async () => {
     const ended = await run(emptyDir(), '--json');
     expect({ code: ended.code, error: errorOf(ended) }).toMatchObject({ code: 2, error: { code: 'ERR_USAGE' } });

@@ -13,6 +13,8 @@ import { getCommand } from './get.js';
 import { infoCommand } from './info.js';
 import { ingestCommand } from './ingest.js';
 import { endOnClosedPipe, tellFailure } from './output.js';
+import { proveCommand } from './prove.js';
+import { queryCommand } from './query.js';
 import { readCommand } from './read.js';
 import { repairCommand } from './repair.js';
 import { sealCommand } from './seal.js';
@@ -36,6 +38,7 @@ const COMMANDS = [
   appendCommand,
   getCommand,
   readCommand,
+  queryCommand,
   tailCommand,
   streamsCommand,
   infoCommand,
@@ -43,6 +46,7 @@ const COMMANDS = [
   verifyCommand,
   repairCommand,
   sealCommand,
+  proveCommand,
   exportCommand,
   benchCommand,
   doctorCommand,
