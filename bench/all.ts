@@ -26,6 +26,7 @@ const BENCHES: readonly BenchRun[] = [
   { name: 'functions', short: ['--time', '20'] },
   { name: 'write', short: ['--runs', '1', '--seconds', '0.3', '--open-seconds', '1'] },
   { name: 'read', short: ['--runs', '1', '--events', '20000'] },
+  { name: 'seal', short: ['--runs', '1', '--mib', '40', '--seconds', '1'] },
   { name: 'open', short: ['--runs', '1', '--mib', '10'] },
   { name: 'memory', short: ['--runs', '1', '--events', '200000', '--keys', '20000', '--seconds', '1'] },
   { name: 'rates', short: ['--runs', '1', '--seconds', '0.5'], draws: true },

@@ -32,6 +32,8 @@ const GOALS: Record<string, readonly (readonly [part: number, wanted: string])[]
 const PAGES_BYTES = 8 * 1024;
 /** Too little for what is read here: every read goes to the files. Unit: bytes. */
 const NO_CACHE = { cacheBytes: 0 };
+/** What is read is raw. */
+const RAW = { sealing: 'on-demand' } as const;
 
 const { values } = parseArgs({
   options: {
@@ -106,7 +108,7 @@ async function using(
   use: (store: Store) => Promise<void>,
   options: Partial<StoreOptions> = NO_CACHE,
 ): Promise<void> {
-  const store = await openStore({ ...options, dir });
+  const store = await openStore({ ...RAW, ...options, dir });
   try {
     await use(store);
   } finally {

@@ -110,12 +110,12 @@ async function measured(size: number): Promise<{ costs: Costs; floors: Costs }> 
     const bareAppend = await filled(floor, size);
     await floor.close();
     const at = path.join(dir, 'store');
-    let store = await openStore(at);
+    let store = await openStore({ dir: at, sealing: 'on-demand' });
     const append = await filled({ appendBatch: (stream, events) => store.append(stream, events) }, size);
     const { bytes } = store.stats();
     await store.close();
     const threads = await bareThreads();
-    const [open, opened] = await timed(() => openStore(at));
+    const [open, opened] = await timed(() => openStore({ dir: at, sealing: 'on-demand' }));
     store = opened;
     const bareScanMs = bareScan(at, bytes);
     const [scanMs, seen] = await timed(() => scanned(store));

@@ -5,7 +5,6 @@ import { fromWire, type KeeperError, type Outcome, type WireError } from '../sha
 import { type SharedState, WORD } from '../shared/ring/layout.js';
 import type { RingProducer } from '../shared/ring/producer.js';
 import { Appender } from './append/appender.js';
-import type { CallFlags } from './append/call.js';
 import type { Clock } from './append/clock.js';
 import { Conditions } from './append/conditions.js';
 import { Duplicates } from './append/duplicates.js';
@@ -14,7 +13,6 @@ import type { HeadsFile } from './append/heads-file.js';
 import type { Keys } from './append/keys.js';
 import { Pending } from './append/pending.js';
 import { Sequencer } from './append/sequencer.js';
-import { appendInput } from './append-inputs.js';
 import { Checkpoints } from './checkpoints.js';
 import type { Records } from './read/records.js';
 import type { TailCache } from './read/tail-cache.js';
@@ -22,14 +20,10 @@ import type { Engine } from './runtime.js';
 import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
+import { StoreNotes } from './store-notes.js';
 import { recoverChannel, rotateChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
-
-/** The stream of what Keeperlog has to say about a store. */
-const STORE_STREAM = '$store';
-
-const SYSTEM: CallFlags = { durability: 'synced', system: true, many: false };
 
 export type StoreMode = 'open' | 'suspended' | 'failed' | 'closing' | 'closed';
 
@@ -76,6 +70,7 @@ export class WritingStore {
   readonly #engine: Engine;
   readonly #log: OperatorLog;
   readonly #checkpoints: Checkpoints;
+  readonly #notes: StoreNotes;
   readonly #state: SharedState;
   /** Whether the writer has marked the end as clean. */
   readonly #closed = withResolvers<boolean>();
@@ -86,6 +81,7 @@ export class WritingStore {
   /** The newest segment that was told of. */
   #segment: number;
   readonly #replayedFrom: number;
+  readonly #sealsByItself: boolean;
   #mode: StoreMode = 'open';
   #failure: KeeperError | undefined;
   #closing: Promise<void> | undefined;
@@ -120,6 +116,7 @@ export class WritingStore {
       { settings, nodeId, ring, heads, sequencer, pending, tail, link: engine.link },
       opened.lastSequence,
     );
+    this.#notes = new StoreNotes(this.appender, this.#log);
     this.#checkpoints = new Checkpoints(
       {
         storeId: Buffer.from(storeId, 'hex'),
@@ -135,6 +132,7 @@ export class WritingStore {
       parts.checkpointSequence,
     );
     this.#dir = settings.dir;
+    this.#sealsByItself = settings.sealing === 'background';
     this.sealer = parts.sealer;
     this.auditor = parts.auditor;
     this.#segment = this.#newestSegment;
@@ -251,7 +249,7 @@ export class WritingStore {
     this.#mode = 'open';
     this.appender.setGate(undefined);
     this.#log.resumed(this.appender.durable);
-    void this.#note('WritesResumed', { durable: this.appender.durable });
+    void this.#notes.add('WritesResumed', { durable: this.appender.durable });
   }
 
   #fail(cause: KeeperError): void {
@@ -269,12 +267,13 @@ export class WritingStore {
     const { recovery, lastSequence: durable } = this.opened;
     const segments = this.records.catalog.segments.length;
     this.#log.recovered(recovery);
+    this.#sealSoon();
     this.#log.opened({ ...this.identity, durable, segments, clean: recovery.clean }, durable - this.#replayedFrom);
     if (recoverChannel.hasSubscribers && !(recovery.clean && recovery.tornFile === undefined)) {
       recoverChannel.publish({ dir: this.#dir, recovery });
     }
     if (recovery.tornFile === undefined) return;
-    void this.#note('TornTailSetAside', { bytes: recovery.tornBytes, file: recovery.tornFile });
+    void this.#notes.add('TornTailSetAside', { bytes: recovery.tornBytes, file: recovery.tornFile });
   }
 
   get #newestSegment(): number {
@@ -285,16 +284,14 @@ export class WritingStore {
     const segment = this.#newestSegment;
     if (segment === this.#segment) return;
     this.#segment = segment;
+    this.#sealSoon();
     this.#log.rotated(segment, this.appender.durable);
     if (rotateChannel.hasSubscribers) rotateChannel.publish({ dir: this.#dir, segment });
   }
 
-  /** Record something about the store in the store. */
-  async #note(type: string, data: object): Promise<void> {
-    try {
-      await this.appender.append([appendInput(STORE_STREAM, { type, data }, undefined)], SYSTEM, undefined);
-    } catch (error) {
-      this.#log.noteFailed(error, type);
-    }
+  #sealSoon(): void {
+    if (!this.#sealsByItself) return;
+    this.records.durable(); // which brings the catalog up to date
+    this.sealer.sealSoon((error) => this.#log.sealingFailed(error));
   }
 }

@@ -73,6 +73,11 @@ export interface StoreOptions {
   readonly indexBytes?: number;
   /** Threads that seal, at most. 1 to 64. Default: one less than the processors, at least 1. */
   readonly poolThreads?: number;
+  /**
+   * When full segments are digested and compressed: `'background'`, one after the other as they become full, by threads of low
+   * priority; `'on-demand'`, when `seal()` is called. Default `'background'`.
+   */
+  readonly sealing?: 'background' | 'on-demand';
   /** Of sealed segments. Default `'lz4'`. */
   readonly compression?: 'lz4' | 'none';
   /** How many idempotency keys are remembered, and for how long. */
@@ -101,6 +106,7 @@ export interface Settings {
   readonly cacheBytes: number;
   readonly indexBytes: number;
   readonly poolThreads: number;
+  readonly sealing: 'background' | 'on-demand';
   readonly compression: 'lz4' | 'none';
   readonly maxKeys: number;
   readonly maxKeyAgeMs: number;
@@ -122,6 +128,7 @@ const KNOWN: Record<keyof StoreOptions, true> = {
   cacheBytes: true,
   indexBytes: true,
   poolThreads: true,
+  sealing: true,
   compression: true,
   idempotency: true,
   readOnly: true,
@@ -137,10 +144,13 @@ export function parseOptions(input: string | StoreOptions): Settings {
   const options: StoreOptions = typeof input === 'string' ? { dir: input } : input;
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a directory or an object');
   refuseUnknown(options, KNOWN, '');
-  const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4', readOnly = false, idempotency = {} } = options;
+  const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4', sealing = 'background' } = options;
+  const { readOnly = false, idempotency = {} } = options;
   if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
   checkNodeId(nodeId);
   if (dataCodec !== 'msgpack' && dataCodec !== 'json') throw invalid('dataCodec', "must be 'msgpack' or 'json'");
+  if (sealing !== 'background' && sealing !== 'on-demand')
+    throw invalid('sealing', "must be 'background' or 'on-demand'");
   if (compression !== 'lz4' && compression !== 'none') throw invalid('compression', "must be 'lz4' or 'none'");
   if (typeof readOnly !== 'boolean') throw invalid('readOnly', 'must be a boolean');
   if (readOnly && dir === ':memory:') throw invalid('readOnly', "cannot go with dir ':memory:', which is always new");
@@ -167,6 +177,7 @@ export function parseOptions(input: string | StoreOptions): Settings {
     cacheBytes: integer('cacheBytes', options.cacheBytes, 32 * MiB, 0, 4096 * MiB),
     indexBytes: integer('indexBytes', options.indexBytes, 64 * MiB, 0, 16 * 1024 * MiB),
     poolThreads: integer('poolThreads', options.poolThreads, Math.max(1, os.availableParallelism() - 1), 1, 64),
+    sealing,
     compression,
     maxKeys: integer('idempotency.maxKeys', idempotency.maxKeys, 1_000_000, 0, 100_000_000),
     maxKeyAgeMs: integer('idempotency.maxAgeMs', idempotency.maxAgeMs, 24 * HOUR_MS, 0, 365 * 24 * HOUR_MS),

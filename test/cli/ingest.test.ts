@@ -57,7 +57,7 @@ describe('ingest', () => {
     write(cwd, 'events.jsonl', 20_000);
     const lines = 20_000;
     for (let kills = 0; kills < 3; kills++) {
-      const ingest = start(cwd, 'ingest', 'events.jsonl', '--rate', '10000', '--batch', '50');
+      const ingest = start(cwd, 'ingest', 'events.jsonl', '--rate', '2000', '--batch', '50');
       const tail = start(cwd, 'tail', '-f', '-n', '0', '--dir', kills === 0 ? await made(cwd) : 'data', '--json');
       await tail.until(({ stdout }) => stdout.split('\n').length > 200);
       ingest.child.kill('SIGKILL');

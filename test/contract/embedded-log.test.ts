@@ -11,4 +11,13 @@ describeEventLog(
 );
 
 describe('an embedded store that writes JSON, caches nothing and indexes nothing: reads', () =>
-  describeReads(() => openStore({ ...SMALL, dir: ':memory:', dataCodec: 'json', cacheBytes: 0, indexBytes: 0 })));
+  describeReads(() =>
+    openStore({
+      dir: ':memory:',
+      dataCodec: 'json',
+      cacheBytes: 0,
+      indexBytes: 0,
+      segmentBytes: 65_536,
+      sealing: 'background',
+    }),
+  ));

@@ -60,7 +60,7 @@ describe('an option out of its limits is refused with its path', () => {
     });
   });
 
-  test.each(['condition', 'sla', 'retention', 'compression', 'poolThreads', 'directory'])(
+  test.each(['condition', 'sla', 'retention', 'compression', 'poolThreads', 'sealing', 'directory'])(
     '%s, which is not there',
     async (option) => {
       const refused = await refusal(() => openStore({ dir: temporaryDir(), [option]: {} } as StoreOptions));

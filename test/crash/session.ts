@@ -17,6 +17,7 @@ export const DIR = '/volume/store';
 
 /** Small enough that a handful of events rotates. */
 export const OPTIONS: StoreOptions = {
+  sealing: 'on-demand',
   dir: DIR,
   nodeId: 'node',
   segmentBytes: 64 * 1024,

@@ -19,7 +19,7 @@ interface Damaged {
 async function stored(end: 'closed' | 'killed', events = 80): Promise<Damaged> {
   const dir = temporaryDir();
   const at = end === 'closed' ? dir : temporaryDir();
-  const store = await openStore({ dir: at, segmentBytes: 65536 });
+  const store = await openStore({ dir: at, segmentBytes: 65536, sealing: 'on-demand' });
   const ids: string[] = [];
   for (let n = 0; n < events; n++) ids.push(...(await store.append('a', { type: 'counted', data: { n, pad } })).ids);
   // The watermark, by which damage is told from a torn tail, is written right behind the acknowledgement.
@@ -141,7 +141,7 @@ describe('damage to durable bytes of the newest segment', () => {
       [dir, 3],
       [fork, 1],
     ] as const) {
-      const store = await openStore({ dir: at, segmentBytes: 65536 });
+      const store = await openStore({ dir: at, segmentBytes: 65536, sealing: 'on-demand' });
       for (let n = 0; n < count; n++) await store.append('a', { type: 'counted', data: { n: ids.length + n, pad } });
       await store.close();
     }
@@ -301,7 +301,7 @@ describe('damage beside the log', () => {
   it('does not move the epoch backwards', async () => {
     const { dir } = await stored('closed');
     const { epoch } = manifestOf(dir);
-    await (await openStore(dir)).close();
+    await (await openStore({ dir, sealing: 'on-demand' })).close();
     expect(manifestOf(dir).epoch).toBe(epoch + 1);
   });
 });

@@ -11,7 +11,7 @@ const HEADS = 'keeperlog.heads';
 /** A store whose checkpoint of heads and keys has several blocks of both. */
 async function checkpointed(): Promise<{ dir: string; ids: string[]; file: string }> {
   const dir = temporaryDir();
-  const store = await openStore({ dir, segmentBytes: 65536 });
+  const store = await openStore({ dir, segmentBytes: 65536, sealing: 'on-demand' });
   const ids: string[] = [];
   const appends = Array.from({ length: STREAMS }, (_, n) =>
     store.append(`stream-${n}`, { type: 'first', idempotencyKey: `key-${n}` }),
@@ -63,7 +63,7 @@ describe('a checkpoint of heads', () => {
   it('is rebuilt where a block of heads is that of an earlier checkpoint', async () => {
     const { dir, ids, file } = await checkpointed();
     const earlier = fs.readFileSync(file);
-    const store = await openStore({ dir, segmentBytes: 65536 });
+    const store = await openStore({ dir, segmentBytes: 65536, sealing: 'on-demand' });
     for (let n = 0; n < STREAMS; n++) await store.append(`stream-${n}`, { type: 'second' }, { expect: 0 });
     await store.close();
     put(file, 4096, earlier.subarray(4096, 2 * 4096));
@@ -74,7 +74,7 @@ describe('a checkpoint of heads', () => {
 
   it('is never believed where a block of heads is hit while the store is open, and is rebuilt by opening again', async () => {
     const { dir, ids, file } = await checkpointed();
-    const store = await openStore({ dir, segmentBytes: 65536 });
+    const store = await openStore({ dir, segmentBytes: 65536, sealing: 'on-demand' });
     flip(file, 4096 + 100);
     const outcomes = await Promise.all(
       Array.from({ length: STREAMS }, (_, n) =>
@@ -99,7 +99,7 @@ describe('a checkpoint of heads', () => {
   ] as const) {
     it(`never loses heads where it is ${damage} while the store is open`, async () => {
       const { dir, ids, file } = await checkpointed();
-      const store = await openStore({ dir, segmentBytes: 65536 });
+      const store = await openStore({ dir, segmentBytes: 65536, sealing: 'on-demand' });
       harm(file);
       const pad = 'x'.repeat(5000);
       for (let n = 0; n < 40; n++) await store.append('busy', { type: 'rotating', data: { pad } });
@@ -110,7 +110,7 @@ describe('a checkpoint of heads', () => {
 
   it('that speaks of events which the log does not have is not believed', async () => {
     const dir = temporaryDir();
-    const store = await openStore({ dir, segmentBytes: 65536 });
+    const store = await openStore({ dir, segmentBytes: 65536, sealing: 'on-demand' });
     await store.append('a', { type: 'first' });
     await store.flush();
     const early = temporaryDir();
@@ -120,7 +120,7 @@ describe('a checkpoint of heads', () => {
     await store.append('lost', [{ type: 'second' }, { type: 'third' }]);
     await store.close();
     fs.copyFileSync(path.join(dir, HEADS), path.join(early, HEADS));
-    const before = await openStore({ dir: early, segmentBytes: 65536 });
+    const before = await openStore({ dir: early, segmentBytes: 65536, sealing: 'on-demand' });
     await before.append('a', { type: 'other' }, { expect: 0 });
     await before.close();
     const after = await opened({ dir: early, segmentBytes: 65536 });

@@ -45,7 +45,7 @@ function hoard(outside) {
 
 const COMMANDS = {
   async open(options) {
-    store = await openStore({ logger, ...options });
+    store = await openStore({ logger, sealing: 'on-demand', ...options });
     return store.stats().recovery;
   },
   append: ({ stream, events, options }) => store.append(stream, events, options),

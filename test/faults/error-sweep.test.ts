@@ -25,9 +25,10 @@ const skip = orSkip(cannot('strace'));
  * - suspends: some calls are not appended, for want of space, and then it goes on by itself;
  * - ends: what is pending is unknown, all later calls are not appended, what was acknowledged is read, the closing works;
  * - refuses: the store is not opened, and a second try says the same or works;
- * - read fails: that read alone, the writing goes on.
+ * - read fails: that read alone, the writing goes on;
+ * - append fails: that append alone, whose stream's head could not be looked up: it is not appended, the others are.
  */
-type Outcome = 'goes on' | 'suspends' | 'ends' | 'refuses' | 'read fails';
+type Outcome = 'goes on' | 'suspends' | 'ends' | 'refuses' | 'read fails' | 'append fails';
 type Errno = 'EIO' | 'ENOSPC' | 'EINTR';
 
 const INTERRUPTED = ['goes on'] as const;
@@ -77,7 +78,15 @@ const MUST: readonly [Group, Call, Readonly<Record<Errno, readonly Outcome[]>>][
   ['manifest', 'rename', { EIO: ['refuses'], ENOSPC: ['refuses'], EINTR: INTERRUPTED }],
   // The checkpoint is derived: without a new one the log goes on.
   ['heads', 'openat', { EIO: ['refuses', 'goes on'], ENOSPC: ['refuses', 'goes on'], EINTR: INTERRUPTED }],
-  ['heads', 'pread64', { EIO: ['refuses', 'goes on'], ENOSPC: ['refuses', 'goes on'], EINTR: INTERRUPTED }],
+  [
+    'heads',
+    'pread64',
+    {
+      EIO: ['refuses', 'append fails', 'goes on'],
+      ENOSPC: ['refuses', 'append fails', 'goes on'],
+      EINTR: INTERRUPTED,
+    },
+  ],
   ['heads', 'pwrite64', { EIO: ['goes on'], ENOSPC: ['goes on'], EINTR: INTERRUPTED }],
   ['heads', 'pwritev', { EIO: ['goes on'], ENOSPC: ['goes on'], EINTR: INTERRUPTED }],
   ['heads', 'fdatasync', { EIO: ['goes on'], ENOSPC: ['goes on'], EINTR: INTERRUPTED }],
@@ -93,7 +102,11 @@ function outcomeOf(told: readonly Told[], errno: string): Outcome {
   }
   expect(failures.filter(({ failed }) => failed === 'close')).toEqual([]);
   if (refused.length === 2) return 'refuses';
-  const calls = told.filter(({ outcome }) => outcome !== undefined);
+  const all = told.filter(({ outcome }) => outcome !== undefined);
+  const alone = all.filter(({ code, mode }) => code === 'ERR_STORAGE' && mode === 'open');
+  for (const failure of alone) expect(failure).toMatchObject({ errno, outcome: 'not-appended' });
+  expect(alone.length).toBeLessThanOrEqual(1);
+  const calls = all.filter((one) => !alone.includes(one));
   const first = calls.findIndex(({ code }) => code === 'ERR_STORAGE');
   if (first !== -1) {
     const [after, last] = [calls.slice(first), calls.at(-1)];
@@ -106,6 +119,7 @@ function outcomeOf(told: readonly Told[], errno: string): Outcome {
   // Each of them was repeated, and then appended.
   const acknowledged = new Set(calls.filter(({ outcome }) => outcome === 'acknowledged').map(({ call }) => call));
   expect(new Set(calls.map(({ call }) => call))).toEqual(acknowledged);
+  if (alone.length > 0) return 'append fails';
   if (degraded.length > 0) return 'suspends';
   if (refused.length > 0) return 'refuses';
   return failures.length > 0 ? 'read fails' : 'goes on';

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
-import { openStore, type RecordedEvent, type Store } from '../../dist/main/index.js';
+import { openStore, type RecordedEvent, type Store, type StoreOptions } from '../../dist/main/index.js';
 import type { Told } from './oracle.js';
 
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
@@ -218,8 +218,9 @@ export async function failure(promise: Promise<unknown>): Promise<ToldError & Re
 }
 
 /** Open a store that is closed at the end of the test. */
-export async function opened(options: Parameters<typeof openStore>[0]): Promise<Store> {
-  const store = await openStore(options);
+export async function opened(options: string | StoreOptions): Promise<Store> {
+  const given = typeof options === 'string' ? { dir: options } : options;
+  const store = await openStore({ sealing: 'on-demand', ...given });
   onTestFinished(() => store.close());
   return store;
 }

@@ -64,7 +64,7 @@ export async function expectKept(store: Store, told: readonly Told[]): Promise<R
 export async function expectRecovered(dir: string, told: readonly Told[], segmentBytes = 65_536): Promise<void> {
   const all = [...told];
   for (let opening = 0; opening < 2; opening++) {
-    const store = await openStore({ dir, segmentBytes });
+    const store = await openStore({ dir, segmentBytes, sealing: 'on-demand' });
     try {
       await expectKept(store, all);
       if (opening === 1) return;

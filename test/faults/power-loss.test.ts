@@ -12,7 +12,7 @@ const LYING = ['-e', 'trace=fdatasync,fsync', '-e', 'inject=fdatasync,fsync:retv
 
 /** Open, check with `check`, close: a disk must have no open file when it goes. */
 async function look<T>(dir: string, check: (store: Awaited<ReturnType<typeof openStore>>) => Promise<T>): Promise<T> {
-  const store = await openStore({ dir, segmentBytes: 65_536 });
+  const store = await openStore({ dir, segmentBytes: 65_536, sealing: 'on-demand' });
   try {
     return await check(store);
   } finally {

@@ -52,7 +52,7 @@ async function storeWith(fault: Fault, runtime = inline): Promise<{ dir: string;
   const dir = temporaryDir();
   let begun = false;
   const storage = failing((call, file) => (begun ? fault(call, file) : undefined));
-  const store = await openStoreOn({ dir, segmentBytes: 65_536 }, runtime(storage));
+  const store = await openStoreOn({ dir, segmentBytes: 65_536, sealing: 'on-demand' }, runtime(storage));
   onTestFinished(() => store.close());
   return { dir, store, begin: () => (begun = true) };
 }

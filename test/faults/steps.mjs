@@ -24,7 +24,7 @@ export async function runSteps({ dir, run, seed = 1, steps = 16, segmentBytes = 
   await tellFailure('close', () => store.close());
 
   async function open() {
-    return tellFailure('open', () => openStore({ dir, segmentBytes, cacheBytes: 65_536 }));
+    return tellFailure('open', () => openStore({ dir, segmentBytes, cacheBytes: 65_536, sealing: 'on-demand' }));
   }
 
   async function tellFailure(what, action) {

@@ -72,7 +72,7 @@ describe('a torn tail', () => {
 
   it('is reported after a clean end as well', async () => {
     const dir = temporaryDir();
-    const before = await openStore({ dir, segmentBytes: 65536 });
+    const before = await openStore({ dir, segmentBytes: 65536, sealing: 'on-demand' });
     const { ids } = await before.append('a', { type: 'first' });
     await before.close();
     put(segmentPath(dir, 1), (await framesOf(dir, 1))[0]!.end + 8, Buffer.from('damage'));

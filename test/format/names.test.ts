@@ -75,4 +75,14 @@ describe('the hash of a name', () => {
     expect(one.hash('a')).not.toEqual(two.hash('a'));
     expect(one.hash('')).toHaveLength(4);
   });
+
+  test('takes no more of the address space where a few stores are opened in turn, again and again', async () => {
+    const hashes = await Promise.all(
+      [1, 2, 3].map(async (n) => (await NameHasher.create(Buffer.alloc(32, n))).hash('a')),
+    );
+    for (let i = 0; i < 30_000; i++) {
+      const hasher = await NameHasher.create(Buffer.alloc(32, 1 + (i % 3)));
+      expect(hasher.hash('a')).toEqual(hashes[i % 3]);
+    }
+  });
 });

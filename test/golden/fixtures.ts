@@ -163,7 +163,7 @@ async function checkpoint(): Promise<Buffer> {
 
 /** A small store: two sessions, two codecs, two segments, keys, causes, several streams. */
 export async function createStore(dir: string): Promise<void> {
-  const limits = { dir, segmentBytes: 65_536 };
+  const limits = { dir, segmentBytes: 65_536, sealing: 'on-demand' } as const;
   const first = await openStore({ ...limits, nodeId: 'golden' });
   await first.append('task/1', [
     {

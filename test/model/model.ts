@@ -53,12 +53,13 @@ export type Verdict =
 
 /** Small, so that a handful of events rotates, fills the ring, or is too large. */
 export const LIMITS = {
+  sealing: 'on-demand',
   segmentBytes: 64 * 1024,
   maxEventBytes: 48 * 1024,
   maxBatchEvents: 12,
   maxBatchBytes: 64 * 1024,
   ringBytes: 128 * 1024,
-};
+} as const;
 
 export class Model {
   /** Everything that is accepted, in its order. */

@@ -35,7 +35,7 @@ export class ThreadWorld implements World {
         return this.#engine;
       },
     };
-    this.#store = await openStoreOn({ dir: this.#dir, nodeId: 'node', ...options }, runtime);
+    this.#store = await openStoreOn({ dir: this.#dir, nodeId: 'node', ...options, sealing: 'background' }, runtime);
     return this.#store;
   }
 

@@ -31,6 +31,7 @@ const MODULES = [
   'main/append/publisher.js',
   'main/append/pending.js',
   'main/append/results.js',
+  'main/append/admission.js',
   'main/append/appender.js',
   'main/writing-store.js',
 ];
@@ -79,7 +80,7 @@ export function loadEngine(mutations: readonly Mutation[] = []): Promise<Code> {
 
 const nameHasher = await NameHasher.create(Buffer.alloc(32));
 const SILENT: any = new Proxy({}, { get: () => () => {} });
-const SETTINGS = parseOptions({ dir: '/store', maxEventBytes: 1024, nodeId: 'node' });
+const SETTINGS = parseOptions({ dir: '/store', maxEventBytes: 1024, nodeId: 'node', sealing: 'on-demand' });
 const QUIET = new Set<number>([WORD.beat, WORD.phase, WORD.thread, WORD.segment, WORD.prepared]);
 
 export interface EngineOptions {

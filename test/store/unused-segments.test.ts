@@ -14,7 +14,7 @@ const segment = (number: number): string => path.join(dir, `segment-${String(num
 
 /** Fill segments of 64 KiB. */
 async function appendSome(count: number): Promise<void> {
-  const store = await openStore({ dir, segmentBytes: 65_536 });
+  const store = await openStore({ dir, segmentBytes: 65_536, sealing: 'on-demand' });
   for (let i = 0; i < count; i++) await store.append('s', { type: 'T', data: 'x'.repeat(10_000) });
   await store.close();
 }
@@ -28,7 +28,7 @@ function eraseHeader(number: number): void {
 describe('segment files that were never used', () => {
   test('a store that was closed before its first append opens again', async () => {
     for (let i = 0; i < 3; i++) {
-      const store = await openStore(dir);
+      const store = await openStore({ dir, sealing: 'on-demand' });
       expect(store.stats().durable).toBe(0);
       await store.close();
     }
@@ -36,14 +36,14 @@ describe('segment files that were never used', () => {
     expect(await reader.read().toArray()).toEqual([]);
     await reader.close();
     await appendSome(1);
-    const store = await openStore(dir);
+    const store = await openStore({ dir, sealing: 'on-demand' });
     expect(store.stats().durable).toBe(1);
     await store.close();
   });
   test('are passed over, however many there are', async () => {
     await appendSome(1);
     for (const number of [2, 3]) fs.writeFileSync(segment(number), Buffer.alloc(65_536));
-    const store = await openStore(dir);
+    const store = await openStore({ dir, sealing: 'on-demand' });
     expect(store.stats()).toMatchObject({ durable: 1, segments: 1 });
     await store.close();
   });

@@ -21,8 +21,8 @@ export function removeDir(dir: string): void {
   fs.rmSync(dir, { recursive: true, force: true });
 }
 
-/** Small segments: tests go through several. */
-export const SMALL = { segmentBytes: 1024 * 1024 };
+/** Small segments: tests go through several. They stay as they are until they are told to be sealed. */
+export const SMALL = { segmentBytes: 1024 * 1024, sealing: 'on-demand' } as const;
 
 /** A store that is closed after the test. */
 export async function open(options: Partial<StoreOptions> = {}): Promise<Store> {

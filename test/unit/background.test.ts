@@ -27,7 +27,7 @@ test('a store whose background thread has ended goes on, and is closed', async (
   const lines: string[] = [];
   const say = (_: object, message: string): void => void lines.push(message);
   const logger = { error: say, warn: say, info() {}, debug() {} };
-  const store = await openStoreOn({ dir, segmentBytes: 65_536, logger }, runtime);
+  const store = await openStoreOn({ dir, segmentBytes: 65_536, sealing: 'on-demand', logger }, runtime);
   onTestFinished(() => store.close());
   await store.append('a', { type: 't' });
   kill!();

@@ -4,7 +4,7 @@
 import path from 'node:path';
 import { corrupt, lostSegment } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
-import { segmentFile } from '../../shared/format/file-names.js';
+import { segmentFile, segmentNumber } from '../../shared/format/file-names.js';
 import type { Manifest } from '../../shared/format/manifest.js';
 import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
@@ -220,29 +220,34 @@ export class Catalog {
 
   /** The numbers of the segments behind which there is another, and whose raw file is there, oldest first. */
   full(): number[] {
-    const full = this.#segments.slice(0, -1).filter(({ number }) => this.#isRaw(number));
-    return full.map(({ number }) => number);
+    return this.#segments
+      .slice(0, -1)
+      .filter((segment) => this.#isRaw(segment))
+      .map(({ number }) => number);
   }
 
   /** The last sequence of those in segments that are sealed, from the first one on. */
   sealedUpTo(): number {
     const [first] = this.#segments;
     if (first === undefined) return 0;
-    const open = this.#segments.findIndex(({ number }, i) => i === this.#segments.length - 1 || this.#isRaw(number));
+    const open = this.#segments.findIndex((segment, i) => i === this.#segments.length - 1 || this.#isRaw(segment));
     return this.#segments[open]!.firstSequence - 1;
   }
 
   /** A segment is in another file by now. */
   moved(number: number): void {
     this.#files.forget(number);
+    const segment = this.#segments.find((one) => one.number === number);
+    if (segment !== undefined) segment.file = this.#fileOf(number);
   }
 
   close(): void {
     this.#files.close();
   }
 
-  #isRaw(number: number): boolean {
-    return this.#storage.exists(this.#rawFile(number));
+  /** Whether it is not sealed yet; once it is, it stays so. */
+  #isRaw({ number, file }: Segment): boolean {
+    return segmentNumber(path.basename(file)) !== undefined && this.#storage.exists(this.#rawFile(number));
   }
 
   #rawFile(number: number): string {

@@ -4,7 +4,7 @@
  */
 import { blocksIn, SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
 import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../../shared/options.js';
-import { aborted, KeeperError } from '../../shared/portable/errors.js';
+import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
 import type { FramePosition, SealedRange, SealedWork } from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
 import { hasThreadEnded, type Pool } from './pool.js';
@@ -31,6 +31,10 @@ export class Sealer {
   #last: Promise<unknown> = Promise.resolve();
   /** A sync that has failed: what it was about is not known, and is not asked again. */
   #failure: KeeperError | undefined;
+  /** Whether the background is to look what is full. */
+  #isDue = false;
+  /** What the background leaves alone: it did not verify, and will not when it is tried again. */
+  readonly #damaged = new Set<number>();
 
   constructor(parts: SealerParts) {
     this.#parts = parts;
@@ -48,6 +52,29 @@ export class Sealer {
     return await run;
   }
 
+  /**
+   * Seal what is full, after what is under way, while everything else goes on.
+   * @param onFailure told of what does not work, which is tried again the next time unless it is damaged
+   */
+  sealSoon(onFailure: (error: unknown) => void): void {
+    if (this.#isDue || this.#failure !== undefined || this.#end.signal.aborted) return;
+    this.#isDue = true;
+    this.#last = this.#last.then(async () => {
+      this.#isDue = false;
+      for (const number of this.#parts.catalog.full()) {
+        if (this.#damaged.has(number)) continue;
+        try {
+          await this.#sealOne(number, undefined);
+        } catch (error) {
+          if (this.#end.signal.aborted) return;
+          onFailure(error);
+          if (!isKeeperError(error, 'ERR_CORRUPT')) return;
+          this.#damaged.add(number);
+        }
+      }
+    });
+  }
+
   /** Stop between two slices, and let go of the pool. */
   async close(): Promise<void> {
     this.#end.abort();
@@ -56,23 +83,31 @@ export class Sealer {
   }
 
   async #seal({ signal, onProgress }: SealOptions): Promise<SealReport> {
-    if (this.#failure !== undefined) throw this.#failure;
     const report = { segments: 0, rawBytes: 0, fileBytes: 0 };
-    const { pool, catalog, work } = this.#parts;
-    for (const number of catalog.full()) {
-      const job = new SealJob(pool, { ...work, number }, () => this.#check(signal));
-      const sealed = await withTries(() => job.run()).catch((error) => {
-        if (isFailedSync(error)) this.#failure = error;
-        throw error;
-      });
+    for (const number of this.#parts.catalog.full()) {
+      const sealed = await this.#sealOne(number, signal);
       if (sealed === undefined) continue;
-      catalog.moved(number);
       report.segments++;
       report.rawBytes += sealed.rawBytes;
       report.fileBytes += sealed.fileBytes;
       onProgress?.({ ...report });
     }
     return report;
+  }
+
+  /** Undefined where there is nothing to seal. */
+  async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Sealed | undefined> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { pool, catalog, work } = this.#parts;
+    const job = new SealJob(pool, { ...work, number }, () => this.#check(signal));
+    try {
+      const sealed = await withTries(() => job.run());
+      if (sealed !== undefined) catalog.moved(number);
+      return sealed;
+    } catch (error) {
+      if (isFailedSync(error)) this.#failure = error;
+      throw error;
+    }
   }
 
   #check(signal: AbortSignal | undefined): void {

@@ -69,6 +69,11 @@ export class OperatorLog {
     this.#say('debug', { segment, durable }, 'the log goes on in a new segment');
   }
 
+  /** @param err that names the segment's file, or what the system said */
+  sealingFailed(err: unknown): void {
+    this.#say('warn', { err }, 'a full segment could not be sealed, and stays as it is');
+  }
+
   checkpointFailed(error: Error | WireError): void {
     const err = error instanceof Error ? error : fromWire(error);
     this.#say('warn', { err }, 'the checkpoint of stream heads could not be written');

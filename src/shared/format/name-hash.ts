@@ -10,8 +10,10 @@ export const NAME_HASH_BYTES = 16;
 /** 128 bits as four words, little-endian. */
 export type NameHash = Uint32Array;
 
-/** The one that was made last, for the store that is opened again: each takes gigabytes of address space, until it is collected. */
-let latest: { readonly key: Buffer; readonly hasher: Promise<IHasher> } | undefined;
+/** So many are kept for the stores that are opened again. */
+const KEPT = 8;
+/** By their keys, the longest unused first: each takes gigabytes of address space, until it is collected. */
+const kept = new Map<string, Promise<IHasher>>();
 
 /** Not reentrant: the result holds until the next call. */
 export class NameHasher {
@@ -23,14 +25,17 @@ export class NameHasher {
 
   /** @param key 32 bytes */
   static async create(key: Uint8Array): Promise<NameHasher> {
-    if (latest?.key.equals(key) !== true) {
-      const hasher = createBLAKE3(NAME_HASH_BYTES * 8, key);
-      latest = { key: Buffer.from(key), hasher };
-      hasher.catch(() => {
-        latest = undefined; // raised below, or where another waits for it
-      });
+    const name = Buffer.from(key).toString('hex');
+    const hasher = kept.get(name) ?? createBLAKE3(NAME_HASH_BYTES * 8, key);
+    kept.delete(name);
+    kept.set(name, hasher);
+    if (kept.size > KEPT) kept.delete(kept.keys().next().value!);
+    try {
+      return new NameHasher(await hasher);
+    } catch (error) {
+      kept.delete(name);
+      throw error;
     }
-    return new NameHasher(await latest.hasher);
   }
 
   hash(name: string): NameHash {

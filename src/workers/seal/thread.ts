@@ -1,8 +1,12 @@
 /** A thread of the pool. */
+import os from 'node:os';
 import { isKeeperError, toWire } from '../../shared/portable/errors.js';
 import type { PoolAnswer, SealTask } from '../../shared/seal-tasks.js';
 import { nodeStorage } from '../../shared/storage.js';
 import { runSealTask } from './seal.js';
+
+// What seals gives way to what appends and reads. There the priority is that of the calling thread; elsewhere of the process.
+if (process.platform === 'linux') os.setPriority(os.constants.priority.PRIORITY_BELOW_NORMAL);
 
 export default async function run(task: SealTask): Promise<PoolAnswer> {
   try {

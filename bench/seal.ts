@@ -1,0 +1,145 @@
+/**
+ * The sealing bench: how fast one thread of the pool digests and compresses full segments and reads them back, what that saves, and
+ * what it costs those who append meanwhile. The floor of the first is the same bytes read from the page cache, digested and
+ * compressed by the same libraries, once, without an engine.
+ *
+ *     node build/bench/seal.js [--mib N] [--runs N] [--seconds N] [--dir DIR]
+ */
+import { hash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { openStore, type Store, type StoreOptions } from 'keeperlog';
+import { compressSync } from 'lz4-napi';
+import { type Figures, medians, openLoop } from './drive.js';
+import { type BenchEvent, small, webhooks } from './events.js';
+import { comparedHead, comparedRow, digits, head, median, spread, tableHead, tableRow } from './report.js';
+import { openEngine } from './target.js';
+
+const MIB = 1024 * 1024;
+const STREAMS = 10;
+const BATCH = 100;
+const RATE = 50_000;
+/** As sealed segments have them. Unit: bytes. */
+const BLOCK_BYTES = 64 * 1024;
+const ONE_THREAD: Partial<StoreOptions> = { sealing: 'on-demand', poolThreads: 1 };
+const SEGMENT_MIB = 16;
+
+const { values } = parseArgs({
+  options: {
+    mib: { type: 'string', default: '192' },
+    runs: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '30' },
+    dir: { type: 'string', default: '.' },
+  },
+});
+const runs = Number(values.runs);
+const lines = head(
+  'Sealing bench',
+  `Medians of ${runs} runs, each with its floor behind it. One thread of the pool; segments of ${SEGMENT_MIB} MiB, files in the page cache.`,
+);
+
+lines.push(...comparedHead('MB of raw log a second', 'digest and compress alone', 'to reach'));
+const sizes: string[] = [];
+await throughput('small events', small(), '>= 80 MB/s');
+await throughput('webhooks', webhooks(), '>= 300 MB/s');
+lines.push(...tableHead(['after sealing', 'part of raw']), ...sizes);
+
+lines.push(
+  ...tableHead([
+    `open loop, ${RATE.toLocaleString('en')} events/s, ms`,
+    'p50',
+    'p99',
+    'lowest to highest p99',
+    'p99.9',
+    'max',
+    'to reach',
+  ]),
+);
+await beside('nothing is sealed', 'on-demand', '');
+await beside('sealed in the background', 'background', 'p99 <= 10 ms');
+process.stdout.write(`${lines.join('\n')}\n`);
+
+async function throughput(name: string, events: readonly BenchEvent[], wanted: string): Promise<void> {
+  const rates: number[] = [];
+  const floors: number[] = [];
+  let part = 0;
+  for (let run = 0; run < runs; run++) {
+    await withDir(async (dir) => {
+      const store = await openStore({ ...ONE_THREAD, dir, segmentBytes: SEGMENT_MIB * MIB });
+      try {
+        await fill(store, events, Number(values.mib) * MIB);
+        const floor = bareSeal(dir);
+        const began = performance.now();
+        const { rawBytes, fileBytes } = await store.seal();
+        rates.push(rawBytes / (performance.now() - began) / 1000);
+        floors.push(floor);
+        part = fileBytes / rawBytes;
+      } finally {
+        await store.close();
+      }
+    });
+  }
+  tell(comparedRow(name, rates, { floor: median(floors), wanted }));
+  sizes.push(tableRow([name, digits(3)(part)]));
+}
+
+async function fill(store: Store, events: readonly BenchEvent[], bytes: number): Promise<void> {
+  for (let next = 0; store.stats().bytes < bytes; ) {
+    const batch = Array.from({ length: BATCH }, () => events[next++ % events.length]!);
+    await store.append(`agent-${(next / BATCH) % STREAMS}`, batch);
+  }
+}
+
+/** MB a second of reading the full segments, their SHA-256 and the compression of their blocks. */
+function bareSeal(dir: string): number {
+  const names = fs.readdirSync(dir).filter((name) => /^segment-\d+\.log$/.test(name));
+  let bytes = 0;
+  const began = performance.now();
+  for (const name of names.sort().slice(0, -1)) {
+    const raw = fs.readFileSync(path.join(dir, name));
+    bytes += raw.length;
+    for (let at = 0; at < raw.length; at += BLOCK_BYTES) {
+      const block = raw.subarray(at, at + BLOCK_BYTES);
+      hash('sha256', block, 'buffer');
+      compressSync(block);
+    }
+  }
+  return bytes / (performance.now() - began) / 1000;
+}
+
+/** What appending is like while full segments are sealed, or not. */
+async function beside(name: string, sealing: 'background' | 'on-demand', wanted: string): Promise<void> {
+  const ms = digits(2);
+  const figures: Figures[] = [];
+  for (let run = 0; run < runs; run++) {
+    await withDir(async (dir) => {
+      const engine = await openEngine({ dir, sealing, segmentBytes: SEGMENT_MIB * MIB }, small());
+      try {
+        figures.push(await openLoop(engine, small(), RATE, Number(values.seconds)));
+      } finally {
+        await engine.close();
+      }
+    });
+  }
+  const { p50, p99, p999, max } = medians(figures);
+  const all = spread(
+    figures.map((one) => one.p99),
+    ms,
+  );
+  tell(tableRow([name, ms(p50), ms(p99), all, ms(p999), ms(max), wanted]));
+}
+
+async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
+  const base = fs.mkdtempSync(path.join(path.resolve(values.dir), 'bench-seal-'));
+  try {
+    await use(path.join(base, 'store'));
+  } finally {
+    fs.rmSync(base, { recursive: true, force: true });
+  }
+}
+
+function tell(row: string): void {
+  lines.push(row);
+  process.stderr.write(`${row}\n`);
+}
