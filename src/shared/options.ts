@@ -74,8 +74,8 @@ export interface StoreOptions {
   /** Threads that seal, at most. 1 to 64. Default: one less than the processors, at least 1. */
   readonly poolThreads?: number;
   /**
-   * When full segments are digested and compressed: `'background'`, one after the other as they become full, by threads of low
-   * priority; `'on-demand'`, when `seal()` is called. Default `'background'`.
+   * When full segments are digested and compressed: `'on-demand'`, when `seal()` is called; `'background'`, one after the other as they
+   * become full, by threads of low priority, which costs speed where all processors are busy. Default `'on-demand'`.
    */
   readonly sealing?: 'background' | 'on-demand';
   /** Of sealed segments. Default `'lz4'`. */
@@ -144,7 +144,7 @@ export function parseOptions(input: string | StoreOptions): Settings {
   const options: StoreOptions = typeof input === 'string' ? { dir: input } : input;
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a directory or an object');
   refuseUnknown(options, KNOWN, '');
-  const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4', sealing = 'background' } = options;
+  const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4', sealing = 'on-demand' } = options;
   const { readOnly = false, idempotency = {} } = options;
   if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
   checkNodeId(nodeId);
