@@ -200,9 +200,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   async seal(options: SealOptions = {}): Promise<SealReport> {
-    const { records, sealer } = this.#writing();
-    records.durable(); // which brings the catalog up to date
-    return sealer.seal(options);
+    return this.#writing().sealer.seal(options);
   }
 
   stats(): StoreStats {

@@ -135,7 +135,11 @@ async function makeStore(
     const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
     const pool = runtime.pool(settings.poolThreads);
     const work = { dir, storeId, codec: BLOCK_CODEC[settings.compression], holes: manifest.holes };
-    const sealer = new Sealer({ pool, catalog, work });
+    const full = (): number[] => {
+      records.durable(); // which brings the catalog up to date
+      return catalog.full();
+    };
+    const sealer = new Sealer({ pool, catalog: { full, moved: (number) => catalog.moved(number) }, work });
     const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
     const own = { ...parts, sealer, auditor };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });

@@ -290,8 +290,6 @@ export class WritingStore {
   }
 
   #sealSoon(): void {
-    if (!this.#sealsByItself) return;
-    this.records.durable(); // which brings the catalog up to date
-    this.sealer.sealSoon((error) => this.#log.sealingFailed(error));
+    if (this.#sealsByItself) this.sealer.sealSoon((error) => this.#log.sealingFailed(error));
   }
 }

@@ -3,7 +3,7 @@
  * sequence matches. What is durable is looked at beforehand, but for the newest part of it; that and what is pending is looked
  * at when the append takes its place, so that of two racing appends only one can win.
  */
-import type { Memory } from '../../shared/format/record.js';
+import { type Memory, recordSequence } from '../../shared/format/record.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { Call } from './call.js';
 import type { Condition } from './condition.js';
@@ -44,11 +44,9 @@ export class Conditions {
   }
 
   #findIn(call: Call, condition: Condition): number | undefined {
-    let found: number | undefined;
-    findInRing(call, this.#ring, (sequence, at) => {
-      if (sequence > condition.after && condition.matches(this.#ring, at)) found = sequence;
-      return found !== undefined;
-    });
-    return found;
+    const matches = (sequence: number, at: number): boolean =>
+      sequence > condition.after && condition.matches(this.#ring, at);
+    const at = findInRing(call, this.#ring, matches);
+    return at === undefined ? undefined : recordSequence(this.#ring.view, at);
   }
 }

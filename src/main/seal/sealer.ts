@@ -61,16 +61,10 @@ export class Sealer {
     this.#isDue = true;
     this.#last = this.#last.then(async () => {
       this.#isDue = false;
-      for (const number of this.#parts.catalog.full()) {
-        if (this.#damaged.has(number)) continue;
-        try {
-          await this.#sealOne(number, undefined);
-        } catch (error) {
-          if (this.#end.signal.aborted) return;
-          onFailure(error);
-          if (!isKeeperError(error, 'ERR_CORRUPT')) return;
-          this.#damaged.add(number);
-        }
+      try {
+        await this.#sealIntact(onFailure);
+      } catch (error) {
+        if (!this.#end.signal.aborted) onFailure(error);
       }
     });
   }
@@ -93,6 +87,19 @@ export class Sealer {
       onProgress?.({ ...report });
     }
     return report;
+  }
+
+  async #sealIntact(onDamage: (error: unknown) => void): Promise<void> {
+    for (const number of this.#parts.catalog.full()) {
+      if (this.#damaged.has(number)) continue;
+      try {
+        await this.#sealOne(number, undefined);
+      } catch (error) {
+        if (!isKeeperError(error, 'ERR_CORRUPT')) throw error;
+        onDamage(error);
+        this.#damaged.add(number);
+      }
+    }
   }
 
   /** Undefined where there is nothing to seal. */

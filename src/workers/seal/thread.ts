@@ -6,7 +6,10 @@ import { nodeStorage } from '../../shared/storage.js';
 import { runSealTask } from './seal.js';
 
 // What seals gives way to what appends and reads. There the priority is that of the calling thread; elsewhere of the process.
-if (process.platform === 'linux') os.setPriority(os.constants.priority.PRIORITY_BELOW_NORMAL);
+if (process.platform === 'linux') {
+  // It may be lower already, and cannot be raised.
+  os.setPriority(Math.max(os.getPriority(), os.constants.priority.PRIORITY_BELOW_NORMAL));
+}
 
 export default async function run(task: SealTask): Promise<PoolAnswer> {
   try {
