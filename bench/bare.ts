@@ -69,7 +69,8 @@ export async function bareThreads(): Promise<number> {
   return took;
 }
 
-function segmentsOf(dir: string): string[] {
+/** The names of a store's segments that are not sealed, oldest first; the last one may be made ready and empty. */
+export function segmentsOf(dir: string): string[] {
   return fs
     .readdirSync(dir)
     .filter((name) => name.startsWith('segment-') && name.endsWith('.log'))

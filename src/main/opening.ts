@@ -139,7 +139,8 @@ async function makeStore(
       records.durable(); // which brings the catalog up to date
       return catalog.full();
     };
-    const sealer = new Sealer({ pool, catalog: { full, moved: (number) => catalog.moved(number) }, work });
+    const toSeal = { full, moved: (number: number) => catalog.moved(number) };
+    const sealer = new Sealer({ pool, catalog: toSeal, work, durable: () => horizon.refresh() });
     const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
     const own = { ...parts, sealer, auditor };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });

@@ -40,7 +40,7 @@ export type SealTask =
   /** Digests of the records of some frames, which are verified. */
   | ({ readonly kind: 'digest'; readonly range: SealedRange; readonly from: FramePosition } & SealedWork)
   /** Some blocks, compressed and written from an offset of the new file on. */
-  | ({ readonly kind: 'pack'; readonly rawBytes: number; readonly block: number; readonly offset: number } & SealedWork)
+  | ({ readonly kind: 'pack'; readonly rawBytes: number } & Packed & SealedWork)
   /** Everything but the blocks. */
   | ({
       readonly kind: 'assemble';
@@ -60,6 +60,16 @@ export type SealTask =
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
 
+/** How far a segment is compressed. */
+export interface Packed {
+  /** The next block. */
+  readonly block: number;
+  /** Where it goes in the new file. */
+  readonly offset: number;
+  /** What of that file is synced. */
+  readonly synced: number;
+}
+
 /** The frames of a segment that are wanted: from a place on, or from its beginning, up to a sequence that is durable. */
 export interface AuditPart {
   readonly from: FramePosition | undefined;
@@ -70,7 +80,7 @@ export interface SealResults {
   /** Undefined: there is no raw segment. */
   readonly begin: SealedRange | undefined;
   readonly digest: { readonly to: FramePosition; readonly digests: Uint8Array };
-  readonly pack: { readonly entries: Uint8Array; readonly block: number; readonly offset: number };
+  readonly pack: { readonly entries: Uint8Array } & Packed;
   readonly assemble: undefined;
   /** The next block to compare; undefined where one is not the same. */
   readonly compare: { readonly block: number; readonly last: boolean } | undefined;

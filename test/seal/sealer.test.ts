@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Pool, threadEnded } from '../../dist/main/seal/pool.js';
 import { Sealer } from '../../dist/main/seal/sealer.js';
+import { withResolvers } from '../../dist/main/with-resolvers.js';
 import type { SealTask } from '../../dist/shared/seal-tasks.js';
 import { storageError } from '../../dist/shared/storage.js';
 import { runSealTask } from '../../dist/workers/seal/seal.js';
@@ -11,6 +13,7 @@ import { filesOf, open, wholeStore } from '../repair/kit.js';
 /** A sealer over a store that nobody has open, whose pool does what it is told to before each task. */
 async function sealerOf(
   before: (task: SealTask) => void,
+  durable = () => 0,
 ): Promise<{ sealer: Sealer; disk: MemoryDisk; moved: number[] }> {
   const { image } = await wholeStore();
   const disk = new MemoryDisk(image);
@@ -27,7 +30,7 @@ async function sealerOf(
   };
   const catalog = { full: () => [1, 2], moved: (number: number) => void moved.push(number) };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
-  return { sealer: new Sealer({ pool, catalog, work }), disk, moved };
+  return { sealer: new Sealer({ pool, catalog, work, durable }), disk, moved };
 }
 
 describe('sealing', () => {
@@ -63,5 +66,26 @@ describe('sealing', () => {
       await expect(sealer.seal({})).rejects.toMatchObject({ code: 'ERR_STORAGE', syscall: 'fsync' });
     }
     expect(commits).toBe(1);
+  });
+
+  it.each(['seal', 'close'] as const)('ends a rest in the background when it is told to %s', async (call) => {
+    // Each slice takes a quarter of an hour, and the rest behind it three.
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 1e6));
+    onTestFinished(() => void vi.restoreAllMocks());
+    let durable = 0;
+    const digested = withResolvers<void>();
+    const { sealer, moved } = await sealerOf(
+      ({ kind }) => {
+        if (kind === 'digest') digested.resolve();
+      },
+      () => durable++,
+    );
+    sealer.sealSoon((error) => digested.reject(error as Error));
+    await digested.promise;
+    await immediate();
+    await sealer[call]({});
+    expect(moved).toEqual(call === 'seal' ? [1, 2] : []);
+    await sealer.close();
   });
 });

@@ -5,8 +5,17 @@
 import { blocksIn, SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
 import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../../shared/options.js';
 import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
-import type { FramePosition, SealedRange, SealedWork } from '../../shared/seal-tasks.js';
+import type {
+  FramePosition,
+  Packed,
+  SealedRange,
+  SealedWork,
+  SealResults,
+  SealTask,
+  SealTaskOf,
+} from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
+import { Pace } from './pace.js';
 import { hasThreadEnded, type Pool } from './pool.js';
 import type { SealOptions, SealReport } from './seal-types.js';
 
@@ -23,11 +32,17 @@ export interface SealerParts {
   };
   /** The same for every segment. */
   readonly work: Omit<SealedWork, 'number'>;
+  /** The last durable sequence. */
+  durable(): number;
 }
 
 export class Sealer {
   readonly #parts: SealerParts;
+  readonly #pace: Pace;
   readonly #end = new AbortController();
+  /** Ends a rest, and is aborted while somebody waits. */
+  #hurry = new AbortController();
+  #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
   /** A sync that has failed: what it was about is not known, and is not asked again. */
   #failure: KeeperError | undefined;
@@ -38,6 +53,7 @@ export class Sealer {
 
   constructor(parts: SealerParts) {
     this.#parts = parts;
+    this.#pace = new Pace(() => parts.durable());
   }
 
   /**
@@ -47,7 +63,9 @@ export class Sealer {
    */
   async seal(options: SealOptions): Promise<SealReport> {
     checkOptions(options);
-    const run = this.#last.then(() => this.#seal(options));
+    this.#waiting++;
+    this.#hurry.abort();
+    const run = this.#last.then(() => this.#seal(options)).finally(() => this.#isDone());
     this.#last = run.catch(() => undefined); // whoever asked for it is told
     return await run;
   }
@@ -72,8 +90,14 @@ export class Sealer {
   /** Stop between two slices, and let go of the pool. */
   async close(): Promise<void> {
     this.#end.abort();
+    this.#hurry.abort();
     await this.#last;
     await this.#parts.pool.close();
+  }
+
+  #isDone(): void {
+    this.#waiting--;
+    if (this.#waiting === 0 && !this.#end.signal.aborted) this.#hurry = new AbortController();
   }
 
   async #seal({ signal, onProgress }: SealOptions): Promise<SealReport> {
@@ -106,7 +130,14 @@ export class Sealer {
   async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Sealed | undefined> {
     if (this.#failure !== undefined) throw this.#failure;
     const { pool, catalog, work } = this.#parts;
-    const job = new SealJob(pool, { ...work, number }, () => this.#check(signal));
+    const job = new SealJob(
+      pool,
+      { ...work, number },
+      {
+        check: () => this.#check(signal),
+        rest: (workedMs) => this.#pace.rest(workedMs, this.#hurry.signal),
+      },
+    );
     try {
       const sealed = await withTries(() => job.run());
       if (sealed !== undefined) catalog.moved(number);
@@ -147,22 +178,28 @@ interface Sealed {
   readonly fileBytes: number;
 }
 
+/** What is done between two slices. */
+interface Between {
+  /** Throws where it is not to go on. */
+  check(): void;
+  rest(workedMs: number): Promise<void>;
+}
+
 /** The sealing of one segment. */
 class SealJob {
   readonly #pool: Pool;
   readonly #work: SealedWork;
-  readonly #check: () => void;
+  readonly #between: Between;
 
-  /** @param check throws where it is not to go on */
-  constructor(pool: Pool, work: SealedWork, check: () => void) {
+  constructor(pool: Pool, work: SealedWork, between: Between) {
     this.#pool = pool;
     this.#work = work;
-    this.#check = check;
+    this.#between = between;
   }
 
   /** Undefined where there is nothing to seal. */
   async run(): Promise<Sealed | undefined> {
-    this.#check();
+    this.#between.check();
     const range = await this.#pool.run({ kind: 'begin', ...this.#work });
     if (range === undefined) return undefined;
     try {
@@ -182,8 +219,7 @@ class SealJob {
     const digests: Uint8Array[] = [];
     let end = range.start;
     while (end.sequence <= range.lastSequence) {
-      this.#check();
-      const done = await this.#pool.run({ kind: 'digest', ...this.#work, range, from: end });
+      const done = await this.#slice({ kind: 'digest', ...this.#work, range, from: end });
       digests.push(done.digests);
       end = done.to;
     }
@@ -192,23 +228,21 @@ class SealJob {
 
   async #write(range: SealedRange, end: FramePosition, digests: readonly Uint8Array[]): Promise<void> {
     const entries: Uint8Array[] = [];
-    let [block, offset] = [0, SEALED_HEADER_BYTES];
-    while (block < blocksIn(end.offset)) {
-      this.#check();
-      const packed = await this.#pool.run({ kind: 'pack', ...this.#work, rawBytes: end.offset, block, offset });
+    let to: Packed = { block: 0, offset: SEALED_HEADER_BYTES, synced: 0 };
+    while (to.block < blocksIn(end.offset)) {
+      const packed = await this.#slice({ kind: 'pack', ...this.#work, rawBytes: end.offset, ...to });
       entries.push(packed.entries);
-      ({ block, offset } = packed);
+      to = { block: packed.block, offset: packed.offset, synced: packed.synced };
     }
     const table = Buffer.concat(entries);
-    const storedBytes = offset - SEALED_HEADER_BYTES;
-    await this.#pool.run({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests });
+    const storedBytes = to.offset - SEALED_HEADER_BYTES;
+    await this.#slice({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests });
   }
 
   /** Nothing is replaced by what does not read back. */
   async #readBack(): Promise<void> {
     for (let block = 0; ; ) {
-      this.#check();
-      const compared = await this.#pool.run({ kind: 'compare', ...this.#work, block });
+      const compared = await this.#slice({ kind: 'compare', ...this.#work, block });
       if (compared === undefined) break;
       if (compared.last) return;
       block = compared.block;
@@ -218,5 +252,13 @@ class SealJob {
       syscall: 'read',
       hint: 'The raw segment is as it was. Look at the disk.',
     });
+  }
+
+  async #slice<K extends SealTask['kind']>(task: SealTaskOf<K>): Promise<SealResults[K]> {
+    this.#between.check();
+    const began = performance.now();
+    const result = await this.#pool.run(task);
+    await this.#between.rest(performance.now() - began);
+    return result;
   }
 }
