@@ -28,6 +28,7 @@ import { invalidQuery } from './read/bounds.js';
 import { Reader } from './read/reader.js';
 import type { ReadOnlyStore } from './read-only-store.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
+import { type Pool, workOf } from './seal/pool.js';
 import type { SealOptions, SealReport } from './seal/seal-types.js';
 import { collectStats } from './stats.js';
 import { closedError } from './store-errors.js';
@@ -67,15 +68,17 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   #reader: Reader;
   readonly #appends: Appends<M>;
   readonly #audit: Audit;
+  readonly #pool: Pool;
   /** Gives the directory back. */
   readonly #release: () => Promise<void>;
   /** What the closed store was like; its directory may be gone. */
   #last: StoreStats | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: Settings, mode: Mode, storage: Storage, release: () => Promise<void>) {
+  constructor(settings: Settings, mode: Mode, storage: Storage, pool: Pool, release: () => Promise<void>) {
     this.#settings = settings;
     this.#mode = mode;
+    this.#pool = pool;
     this.#release = release;
     this.#reader = this.#readerOf(mode);
     const { dir, durability } = settings;
@@ -146,7 +149,9 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#checkOpen();
     const { records } = this.#mode.store;
-    return verifyLog({ records, storeId: Buffer.from(this.#storeId, 'hex'), dir: this.#settings.dir, options });
+    const work = workOf(this.#settings, Buffer.from(this.#storeId, 'hex'), records.holes);
+    const parts = { records, pool: this.#pool, threads: this.#settings.poolThreads, work };
+    return verifyLog({ ...parts, checkOpen: () => this.#checkOpen() }, options);
   }
 
   async repair(options: RepairOptions = {}): Promise<RepairReport> {
@@ -222,6 +227,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
       else this.#mode.store.records.catalog.close();
       this.#last = this.#statsAtEnd();
     } finally {
+      await this.#pool.close();
       await this.#release();
     }
   }

@@ -1,10 +1,12 @@
 /**
- * What the pool is asked for to seal a segment, a slice at a time: so that nobody waits for long behind it, and an end of the
- * store finds it between two slices. The order is begin, digest …, pack …, assemble, compare …, commit.
+ * What the pool is asked for, a slice at a time: so that nobody waits for long behind it, and an end of the store finds it
+ * between two slices. To seal a segment: begin, digest …, pack …, assemble, compare …, commit.
  */
 import type { Checkpoint } from './audit/prover.js';
+import type { SegmentHeader } from './format/segment.js';
 import type { Hole } from './holes.js';
 import type { WireError } from './portable/errors.js';
+import type { Problem } from './problem.js';
 
 /** The segment that is sealed, and how. */
 export interface SealedWork {
@@ -57,6 +59,8 @@ export type SealTask =
   | ({ readonly kind: 'commit' } & SealedWork)
   /** Let the audit tree grow by some frames of a segment, or make a new key, and sign it; or sign what there is. */
   | ({ readonly kind: 'audit'; readonly part: AuditPart | 'rotate-key' | undefined } & SealedWork)
+  /** Check some frames of a segment, as far as they tell by themselves. */
+  | ({ readonly kind: 'verify'; readonly part: VerifyPart } & SealedWork)
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
 
@@ -76,6 +80,46 @@ export interface AuditPart {
   readonly lastSequence: number;
 }
 
+/** The frames of a segment that are to be checked. */
+export interface VerifyPart {
+  /** Where the last part ended; undefined: from the segment's header on. */
+  readonly from: Verified | undefined;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** Whether the segment behind it is lost: then it may end anywhere. */
+  readonly lostBehind: boolean;
+  /** Whether payloads and revisions are looked at. */
+  readonly deep: boolean;
+}
+
+/** A place between two frames; the checksum of the one before it is undefined where that is not known. */
+export interface Verified extends Omit<FramePosition, 'previous'> {
+  readonly previous: Uint8Array | undefined;
+}
+
+/** What was found. */
+export interface FramesVerified {
+  /** Of the segment, where that was looked at and is valid. */
+  readonly header: SegmentHeader | undefined;
+  readonly to: Verified;
+  /** Whether there is more to check behind it. */
+  readonly goesOn: boolean;
+  readonly events: number;
+  readonly bytes: number;
+  /** Of the first record that verifies; undefined where none does. */
+  readonly firstTimestampNs: bigint | undefined;
+  readonly lastTimestampNs: bigint;
+  readonly problems: readonly Problem[];
+  readonly streams: StreamSpans | undefined;
+}
+
+/** Each stream of some records: the words of its hash, then first revision and sequence, last revision and sequence. */
+export interface StreamSpans {
+  readonly hashes: Uint32Array;
+  readonly numbers: Float64Array;
+}
+export const SPAN_NUMBERS = 4;
+
 export interface SealResults {
   /** Undefined: there is no raw segment. */
   readonly begin: SealedRange | undefined;
@@ -87,6 +131,7 @@ export interface SealResults {
   readonly commit: { readonly fileBytes: number };
   /** Where to go on. */
   readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
+  readonly verify: FramesVerified;
   readonly discard: undefined;
 }
 

@@ -10,6 +10,7 @@ import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
+import { isKeeperError } from '../../shared/portable/errors.js';
 import type { ReadStorage } from '../../shared/storage.js';
 import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealing.js';
 import { type OpenFile, OpenFiles } from './open-files.js';
@@ -145,14 +146,23 @@ export class Catalog {
   }
 
   #sum(segments: readonly Segment[], bytesOf: (file: OpenFile) => number): number {
-    return segments.reduce((sum, segment) => {
-      const file = this.#lease(segment);
-      try {
-        return sum + bytesOf(file);
-      } finally {
-        this.#release(segment, file);
-      }
-    }, 0);
+    return segments.reduce((sum, segment) => sum + this.#measure(segment, bytesOf), 0);
+  }
+
+  /** 0 of a segment whose file is none: whoever reads it is told. */
+  #measure(segment: Segment, bytesOf: (file: OpenFile) => number): number {
+    let file: OpenFile;
+    try {
+      file = this.#lease(segment);
+    } catch (error) {
+      if (isKeeperError(error, 'ERR_CORRUPT')) return 0;
+      throw error;
+    }
+    try {
+      return bytesOf(file);
+    } finally {
+      this.#release(segment, file);
+    }
   }
 
   /**

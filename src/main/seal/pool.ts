@@ -1,8 +1,11 @@
-/** The pool of threads that seal. Its threads begin with the first task, and end when there is none for a while. */
+/** The pool of threads that seal, audit and verify. They begin with the first task, and end when there is none for a while. */
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
+import { BLOCK_CODEC } from '../../shared/format/sealed.js';
+import type { Holes } from '../../shared/holes.js';
+import type { Settings } from '../../shared/options.js';
 import { fromWire, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
-import type { PoolAnswer, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
+import type { PoolAnswer, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 
 export interface Pool {
   /** @throws what the task throws; an error of which {@link hasThreadEnded} is true where its thread has ended */
@@ -35,6 +38,15 @@ export function threadPool(file: URL, threads: number): Pool {
       await piscina?.destroy();
     },
   };
+}
+
+/** What the tasks on a store have in common. */
+export function workOf(
+  { dir, compression }: Settings,
+  storeId: Uint8Array,
+  { list: holes }: Holes,
+): Omit<SealedWork, 'number'> {
+  return { dir, storeId, codec: BLOCK_CODEC[compression], holes };
 }
 
 /** The thread of a task has ended before the task had: out of memory, or by an error that nobody expected. */

@@ -87,12 +87,11 @@ export class Sealer {
     });
   }
 
-  /** Stop between two slices, and let go of the pool. */
+  /** Stop between two slices. */
   async close(): Promise<void> {
     this.#end.abort();
     this.#hurry.abort();
     await this.#last;
-    await this.#parts.pool.close();
   }
 
   #isDone(): void {

@@ -24,6 +24,7 @@ import { unsealing } from '../../shared/unsealing.js';
 import { audit } from './audit.js';
 import { digestFrames } from './digest.js';
 import { startOf } from './frames.js';
+import { verifyFrames } from './verify.js';
 
 /** Blocks that are compressed at once, and compared, which takes a quarter of the time: some milliseconds. */
 const PACKED_BLOCKS = 16;
@@ -49,6 +50,8 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return commit(storage, task);
     case 'audit':
       return audit(storage, hasher, task);
+    case 'verify':
+      return verifyFrames(storage, hasher, task);
     case 'discard': {
       const file = temporaryPath(task);
       if (storage.exists(file)) storage.remove(file);
