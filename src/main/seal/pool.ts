@@ -8,12 +8,14 @@ import { fromWire, isKeeperError, KeeperError } from '../../shared/portable/erro
 import type { PoolAnswer, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 
 export interface Pool {
-  /** @throws what the task throws; an error of which {@link hasThreadEnded} is true where its thread has ended */
+  /** @throws what the task throws; an error that {@link withTries} knows where its thread has ended */
   run<K extends SealTask['kind']>(task: SealTaskOf<K>): Promise<SealResults[K]>;
   close(): Promise<void>;
 }
 
 const SYSCALL = 'worker';
+/** What was under way in a thread that has ended is begun anew, so many times at most in all. */
+const TRIES = 3;
 /** A thread without work ends after so long. Unit: milliseconds. */
 const IDLE_MS = 10_000;
 
@@ -64,7 +66,18 @@ export function threadEnded(cause: unknown): KeeperError {
   });
 }
 
-export function hasThreadEnded(error: unknown): boolean {
+/** Once more where a thread of the pool has ended; what the task itself says is final. */
+export async function withTries<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!hasThreadEnded(error) || tries === TRIES) throw error;
+    }
+  }
+}
+
+function hasThreadEnded(error: unknown): boolean {
   return isKeeperError(error, 'ERR_STORAGE') && error.syscall === SYSCALL;
 }
 
