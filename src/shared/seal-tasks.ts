@@ -3,8 +3,12 @@
  * store finds it between two slices. The order is begin, digest …, pack …, assemble, compare …, commit.
  */
 import type { Checkpoint } from './audit/prover.js';
+import type { FramePosition } from './frame-position.js';
 import type { Hole } from './holes.js';
+import type { IndexResults, IndexStep, IndexWork } from './index-tasks.js';
 import type { WireError } from './portable/errors.js';
+
+export type { FramePosition } from './frame-position.js';
 
 /** The segment that is sealed, and how. */
 export interface SealedWork {
@@ -24,15 +28,6 @@ export interface SealedRange {
   readonly start: FramePosition;
   /** Its end, as the segment behind it has it; undefined where a repair has put the two together. */
   readonly end: { readonly offset: number; readonly previous: Uint8Array } | undefined;
-}
-
-/** A place between two frames. */
-export interface FramePosition {
-  readonly offset: number;
-  /** The next one that is there. */
-  readonly sequence: number;
-  /** Header checksum of the frame before it. */
-  readonly previous: Uint8Array;
 }
 
 export type SealTask =
@@ -57,6 +52,8 @@ export type SealTask =
   | ({ readonly kind: 'commit' } & SealedWork)
   /** Let the audit tree grow by some frames of a segment, or make a new key, and sign it; or sign what there is. */
   | ({ readonly kind: 'audit'; readonly part: AuditPart | 'rotate-key' | undefined } & SealedWork)
+  /** A step of making the index of a sealed segment. */
+  | ({ readonly kind: 'index'; readonly step: IndexStep } & IndexWork)
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
 
@@ -77,6 +74,7 @@ export interface SealResults {
   readonly commit: { readonly fileBytes: number };
   /** Where to go on. */
   readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
+  readonly index: IndexResults[IndexStep['step']];
   readonly discard: undefined;
 }
 

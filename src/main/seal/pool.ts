@@ -13,6 +13,8 @@ export interface Pool {
 const SYSCALL = 'worker';
 /** A thread without work ends after so long. Unit: milliseconds. */
 const IDLE_MS = 10_000;
+/** What a thread of the pool has ended over is begun anew so many times. */
+const TRIES = 3;
 
 /**
  * @param file what its threads run
@@ -49,6 +51,17 @@ export function threadEnded(cause: unknown): KeeperError {
 
 export function hasThreadEnded(error: unknown): boolean {
   return isKeeperError(error, 'ERR_STORAGE') && error.syscall === SYSCALL;
+}
+
+/** Once more where a thread of the pool has ended; what the task itself says is final. */
+export async function withTries<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!hasThreadEnded(error) || tries === TRIES) throw error;
+    }
+  }
 }
 
 async function makePiscina(file: URL, threads: number): Promise<Piscina> {

@@ -7,11 +7,8 @@ import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../../shar
 import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
 import type { FramePosition, SealedRange, SealedWork } from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
-import { hasThreadEnded, type Pool } from './pool.js';
+import { type Pool, withTries } from './pool.js';
 import type { SealOptions, SealReport } from './seal-types.js';
-
-/** A segment is begun anew so many times where a thread of the pool has ended over it. */
-const TRIES = 3;
 
 export interface SealerParts {
   readonly pool: Pool;
@@ -129,17 +126,6 @@ function checkOptions(options: SealOptions): void {
   const { signal, onProgress } = options;
   checkSignal(signal);
   checkOnProgress(onProgress);
-}
-
-/** Once more where a thread of the pool has ended; what the task itself says is final. */
-async function withTries<T>(run: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await run();
-    } catch (error) {
-      if (!hasThreadEnded(error) || tries === TRIES) throw error;
-    }
-  }
 }
 
 interface Sealed {

@@ -24,6 +24,7 @@ import { unsealing } from '../../shared/unsealing.js';
 import { audit } from './audit.js';
 import { digestFrames } from './digest.js';
 import { startOf } from './frames.js';
+import { runIndexStep } from './index-steps.js';
 
 /** Blocks that are compressed, or compared, at once. */
 const SLICE_BLOCKS = 16;
@@ -46,6 +47,8 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return commit(storage, task);
     case 'audit':
       return audit(storage, hasher, task);
+    case 'index':
+      return runIndexStep(storage, hasher, task, task.step);
     case 'discard': {
       const file = temporaryPath(task);
       if (storage.exists(file)) storage.remove(file);
