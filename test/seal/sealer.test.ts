@@ -27,7 +27,8 @@ async function sealerOf(
   };
   const catalog = { full: () => [1, 2], moved: (number: number) => void moved.push(number) };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
-  return { sealer: new Sealer({ pool, catalog, work }), disk, moved };
+  const indexer = { missing: () => [], async make() {}, async close() {} };
+  return { sealer: new Sealer({ pool, catalog, work, indexer }), disk, moved };
 }
 
 describe('sealing', () => {

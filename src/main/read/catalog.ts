@@ -6,12 +6,13 @@ import { corrupt, lostSegment } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { segmentFile, segmentNumber } from '../../shared/format/file-names.js';
 import type { Manifest } from '../../shared/format/manifest.js';
-import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import type { ReadStorage } from '../../shared/storage.js';
 import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealing.js';
+import { type ChainedSegment, IndexFiles } from './index-files.js';
+import { IndexMemory } from './index-memory.js';
 import { type OpenFile, OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
@@ -44,10 +45,18 @@ export class Catalog {
   readonly #pageCache = new PageCache();
   readonly #firstSegment: number;
   readonly holes: Holes;
+  readonly indexFiles: IndexFiles;
   #lostFirst: string | undefined;
   #waits = 0;
 
-  constructor(storage: ReadStorage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
+  constructor(
+    storage: ReadStorage,
+    dir: string,
+    storeId: Uint8Array,
+    hasher: PlaceHasher,
+    manifest: Manifest,
+    indexBytes: number,
+  ) {
     this.#firstSegment = manifest.firstSegment;
     this.holes = new Holes(manifest.holes);
     this.#storage = storage;
@@ -56,6 +65,8 @@ export class Catalog {
     this.#dir = dir;
     this.#storeId = storeId;
     this.#hasher = hasher;
+    const memory = new IndexMemory(indexBytes);
+    this.indexFiles = new IndexFiles({ storage, dir, storeId, nodeId: manifest.nodeId, hasher, memory });
   }
 
   get segments(): readonly Segment[] {
@@ -202,10 +213,15 @@ export class Catalog {
     return this.run(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)), onRead);
   }
 
-  /** One record that is durable, verified. */
-  loadRecord(sequence: number, durable: number, seed: number): Promise<Memory> {
-    const segment = this.holding(sequence);
-    return this.run(segment, segment.blocks.loadRecord(sequence, this.lastSequenceOf(segment, durable), seed));
+  /** A sealed segment as the header of the one behind it has it; undefined where it is raw, or that does not tell. */
+  chained({ number, firstSequence, blocks, file }: Segment): ChainedSegment | undefined {
+    if (segmentNumber(path.basename(file)) !== undefined) return undefined;
+    const { next } = blocks;
+    // What a repair has put together does not go by what the headers say.
+    const isTold = next?.number === number + 1 && !this.holes.beginsAnew(this.holes.skip(next.firstSequence));
+    if (!isTold) return undefined;
+    const { previousBytes: rawBytes, previous: lastFrame } = next;
+    return { number, firstSequence, lastSequence: next.firstSequence - 1, rawBytes, lastFrame };
   }
 
   loadSync(sequence: number, durable: number): Run {
@@ -215,7 +231,7 @@ export class Catalog {
 
   /** How many reads have waited, for which the thread did other things. */
   get waits(): number {
-    return this.#waits;
+    return this.#waits + this.indexFiles.waits;
   }
 
   /** The numbers of the segments behind which there is another, and whose raw file is there, oldest first. */
@@ -242,6 +258,7 @@ export class Catalog {
   }
 
   close(): void {
+    this.indexFiles.close();
     this.#files.close();
   }
 

@@ -5,7 +5,7 @@
 
 import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
-import { sealedFile } from '../../shared/format/file-names.js';
+import { indexFile, sealedFile, sealedNumber, segmentFile } from '../../shared/format/file-names.js';
 import { sameChecksum } from '../../shared/format/frame.js';
 import { type FieldIndex, INDEX_HEADER_BYTES, INDEXED } from '../../shared/format/index-file.js';
 import type { BlockEntry } from '../../shared/format/index-tree.js';
@@ -21,9 +21,11 @@ import type {
 } from '../../shared/index-tasks.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
+import type { ReadStorage } from '../../shared/storage.js';
 import { type Pool, withTries } from './pool.js';
 
 export interface IndexerParts {
+  readonly storage: ReadStorage;
   readonly pool: Pool;
   /** The same for every segment. */
   readonly work: Omit<IndexWork, 'number'>;
@@ -43,6 +45,15 @@ export class Indexer {
 
   constructor(parts: IndexerParts) {
     this.#parts = parts;
+  }
+
+  /** The numbers of the sealed segments without an index file, oldest first. */
+  missing(): number[] {
+    const { storage, work } = this.#parts;
+    const names = new Set(storage.list(work.dir));
+    const isWithout = (number: number): boolean => !names.has(segmentFile(number)) && !names.has(indexFile(number));
+    const sealed = [...names].map(sealedNumber).filter((number) => number !== undefined);
+    return sealed.filter(isWithout).sort((one, other) => one - other);
   }
 
   /**

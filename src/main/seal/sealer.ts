@@ -20,6 +20,13 @@ export interface SealerParts {
   };
   /** The same for every segment. */
   readonly work: Omit<SealedWork, 'number'>;
+  readonly indexer: {
+    /** The numbers of the sealed segments without an index file. */
+    missing(): readonly number[];
+    /** Make an index file. What does not work is told of by itself; only what the check throws is thrown. */
+    make(number: number, check: () => void): Promise<void>;
+    close(): Promise<void>;
+  };
 }
 
 export class Sealer {
@@ -70,6 +77,7 @@ export class Sealer {
   async close(): Promise<void> {
     this.#end.abort();
     await this.#last;
+    await this.#parts.indexer.close();
     await this.#parts.pool.close();
   }
 
@@ -83,6 +91,8 @@ export class Sealer {
       report.fileBytes += sealed.fileBytes;
       onProgress?.({ ...report });
     }
+    const { indexer } = this.#parts;
+    for (const number of indexer.missing()) await indexer.make(number, () => this.#check(signal));
     return report;
   }
 
@@ -102,11 +112,14 @@ export class Sealer {
   /** Undefined where there is nothing to seal. */
   async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Sealed | undefined> {
     if (this.#failure !== undefined) throw this.#failure;
-    const { pool, catalog, work } = this.#parts;
+    const { pool, catalog, work, indexer } = this.#parts;
     const job = new SealJob(pool, { ...work, number }, () => this.#check(signal));
     try {
       const sealed = await withTries(() => job.run());
-      if (sealed !== undefined) catalog.moved(number);
+      if (sealed !== undefined) {
+        catalog.moved(number);
+        await indexer.make(number, () => this.#check(signal));
+      }
       return sealed;
     } catch (error) {
       if (isFailedSync(error)) this.#failure = error;

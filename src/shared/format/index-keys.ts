@@ -31,7 +31,7 @@ export function keyOf(value: string): string {
   return Buffer.from(value, 'utf8').toString('latin1');
 }
 
-export function valueOf(key: string): string {
+export function textOf(key: string): string {
   return Buffer.from(key, 'latin1').toString('utf8');
 }
 
