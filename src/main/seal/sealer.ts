@@ -83,6 +83,8 @@ export class Sealer {
 
   async #seal({ signal, onProgress }: SealOptions): Promise<SealReport> {
     const report = { segments: 0, rawBytes: 0, fileBytes: 0 };
+    const { indexer } = this.#parts;
+    const withoutIndex = indexer.missing();
     for (const number of this.#parts.catalog.full()) {
       const sealed = await this.#sealOne(number, signal);
       if (sealed === undefined) continue;
@@ -91,8 +93,7 @@ export class Sealer {
       report.fileBytes += sealed.fileBytes;
       onProgress?.({ ...report });
     }
-    const { indexer } = this.#parts;
-    for (const number of indexer.missing()) await indexer.make(number, () => this.#check(signal));
+    for (const number of withoutIndex) await indexer.make(number, () => this.#check(signal));
     return report;
   }
 
