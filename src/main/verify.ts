@@ -30,6 +30,7 @@ import type { Segment } from './read/catalog.js';
 import type { Records } from './read/records.js';
 import type { Steps } from './read/segment-blocks.js';
 import type { Problem, VerifyOptions, VerifyReport } from './store-types.js';
+import { damagedIndex } from './verify-index.js';
 
 /** Read at once, unless a frame is larger. Unit: bytes. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -57,6 +58,8 @@ export async function verifyLog(context: Context): Promise<VerifyReport> {
       if (!isKeeperError(error) || error.code === 'ERR_ABORTED') throw error;
       check.problem('ERR_STORAGE', error.message, segment.file);
     }
+    const index = await damagedIndex(records.catalog, segment, options.signal);
+    if (index !== undefined) check.problem('ERR_CORRUPT', index.message, index.file);
   }
   return check.report();
 }

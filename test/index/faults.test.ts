@@ -1,21 +1,28 @@
 /** Whatever has become of index files, a store answers as without them, and makes them again where it may write. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Logger, Store } from '../../dist/main/index.js';
+import { Indexer } from '../../dist/main/seal/indexer.js';
+import { type Pool, threadEnded } from '../../dist/main/seal/pool.js';
+import type { SealTask } from '../../dist/shared/seal-tasks.js';
 import { storageError } from '../../dist/shared/storage.js';
+import { runSealTask } from '../../dist/workers/seal/seal.js';
 import type { Image } from '../crash/image.js';
 import { intercept } from '../crash/intercept.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
-import { contentOf, filesOf, flippedAt, open, withFiles } from '../repair/kit.js';
+import { DIR } from '../crash/session.js';
+import { contentOf, filesOf, flippedAt, open, pathOf, repair, withFiles } from '../repair/kit.js';
 import { sample, TIMEOUT_MS, tally } from '../support/effort.js';
-import { answers, rawStore } from './questions.js';
+import { answers, emptyStore, rawStore } from './questions.js';
 
+let empty: Image;
 let raw: Image;
 let sealed: Image;
 let indexes: string[];
 let wanted: string[];
 
 beforeAll(async () => {
-  raw = await rawStore();
+  empty = await emptyStore();
+  raw = await rawStore(empty);
   wanted = await answersOf(raw);
   const disk = new MemoryDisk(raw);
   const store = await open(disk);
@@ -146,15 +153,18 @@ describe('an index file', () => {
   });
 
   it('that is of what the segment was before is stale', async () => {
-    // Another store with the same id cannot be made: so the segment's end is another one than the index says.
-    const other = await rawStore();
+    // As where a repair, or a backup that was put back, has the same store go on differently.
+    const other = await rawStore(empty, 1);
     const disk = new MemoryDisk(other);
     const store = await open(disk);
     await store.seal();
     const theirs = await answers(store);
     await store.close();
-    const image = withFiles(disk.image(), { [indexes[0]!]: contentOf(sealed, indexes[0]!) });
-    expect(await answersOf(image)).toEqual(theirs);
+    expect(theirs).not.toEqual(wanted);
+    for (const name of indexes) {
+      const image = withFiles(disk.image(), { [name]: contentOf(sealed, name) });
+      expect(await answersOf(image)).toEqual(theirs);
+    }
   });
 
   it(
@@ -206,6 +216,37 @@ describe('an index file', () => {
   });
 });
 
+describe('verify', () => {
+  it('says nothing of an index file that is missing, and finds every byte that is another one', async () => {
+    const problemsOf = async (image: Image): Promise<readonly object[]> => {
+      const store = await open(new MemoryDisk(image), { readOnly: true });
+      const { ok, problems } = await store.verify({ deep: true });
+      expect(ok).toBe(problems.length === 0);
+      await store.close();
+      return problems;
+    };
+    expect(await problemsOf(sealed)).toEqual([]);
+    expect(await problemsOf(without(sealed, ...indexes))).toEqual([]);
+    const [name] = indexes;
+    const content = contentOf(sealed, name!);
+    for (const at of sample([...content.keys()], 211)) {
+      const problems = await problemsOf(withFiles(sealed, { [name!]: flippedAt(content, at) }));
+      const wrong = { code: 'ERR_CORRUPT', file: pathOf(name!), message: expect.stringContaining('made again') };
+      expect(problems, `at ${at}`).toEqual([wrong]);
+    }
+  });
+
+  it('has a damaged one made again, where the store may write', async () => {
+    const [name] = indexes;
+    const disk = new MemoryDisk(withFiles(sealed, { [name!]: flippedAt(contentOf(sealed, name!), 3000) }));
+    const store = await open(disk);
+    expect((await store.verify()).problems).toHaveLength(1);
+    await untilMended(disk);
+    expect(await store.verify()).toMatchObject({ ok: true });
+    await store.close();
+  });
+});
+
 describe('where an index file cannot be made', () => {
   it.each(['ENOSPC', 'EIO'])('for %s, sealing is as it was, and it is told once for each', async (code) => {
     const disk = new MemoryDisk(raw);
@@ -244,3 +285,74 @@ describe('where an index file cannot be made', () => {
     await store.close();
   });
 });
+
+describe('a repair', () => {
+  it('leaves no index of a segment that it writes anew', async () => {
+    const name = filesOf(sealed).filter((one) => one.endsWith('.sealed'))[1]!;
+    const index = name.replace('.sealed', '.index');
+    const disk = new MemoryDisk(withFiles(sealed, { [name]: flippedAt(contentOf(sealed, name), 2000) }));
+    const report = await repair(disk);
+    expect(report.lost.length).toBeGreaterThan(0);
+    expect(indexesIn(disk.image())).toEqual(indexes.filter((one) => one !== index));
+    const store = await open(disk);
+    const before = await answers(store).catch((error) => error.code);
+    const all = await store.read().toArray();
+    await store.seal();
+    expect(await store.read().toArray()).toHaveLength(all.length);
+    expect(await answers(store).catch((error) => error.code)).toEqual(before);
+    expect(await store.query({ where: { agent: { eq: 'bob' } } }).toArray()).toHaveLength(
+      all.filter(({ metadata }) => metadata.agent === 'bob').length,
+    );
+    expect(indexesIn(disk.image())).toEqual(indexes);
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true });
+    await store.close();
+  });
+});
+
+describe('a thread of the pool that ends over an index', () => {
+  it('is followed by another one, and by none in the end', async () => {
+    for (const ends of [2, 3]) {
+      const disk = new MemoryDisk(without(sealed, indexes[0]!));
+      const { storeId, nodeId } = await identityOf(disk);
+      let left = ends;
+      const failures: unknown[] = [];
+      const made: number[] = [];
+      const pool: Pool = {
+        async run(task) {
+          const { kind, step } = task as Extract<SealTask, { kind: 'index' }>;
+          if (kind === 'index' && step.step === 'dictionary' && left-- > 0) {
+            throw threadEnded(new Error('out of memory'));
+          }
+          return runSealTask(disk, task) as Promise<any>;
+        },
+        async close() {},
+      };
+      const indexer = new Indexer({
+        storage: disk,
+        pool,
+        work: { dir: DIR, storeId: Buffer.from(storeId, 'hex'), nodeId, holes: [] },
+        onMade: (number) => void made.push(number),
+        onFailure: (error) => void failures.push(error),
+      });
+      expect(indexer.missing()).toEqual([1]);
+      await indexer.make(1, () => {});
+      if (ends === 2) {
+        await untilMended(disk);
+        expect([made, failures]).toEqual([[1], []]);
+      } else {
+        expect(failures).toEqual([expect.objectContaining({ code: 'ERR_STORAGE', syscall: 'worker' })]);
+        expect(filesOf(disk.image()).filter((name) => /tmp$/.test(name))).toEqual([]);
+        indexer.makeSoon(1); // has failed, and is not tried again by itself
+        await indexer.close();
+        expect(indexer.missing()).toEqual([1]);
+      }
+    }
+  });
+});
+
+async function identityOf(disk: MemoryDisk): Promise<{ storeId: string; nodeId: string }> {
+  const store = await open(disk, { readOnly: true });
+  const { storeId, nodeId } = store.stats();
+  await store.close();
+  return { storeId, nodeId };
+}

@@ -1,6 +1,6 @@
 /** A store of a few small segments, and everything that can be asked of it through an index. */
 import type { NewEvent, RecordedEvent, Store, Where } from '../../dist/main/index.js';
-import type { Image } from '../crash/image.js';
+import { EMPTY_DISK, type Image } from '../crash/image.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { open } from '../repair/kit.js';
 
@@ -8,7 +8,8 @@ export const EVENTS = 2000;
 const NAMES = ['ada', 'bob', 'eve'];
 
 function event(i: number, ids: readonly string[]): NewEvent {
-  const causes = i > 20 ? [ids[i - 20]!, ...(i % 5 === 4 ? [0] : []), ...(i % 50 === 0 ? ['none'] : [])] : [];
+  const before = ids[ids.length - 20];
+  const causes = before !== undefined ? [before, ...(i % 5 === 4 ? [0] : []), ...(i % 50 === 0 ? ['none'] : [])] : [];
   return {
     type: i % 3 === 0 ? 'Said' : 'Done',
     data: { n: i, text: 'what was said '.repeat(2) },
@@ -22,13 +23,24 @@ function event(i: number, ids: readonly string[]): NewEvent {
   };
 }
 
-/** A disk with the store, closed, none of it sealed. */
-export async function rawStore(): Promise<Image> {
-  const disk = new MemoryDisk({ names: new Map([['/', 0]]), contents: new Map() });
+/** A disk with a store in which nothing is yet. */
+export async function emptyStore(): Promise<Image> {
+  const disk = new MemoryDisk(EMPTY_DISK);
+  await (await open(disk)).close();
+  return disk.image();
+}
+
+/**
+ * A disk with the store, closed, none of it sealed.
+ * @param from the same store before
+ * @param skip its events are other ones
+ */
+export async function rawStore(from: Image, skip = 0): Promise<Image> {
+  const disk = new MemoryDisk(from);
   const store = await open(disk);
   const ids: string[] = [];
   for (let i = 0; i < EVENTS; i += 5) {
-    const events = Array.from({ length: 5 }, (_, k) => event(i + k, ids));
+    const events = Array.from({ length: 5 }, (_, k) => event(i + k + skip, ids));
     ids.push(...(await store.append(`agent/${Math.floor(i / 5) % 7}`, events)).ids);
   }
   await store.close();

@@ -77,6 +77,16 @@ export class IndexFiles {
     }
   }
 
+  /** The same files, for whoever is to keep out of the memory and the judgement of others. */
+  apart(memory: IndexMemory): IndexFiles {
+    return new IndexFiles({ ...this.#parts, memory });
+  }
+
+  /** What reads the index of a segment; undefined where there is none. @throws IndexDamage */
+  reader(segment: ChainedSegment): Promise<IndexReader | undefined> {
+    return this.run(segment.number, this.#reader(segment));
+  }
+
   /** Where the record of a sequence is in its segment; undefined where no index tells. */
   async recordAt(segment: ChainedSegment, sequence: number): Promise<RecordAt | undefined> {
     try {

@@ -48,7 +48,7 @@ export class IndexReader {
   /** What a value's entry says; undefined where no record has it. */
   *find(field: PostedField, key: string): Steps<ValueEntry | undefined> {
     const { root } = this.header.fields[field];
-    if (root === undefined || !(yield* this.#mayHave(field, key))) return undefined;
+    if (root === undefined || !(yield* this.mayHave(field, key))) return undefined;
     const cursor = this.entriesFrom(field, key);
     const entry = yield* cursor.next();
     return entry?.key === key ? entry : undefined;
@@ -59,7 +59,8 @@ export class IndexReader {
     return new EntryCursor(this, this.header.fields[field].root, key);
   }
 
-  *#mayHave(field: PostedField, key: string): Steps<boolean> {
+  /** Whether a filter leaves it open that a field has a value. */
+  *mayHave(field: PostedField, key: string): Steps<boolean> {
     const { filterOffset, filterBlocks } = this.header.fields[field];
     if (filterBlocks === 0) return true;
     const hash = this.#hasher.digest(this.header.segment.number, Buffer.from(key, 'latin1'));

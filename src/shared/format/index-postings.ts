@@ -40,6 +40,7 @@ export function decodePart(
   at: number,
 ): void {
   if (!isBitmap) return readGaps(new ByteReader(bytes), count, base, base + PART_PLACES, into, at);
+  if (bytes.length !== BITMAP_BYTES) throw new MalformedBytes('a bitmap is not as long as they are');
   let next = at;
   for (let i = 0; i < bytes.length; i++) {
     for (let bits = bytes[i]!; bits !== 0; bits &= bits - 1) {
@@ -72,6 +73,8 @@ function readGaps(reader: ByteReader, count: number, base: number, limit: number
 
 /** The places behind the first one of a short list, by their gaps. */
 export function readFollowing(gaps: Buffer, count: number, first: number, limit: number): Uint32Array {
+  // Each takes a byte at least: no memory is taken for what is not there.
+  if (count - 1 > gaps.length) throw new MalformedBytes('a list is shorter than it says');
   const places = new Uint32Array(count);
   places[0] = first;
   if (count > 1) readGaps(new ByteReader(gaps), count - 1, first + 1, limit, places, 1);

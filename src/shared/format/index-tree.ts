@@ -183,8 +183,10 @@ export class TreeBlockReader {
       const ofPart = this.#reader.varint();
       const head = this.#reader.varint();
       const length = Math.floor(head / 2);
-      if (ofPart === 0 || ofPart > PART_PLACES || part * PART_PLACES > last) break;
-      parts.push({ part, count: ofPart, offset, length, isBitmap: head % 2 === 1 });
+      const isBitmap = head % 2 === 1;
+      const mostPlaces = isBitmap ? PART_PLACES : Math.min(length, PART_PLACES);
+      if (ofPart === 0 || ofPart > mostPlaces || part * PART_PLACES > last) break;
+      parts.push({ part, count: ofPart, offset, length, isBitmap });
       offset += length + CHECKSUM_BYTES;
       next = part + 1;
       places += ofPart;

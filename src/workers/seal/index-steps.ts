@@ -234,6 +234,7 @@ function commit(storage: Storage, hasher: PlaceHasher, work: IndexWork, { header
 }
 
 function write(storage: Storage, file: string, offset: number, parts: readonly Uint8Array[], isFirst: boolean): void {
+  if (parts.length === 0 && !isFirst) return;
   const handle = storage.openWrite(file, isFirst ? 'create' : 'existing');
   try {
     if (parts.length > 0) writeFully(storage, handle, [Buffer.concat(parts)], offset);
