@@ -11,7 +11,7 @@ import { MalformedBytes } from '../../shared/format/varint.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
 import type { FileHandle, ReadStorage } from '../../shared/storage.js';
 import { FileIndex } from './file-index.js';
-import type { IndexMemory } from './index-memory.js';
+import { type IndexMemory, rawIndexName } from './index-memory.js';
 import { IndexDamage, IndexReader } from './index-reader.js';
 import { type OpenFile, OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
@@ -122,9 +122,10 @@ export class IndexFiles {
     this.onWanted?.(number);
   }
 
-  /** There is another index file. */
+  /** There is another index file: what was built instead of it is of no use any more. */
   renewed(number: number): void {
     this.#damaged.delete(number);
+    this.memory.delete(rawIndexName(number));
     this.#forget(number);
   }
 

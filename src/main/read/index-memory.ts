@@ -56,3 +56,8 @@ export class IndexMemory {
     for (const key of this.#held.keys()) if (key.startsWith(beginning)) this.delete(key);
   }
 }
+
+/** The key of the index of a segment that is built in memory. */
+export function rawIndexName(number: number): string {
+  return `raw ${number}`;
+}

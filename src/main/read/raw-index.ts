@@ -7,9 +7,11 @@
 import { recordLength } from '../../shared/format/record.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
 import type { Segment } from './catalog.js';
-import type { IndexMemory } from './index-memory.js';
+import { type IndexMemory, rawIndexName } from './index-memory.js';
+import { Numbers } from './numbers.js';
 import type { PlaceList, RecordPlaces, SegmentIndex, ValuePlaces } from './postings.js';
 import { between, intersection, union } from './query/lists.js';
+import { RawCauses } from './raw-causes.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import type { Run } from './run.js';
@@ -30,42 +32,12 @@ const FIELD: Readonly<Record<PostedField, string>> = {
 
 const NONE = new Uint32Array(0);
 
-/** Ascending numbers in as little memory as is easy. */
-class Numbers {
-  #values = new Uint32Array(2);
-  #count = 0;
-
-  /** Returns how many bytes the memory has grown by. */
-  push(value: number): number {
-    let grown = 0;
-    if (this.#count === this.#values.length) {
-      const larger = new Uint32Array(this.#count * 2);
-      larger.set(this.#values);
-      grown = this.#values.byteLength;
-      this.#values = larger;
-    }
-    this.#values[this.#count++] = value;
-    return grown;
-  }
-
-  at(place: number): number {
-    return this.#values[place]!;
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  get values(): Uint32Array {
-    return this.#values.subarray(0, this.#count);
-  }
-}
-
 export class RawIndex implements SegmentIndex {
   readonly firstSequence: number;
   readonly #nodeId: string;
   readonly #terms = new Map<string, Numbers>();
   readonly #offsets = new Numbers();
+  readonly #causes: RawCauses;
   #next: number;
   /** Where the last record ends. */
   #end = 0;
@@ -75,6 +47,7 @@ export class RawIndex implements SegmentIndex {
   constructor(segment: Segment, nodeId: string) {
     this.firstSequence = segment.firstSequence;
     this.#nodeId = nodeId;
+    this.#causes = new RawCauses(nodeId);
     this.#next = segment.firstSequence;
   }
 
@@ -98,7 +71,11 @@ export class RawIndex implements SegmentIndex {
       this.#post(FIELD.stream + header.stream, ordinal);
       this.#post(FIELD.type + header.type, ordinal);
       for (const tag of new Set(header.tags)) this.#post(FIELD.tags + tag, ordinal);
-      for (const cause of new Set(header.causes(this.#nodeId))) this.#post(FIELD.causes + cause, ordinal);
+      for (const cause of new Set(header.causes(this.#nodeId))) {
+        const grown = this.#causes.add(cause, ordinal);
+        if (grown === undefined) this.#post(FIELD.causes + cause, ordinal);
+        else this.bytes += grown;
+      }
       if (header.agent !== undefined) this.#post(FIELD.agent + header.agent, ordinal);
       if (header.session !== undefined) this.#post(FIELD.session + header.session, ordinal);
       if (header.correlationId !== undefined) this.#post(FIELD.correlationId + header.correlationId, ordinal);
@@ -119,7 +96,8 @@ export class RawIndex implements SegmentIndex {
   }
 
   async ofValue(field: PostedField, value: string): Promise<PlaceList> {
-    return this.#listOf(value, this.#terms.get(FIELD[field] + value)?.values ?? NONE);
+    const posted = this.#terms.get(FIELD[field] + value)?.values;
+    return this.#listOf(value, posted ?? (field === 'causes' ? this.#causes.ofValue(value) : NONE));
   }
 
   async ofPrefix(field: PostedField, prefix: string, isWanted?: (value: string) => boolean): Promise<PlaceList> {
@@ -144,6 +122,7 @@ export class RawIndex implements SegmentIndex {
     for (const [term, { values }] of this.#terms) {
       if (term.startsWith(letter) && term.startsWith(prefix, 1)) yield [term.slice(1), values];
     }
+    if (field === 'causes') yield* this.#causes.withPrefix(prefix);
   }
 
   #listOf(value: string, list: Uint32Array): ValuePlaces {
@@ -197,7 +176,7 @@ export class RawIndexes {
     records = this.#records,
   ): Promise<RawIndex | undefined> {
     if (this.#tooLarge.has(segment.number)) return undefined;
-    const key = `raw ${segment.number}`;
+    const key = rawIndexName(segment.number);
     const index = (this.#memory.get(key) as RawIndex | undefined) ?? new RawIndex(segment, records.nodeId);
     while (index.nextSequence <= lastSequence) {
       checkAbort();

@@ -38,7 +38,8 @@ export interface IndexerParts {
 export class Indexer {
   readonly #parts: IndexerParts;
   #last: Promise<unknown> = Promise.resolve();
-  readonly #wanted = new Set<number>();
+  /** Of what is under way, or is to be. */
+  readonly #making = new Map<number, Promise<void>>();
   /** Of which making an index has failed: that is not tried again before the store is opened again, unless it is asked for. */
   readonly #failed = new Set<number>();
   #closed = false;
@@ -57,44 +58,48 @@ export class Indexer {
   }
 
   /**
-   * Make the index file of a segment, behind what is under way.
+   * Make the index file of a segment, behind what is under way; or wait for who does so already.
    * @param check throws where it is not to go on
    * @throws what the check throws; anything else is told of, and left
    */
   make(number: number, check: () => void): Promise<void> {
-    const run = this.#last.then(async () => {
-      let stop: { readonly error: unknown } | undefined;
-      const checked = (): void => {
-        try {
-          check();
-        } catch (error) {
-          stop = { error };
-          throw error;
-        }
-      };
-      try {
-        await withTries(() => new IndexJob(this.#parts.pool, { ...this.#parts.work, number }, checked).run());
-        this.#failed.delete(number);
-        this.#parts.onMade(number);
-      } catch (error) {
-        if (stop !== undefined) throw stop.error;
-        this.#failed.add(number);
-        if (!this.#closed) this.#parts.onFailure(error);
-      }
-    });
-    this.#last = run.catch(() => undefined); // whoever asked for it is told
+    const making = this.#making.get(number);
+    if (making !== undefined) return making;
+    const run = this.#last.then(() => this.#make(number, check));
+    this.#making.set(number, run);
+    // Whoever asked for it is told.
+    this.#last = run.catch(() => undefined).then(() => this.#making.delete(number));
     return run;
   }
 
   /** A query would have had use for the index file of a segment, and there is none that verifies. */
   makeSoon(number: number): void {
-    if (this.#closed || this.#wanted.has(number) || this.#failed.has(number)) return;
-    this.#wanted.add(number);
+    if (this.#closed || this.#failed.has(number)) return;
     const check = (): void => {
       if (this.#closed) throw new KeeperError('ERR_CLOSED', 'the store was closed while a segment was being indexed');
     };
-    const made = this.make(number, check).catch(() => undefined); // the store is closed
-    void made.then(() => this.#wanted.delete(number));
+    this.make(number, check).catch(() => undefined); // the store is closed, or whoever else asked has ended it
+  }
+
+  async #make(number: number, check: () => void): Promise<void> {
+    let stop: { readonly error: unknown } | undefined;
+    const checked = (): void => {
+      try {
+        check();
+      } catch (error) {
+        stop = { error };
+        throw error;
+      }
+    };
+    try {
+      await withTries(() => new IndexJob(this.#parts.pool, { ...this.#parts.work, number }, checked).run());
+      this.#failed.delete(number);
+      this.#parts.onMade(number);
+    } catch (error) {
+      if (stop !== undefined) throw stop.error;
+      this.#failed.add(number);
+      if (!this.#closed) this.#parts.onFailure(error);
+    }
   }
 
   /** Stop between two steps. The pool is let go of by the sealer. */

@@ -17,14 +17,16 @@ const NS_PER_SECOND = 1_000_000_000;
 /** No varint is needed for more. */
 const HIGHEST_SEQUENCE = 2 ** 50;
 const DIGIT = { zero: 48, nine: 57 } as const;
+const UNDERSCORE = 95;
 
-interface Id {
+/** The id of an event of this store, without the node id. */
+export interface OwnId {
   readonly seconds: number;
   readonly ns: number;
   readonly sequence: number;
 }
 
-const FIRST: Id = { seconds: 0, ns: 0, sequence: 0 };
+const FIRST: OwnId = { seconds: 0, ns: 0, sequence: 0 };
 
 /** A value as it is kept here. */
 export function keyOf(value: string): string {
@@ -36,13 +38,13 @@ export function textOf(key: string): string {
 }
 
 export class KeyWriter {
-  readonly #ending: string;
+  readonly #nodeId: string;
   #before = '';
   #id = FIRST;
 
   /** @param nodeId of the store's own ids */
   constructor(nodeId: string) {
-    this.#ending = `_${nodeId}`;
+    this.#nodeId = nodeId;
   }
 
   /** Begin another block. */
@@ -52,7 +54,7 @@ export class KeyWriter {
   }
 
   write(writer: ByteWriter, key: string): void {
-    const id = this.#idIn(key);
+    const id = ownIdIn(key, this.#nodeId);
     if (id !== undefined && id.seconds >= this.#id.seconds) {
       const same = id.seconds === this.#id.seconds;
       writer.varint(1);
@@ -68,30 +70,15 @@ export class KeyWriter {
     }
     this.#before = key;
   }
-
-  /** What a key says that is the canonical form of an own id; undefined where it is none. */
-  #idIn(key: string): Id | undefined {
-    const end = key.length - this.#ending.length;
-    if (end <= TIMESTAMP_DIGITS + 1 || key.charCodeAt(TIMESTAMP_DIGITS) !== 95 || !key.endsWith(this.#ending)) {
-      return undefined;
-    }
-    const sequenceAt = TIMESTAMP_DIGITS + 1;
-    if (!areDigits(key, 0, TIMESTAMP_DIGITS) || !areDigits(key, sequenceAt, end)) return undefined;
-    if (key.charCodeAt(sequenceAt) === DIGIT.zero) return undefined;
-    const sequence = Number(key.slice(sequenceAt, end));
-    if (sequence > HIGHEST_SEQUENCE) return undefined;
-    const seconds = Number(key.slice(0, SECOND_DIGITS));
-    return { seconds, ns: Number(key.slice(SECOND_DIGITS, TIMESTAMP_DIGITS)), sequence };
-  }
 }
 
 export class KeyReader {
-  readonly #ending: string;
+  readonly #nodeId: string;
   #before = '';
   #id = FIRST;
 
   constructor(nodeId: string) {
-    this.#ending = `_${nodeId}`;
+    this.#nodeId = nodeId;
   }
 
   /** The next key. @throws MalformedBytes */
@@ -115,8 +102,28 @@ export class KeyReader {
     const isId = seconds < 10 ** SECOND_DIGITS && ns < NS_PER_SECOND && sequence > 0 && sequence <= HIGHEST_SEQUENCE;
     if (!isId) throw new MalformedBytes('an id is none');
     this.#id = { seconds, ns, sequence };
-    return `${padded(seconds, SECOND_DIGITS)}${padded(ns, TIMESTAMP_DIGITS - SECOND_DIGITS)}_${sequence}${this.#ending}`;
+    return formatOwnId(this.#id, this.#nodeId);
   }
+}
+
+/** What a text says that is the canonical form of an own id; undefined where it is none. */
+export function ownIdIn(text: string, nodeId: string): OwnId | undefined {
+  const end = text.length - nodeId.length - 1;
+  const sequenceAt = TIMESTAMP_DIGITS + 1;
+  if (end <= sequenceAt || text.charCodeAt(TIMESTAMP_DIGITS) !== UNDERSCORE || text.charCodeAt(end) !== UNDERSCORE) {
+    return undefined;
+  }
+  if (!text.endsWith(nodeId) || text.charCodeAt(sequenceAt) === DIGIT.zero) return undefined;
+  if (!areDigits(text, 0, TIMESTAMP_DIGITS) || !areDigits(text, sequenceAt, end)) return undefined;
+  const sequence = Number(text.slice(sequenceAt, end));
+  if (sequence > HIGHEST_SEQUENCE) return undefined;
+  const seconds = Number(text.slice(0, SECOND_DIGITS));
+  return { seconds, ns: Number(text.slice(SECOND_DIGITS, TIMESTAMP_DIGITS)), sequence };
+}
+
+export function formatOwnId({ seconds, ns, sequence }: OwnId, nodeId: string): string {
+  const timestamp = padded(seconds, SECOND_DIGITS) + padded(ns, TIMESTAMP_DIGITS - SECOND_DIGITS);
+  return `${timestamp}_${sequence}_${nodeId}`;
 }
 
 function padded(value: number, digits: number): string {

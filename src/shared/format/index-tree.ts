@@ -37,6 +37,9 @@ export interface PartRef extends BlockRef {
 /** The places of a value: here, behind the first one, or in parts elsewhere. */
 export type Places = { readonly gaps: Buffer } | { readonly parts: readonly PartRef[] };
 
+/** Of a value that a single record has. */
+export const NO_GAPS: Places = { gaps: Buffer.alloc(0) };
+
 export interface ValueEntry {
   readonly key: string;
   readonly count: number;
@@ -163,8 +166,8 @@ export class TreeBlockReader {
       throw new MalformedBytes('a list says what cannot be');
     }
     if (head % 2 === 1) return { key, count, first, last, places: { parts: this.#parts(count, first, last) } };
-    const gaps = count === 1 ? Buffer.alloc(0) : this.#reader.bytes(this.#reader.varint());
-    return { key, count, first, last, places: { gaps } };
+    const places = count === 1 ? NO_GAPS : { gaps: this.#reader.bytes(this.#reader.varint()) };
+    return { key, count, first, last, places };
   }
 
   block(): BlockEntry {

@@ -224,6 +224,9 @@ class ListWriter {
 
   /** @param entries of one key, in the order of their places */
   entryOf(entries: readonly ValueEntry[]): ValueEntry {
+    const [only] = entries;
+    const isShort = only !== undefined && 'gaps' in only.places && only.places.gaps.length <= INSIDE_BYTES;
+    if (entries.length === 1 && isShort) return only;
     const { key, first } = entries[0]!;
     const { last } = entries.at(-1)!;
     const count = entries.reduce((sum, entry) => sum + entry.count, 0);

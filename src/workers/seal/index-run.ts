@@ -1,7 +1,7 @@
 /** Records are taken in, and become a run: their values in order, each with the places of the records that have it. */
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { blockChecksum, INDEXED } from '../../shared/format/index-file.js';
-import { TreeBlockWriter, type ValueEntry } from '../../shared/format/index-tree.js';
+import { NO_GAPS, TreeBlockWriter, type ValueEntry } from '../../shared/format/index-tree.js';
 import {
   LOCAL_CAUSE,
   type Memory,
@@ -135,20 +135,17 @@ function* blocksOf(lists: Lists, nodeId: string): Generator<Buffer> {
   const gaps = new ByteWriter();
   // By their code units, each of which is a byte.
   for (const key of [...lists.keys()].sort()) {
-    block.addValue(shortEntry(key, Uint32Array.from(lists.get(key)!), gaps));
+    block.addValue(shortEntry(key, lists.get(key)!, gaps));
     if (block.isFull) yield block.take();
   }
   if (!block.isEmpty) yield block.take();
 }
 
 /** A value whose places stand behind it. */
-export function shortEntry(key: string, places: Uint32Array, gaps: ByteWriter): ValueEntry {
-  for (let i = 1; i < places.length; i++) gaps.varint(places[i]! - places[i - 1]! - 1);
-  return {
-    key,
-    count: places.length,
-    first: places[0]!,
-    last: places[places.length - 1]!,
-    places: { gaps: gaps.take() },
-  };
+export function shortEntry(key: string, places: ArrayLike<number>, gaps: ByteWriter): ValueEntry {
+  const count = places.length;
+  const [first, last] = [places[0]!, places[count - 1]!];
+  if (count === 1) return { key, count, first, last, places: NO_GAPS };
+  for (let i = 1; i < count; i++) gaps.varint(places[i]! - places[i - 1]! - 1);
+  return { key, count, first, last, places: { gaps: gaps.take() } };
 }

@@ -56,7 +56,8 @@ export class Queried<T> implements Sought<T> {
 
   get windowRecords(): number {
     // A group's range is told by its entry where the whole segment is asked for.
-    return this.#count === undefined ? WINDOW_RECORDS : Number.POSITIVE_INFINITY;
+    const isCounted = this.#count !== undefined && this.#isEverything;
+    return isCounted ? Number.POSITIVE_INFINITY : WINDOW_RECORDS;
   }
 
   async candidates(segment: Segment, index: SegmentIndex, low: number, high: number): Promise<Candidates | undefined> {
