@@ -1,5 +1,5 @@
 /**
- * The sealing bench: how fast one thread of the pool digests and compresses full segments and reads them back, what that saves, and
+ * The sealing bench: how fast one thread of the pool digests, compresses and indexes full segments and reads them back, what that saves, and
  * what it costs those who append meanwhile. The floor of the first is the same bytes read from the page cache, digested and
  * compressed by the same libraries, once, without an engine.
  *
@@ -75,7 +75,7 @@ async function throughput(name: string, events: readonly BenchEvent[], wanted: s
         const { rawBytes, fileBytes } = await store.seal();
         rates.push(rawBytes / (performance.now() - began) / 1000);
         floors.push(floor);
-        part = fileBytes / rawBytes;
+        part = (fileBytes + indexBytesIn(dir)) / rawBytes;
       } finally {
         await store.close();
       }
@@ -90,6 +90,12 @@ async function fill(store: Store, events: readonly BenchEvent[], bytes: number):
     const batch = Array.from({ length: BATCH }, () => events[next++ % events.length]!);
     await store.append(`agent-${(next / BATCH) % STREAMS}`, batch);
   }
+}
+
+/** Bytes of the index files. */
+function indexBytesIn(dir: string): number {
+  const names = fs.readdirSync(dir).filter((name) => name.endsWith('.index'));
+  return names.reduce((sum, name) => sum + fs.statSync(path.join(dir, name)).size, 0);
 }
 
 /** MB a second of reading so many full segments, their SHA-256 and the compression of their blocks. */

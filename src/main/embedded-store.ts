@@ -95,7 +95,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   #readerOf({ kind, store }: Mode): Reader {
     const lastOfStream = (stream: string, durable: number): number | undefined =>
       kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined;
-    return new Reader(store.records, this.#settings.indexBytes, lastOfStream, this.#storeId, () => this.#checkOpen());
+    return new Reader(store.records, lastOfStream, this.#storeId, () => this.#checkOpen());
   }
 
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {

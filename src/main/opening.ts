@@ -19,6 +19,7 @@ import { TailCache } from './read/tail-cache.js';
 import { loadCheckpoint, openCheckpoint, replay } from './replay.js';
 import type { Engine, Runtime } from './runtime.js';
 import { Auditor } from './seal/auditor.js';
+import { Indexer } from './seal/indexer.js';
 import { type Pool, workOf } from './seal/pool.js';
 import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
@@ -115,7 +116,7 @@ async function makeStore(
   const storeId = Buffer.from(manifest.storeId, 'hex');
   const hasher = await PlaceHasher.create(storeId);
   const nameHasher = await NameHasher.create(Buffer.from(manifest.hashKey, 'hex'));
-  const catalog = new Catalog(storage, dir, storeId, hasher, manifest);
+  const catalog = new Catalog(storage, dir, storeId, hasher, manifest, settings.indexBytes);
   const tail = new TailCache(settings.cacheBytes);
   let store: WritingStore | undefined;
   const horizon = {
@@ -140,8 +141,17 @@ async function makeStore(
       records.durable(); // which brings the catalog up to date
       return catalog.full();
     };
+    const indexer = new Indexer({
+      storage,
+      pool,
+      work: { dir, storeId, nodeId, holes: manifest.holes },
+      durable: () => horizon.refresh(),
+      onMade: (number) => catalog.indexFiles.renewed(number),
+      onFailure: (error) => log.indexingFailed(error),
+    });
+    catalog.indexFiles.onWanted = (number) => indexer.makeSoon(number);
     const toSeal = { full, moved: (number: number) => catalog.moved(number) };
-    const sealer = new Sealer({ pool, catalog: toSeal, work, durable: () => horizon.refresh() });
+    const sealer = new Sealer({ pool, catalog: toSeal, work, indexer, durable: () => horizon.refresh() });
     const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
     const own = { ...parts, sealer, auditor };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });

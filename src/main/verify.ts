@@ -18,10 +18,11 @@ import {
   type Verified,
 } from '../shared/seal-tasks.js';
 import { HashTable } from './append/hash-table.js';
-import type { Catalog, Segment } from './read/catalog.js';
+import type { Segment } from './read/catalog.js';
 import type { Records } from './read/records.js';
 import type { Pool } from './seal/pool.js';
 import type { VerifyOptions, VerifyReport } from './store-types.js';
+import { damagedIndex } from './verify-index.js';
 
 export interface VerifyParts {
   readonly records: Records;
@@ -52,6 +53,8 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions): Pro
       const next = underWay.shift();
       if (next === undefined) return check.report();
       check.join(next.segment, await next.verified);
+      const index = await damagedIndex(records.catalog, next.segment, options.signal);
+      if (index !== undefined) check.damage(index.message, index.file);
     }
   } finally {
     check.end();
@@ -79,7 +82,7 @@ class LogCheck {
     this.#options = options;
     this.#durable = durable;
     this.#end = { offset: 0, sequence: parts.records.floor, previous: NO_FRAME };
-    this.#totalBytes = totalBytes(parts.records.catalog);
+    this.#totalBytes = parts.records.catalog.totalBytes();
   }
 
   /** There is no more to do. */
@@ -92,7 +95,7 @@ class LogCheck {
     const next = this.#end.sequence;
     if (next <= this.#durable && this.#problems.length === 0) {
       const file = catalog.segments.at(-1)?.file ?? path.join(this.#parts.work.dir, segmentFile(1));
-      this.#damage('the log ends before its durable end', file, 0, next, this.#durable);
+      this.damage('the log ends before its durable end', file, 0, next, this.#durable);
     }
     return {
       ok: this.#problems.length === 0,
@@ -168,15 +171,15 @@ class LogCheck {
     const first = holes.skip(header.firstSequence);
     const follows = header.previousBytes === offset && sameChecksum(header.previous, previous);
     if (!follows && !holes.beginsAnew(first)) {
-      this.#damage('the segment does not continue the one before it', segment.file, 0);
+      this.damage('the segment does not continue the one before it', segment.file, 0);
     } else if (first !== sequence) {
-      this.#damage('sequences are missing before the segment', segment.file, 0);
+      this.damage('sequences are missing before the segment', segment.file, 0);
     }
   }
 
   #checkTime({ file }: Segment, { firstTimestampNs, lastTimestampNs }: FramesVerified): void {
     if (firstTimestampNs === undefined) return;
-    if (firstTimestampNs <= this.#timestampNs) this.#damage('timestamps do not increase here', file, 0);
+    if (firstTimestampNs <= this.#timestampNs) this.damage('timestamps do not increase here', file, 0);
     this.#timestampNs = lastTimestampNs;
   }
 
@@ -189,7 +192,7 @@ class LogCheck {
       const since = entry === -1 ? 0 : this.#revisions.second(entry);
       const { holes } = this.#parts.records;
       const gap = revisionGap(before, since, firstRevision!, firstSequence!, holes, this.#problems);
-      if (gap !== undefined) this.#damage(gap, file, undefined, firstSequence, firstSequence);
+      if (gap !== undefined) this.damage(gap, file, undefined, firstSequence, firstSequence);
       if (entry === -1) this.#revisions.add(hash, lastRevision!, lastSequence!);
       else this.#revisions.update(entry, lastRevision!, lastSequence!);
     }
@@ -229,10 +232,10 @@ class LogCheck {
   }
 
   #lost(file: string, firstSequence: number, lastSequence: number): void {
-    this.#damage(lostSegment(file, firstSequence, lastSequence).message, file, 0, firstSequence, lastSequence);
+    this.damage(lostSegment(file, firstSequence, lastSequence).message, file, 0, firstSequence, lastSequence);
   }
 
-  #damage(message: string, file: string, offset?: number, firstSequence?: number, lastSequence?: number): void {
+  damage(message: string, file: string, offset?: number, firstSequence?: number, lastSequence?: number): void {
     this.#problems.push({
       code: 'ERR_CORRUPT',
       message,
@@ -241,15 +244,5 @@ class LogCheck {
       ...(firstSequence !== undefined && { firstSequence }),
       ...(lastSequence !== undefined && { lastSequence }),
     });
-  }
-}
-
-/** For the progress; 0 where a file cannot be asked, of which its own check tells. */
-function totalBytes(catalog: Catalog): number {
-  try {
-    return catalog.totalBytes();
-  } catch (error) {
-    if (isKeeperError(error, 'ERR_STORAGE')) return 0;
-    throw error;
   }
 }

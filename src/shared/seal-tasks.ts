@@ -4,9 +4,13 @@
  */
 import type { Checkpoint } from './audit/prover.js';
 import type { SegmentHeader } from './format/segment.js';
+import type { FramePosition } from './frame-position.js';
 import type { Hole } from './holes.js';
+import type { IndexResults, IndexStep, IndexWork } from './index-tasks.js';
 import type { WireError } from './portable/errors.js';
 import type { Problem } from './problem.js';
+
+export type { FramePosition } from './frame-position.js';
 
 /** The segment that is sealed, and how. */
 export interface SealedWork {
@@ -26,15 +30,6 @@ export interface SealedRange {
   readonly start: FramePosition;
   /** Its end, as the segment behind it has it; undefined where a repair has put the two together. */
   readonly end: { readonly offset: number; readonly previous: Uint8Array } | undefined;
-}
-
-/** A place between two frames. */
-export interface FramePosition {
-  readonly offset: number;
-  /** The next one that is there. */
-  readonly sequence: number;
-  /** Header checksum of the frame before it. */
-  readonly previous: Uint8Array;
 }
 
 export type SealTask =
@@ -61,6 +56,8 @@ export type SealTask =
   | ({ readonly kind: 'audit'; readonly part: AuditPart | 'rotate-key' | undefined } & SealedWork)
   /** Check some frames of a segment, as far as they tell by themselves. */
   | ({ readonly kind: 'verify'; readonly part: VerifyPart } & SealedWork)
+  /** A step of making the index of a sealed segment. */
+  | ({ readonly kind: 'index'; readonly step: IndexStep } & IndexWork)
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
 
@@ -132,6 +129,7 @@ export interface SealResults {
   /** Where to go on. */
   readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
   readonly verify: FramesVerified;
+  readonly index: IndexResults[IndexStep['step']];
   readonly discard: undefined;
 }
 

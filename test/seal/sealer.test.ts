@@ -30,7 +30,8 @@ async function sealerOf(
   };
   const catalog = { full: () => [1, 2], moved: (number: number) => void moved.push(number) };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
-  return { sealer: new Sealer({ pool, catalog, work, durable }), disk, moved };
+  const indexer = { missing: () => [], async make() {}, async close() {} };
+  return { sealer: new Sealer({ pool, catalog, work, indexer, durable }), disk, moved };
 }
 
 describe('sealing', () => {

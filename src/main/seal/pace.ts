@@ -4,6 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A rest is so many times as long as the slice before it: a quarter of a processor is left for sealing. */
 const REST = 3;
 
+/** What is done between two slices. */
+export interface Between {
+  /** Throws where it is not to go on. */
+  check(): void;
+  rest(workedMs: number): Promise<void>;
+}
+
 export class Pace {
   readonly #durable: () => number;
   #seen: number;

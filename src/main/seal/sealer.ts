@@ -15,7 +15,7 @@ import type {
   SealTaskOf,
 } from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
-import { Pace } from './pace.js';
+import { type Between, Pace } from './pace.js';
 import { type Pool, withTries } from './pool.js';
 import type { SealOptions, SealReport } from './seal-types.js';
 
@@ -29,6 +29,13 @@ export interface SealerParts {
   };
   /** The same for every segment. */
   readonly work: Omit<SealedWork, 'number'>;
+  readonly indexer: {
+    /** The numbers of the sealed segments without an index file. */
+    missing(): readonly number[];
+    /** Make an index file. What does not work is told of by itself; only what its check throws is thrown. */
+    make(number: number, between: Between): Promise<void>;
+    close(): Promise<void>;
+  };
   /** The last durable sequence. */
   durable(): number;
 }
@@ -89,6 +96,7 @@ export class Sealer {
     this.#end.abort();
     this.#hurry.abort();
     await this.#last;
+    await this.#parts.indexer.close();
   }
 
   #isDone(): void {
@@ -98,6 +106,8 @@ export class Sealer {
 
   async #seal({ signal, onProgress }: SealOptions): Promise<SealReport> {
     const report = { segments: 0, rawBytes: 0, fileBytes: 0 };
+    const { indexer } = this.#parts;
+    const withoutIndex = indexer.missing();
     for (const number of this.#parts.catalog.full()) {
       const sealed = await this.#sealOne(number, signal);
       if (sealed === undefined) continue;
@@ -106,6 +116,7 @@ export class Sealer {
       report.fileBytes += sealed.fileBytes;
       onProgress?.({ ...report });
     }
+    for (const number of withoutIndex) await indexer.make(number, this.#between(signal));
     return report;
   }
 
@@ -125,23 +136,27 @@ export class Sealer {
   /** Undefined where there is nothing to seal. */
   async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Sealed | undefined> {
     if (this.#failure !== undefined) throw this.#failure;
-    const { pool, catalog, work } = this.#parts;
-    const job = new SealJob(
-      pool,
-      { ...work, number },
-      {
-        check: () => this.#check(signal),
-        rest: (workedMs) => this.#pace.rest(workedMs, this.#hurry.signal),
-      },
-    );
+    const { pool, catalog, work, indexer } = this.#parts;
+    const between = this.#between(signal);
+    const job = new SealJob(pool, { ...work, number }, between);
     try {
       const sealed = await withTries(() => job.run());
-      if (sealed !== undefined) catalog.moved(number);
+      if (sealed !== undefined) {
+        catalog.moved(number);
+        await indexer.make(number, between);
+      }
       return sealed;
     } catch (error) {
       if (isFailedSync(error)) this.#failure = error;
       throw error;
     }
+  }
+
+  #between(signal: AbortSignal | undefined): Between {
+    return {
+      check: () => this.#check(signal),
+      rest: (workedMs) => this.#pace.rest(workedMs, this.#hurry.signal),
+    };
   }
 
   #check(signal: AbortSignal | undefined): void {
@@ -161,13 +176,6 @@ function checkOptions(options: SealOptions): void {
 interface Sealed {
   readonly rawBytes: number;
   readonly fileBytes: number;
-}
-
-/** What is done between two slices. */
-interface Between {
-  /** Throws where it is not to go on. */
-  check(): void;
-  rest(workedMs: number): Promise<void>;
 }
 
 /** The sealing of one segment. */

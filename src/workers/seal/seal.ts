@@ -24,6 +24,7 @@ import { unsealing } from '../../shared/unsealing.js';
 import { audit } from './audit.js';
 import { digestFrames } from './digest.js';
 import { startOf } from './frames.js';
+import { runIndexStep } from './index-steps.js';
 import { verifyFrames } from './verify.js';
 
 /** Blocks that are compressed at once, and compared, which takes a quarter of the time: some milliseconds. */
@@ -52,6 +53,8 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return audit(storage, hasher, task);
     case 'verify':
       return verifyFrames(storage, hasher, task);
+    case 'index':
+      return runIndexStep(storage, hasher, task, task.step);
     case 'discard': {
       const file = temporaryPath(task);
       if (storage.exists(file)) storage.remove(file);
