@@ -12,7 +12,6 @@ import { bareCodec, barePreads, bareThreads } from './bare.js';
 import { small } from './events.js';
 import { median } from './report.js';
 
-const MiB = 1024 * 1024;
 const BATCH = 100;
 const IN_FLIGHT = 4;
 /** So many streams are in use at a time, fewer in a small store; one in so many has {@link LONG} events. */
@@ -121,10 +120,9 @@ async function kill(dir: string): Promise<object> {
 }
 
 async function ask(dir: string, size: number): Promise<{ costs: Omit<Costs, 'openKilled'>; floors: Floors }> {
+  const ids = await idsOf(dir, size);
   const threads = await bareThreads();
   const [open, store] = await timed(() => openStore({ dir, ...SEALED_BY_HAND }));
-  const ids: string[] = [];
-  for (let i = 0; i < GETS; i++) ids.push((await store.get(1 + ((i * STRIDE) % size)))!.id);
   const get = percentile(await times(GETS, async (i) => found([(await store.get(ids[i]!))!], 1)));
   const stream = await finds((i) => store.readStream(`long/${i % longStreams(size)}`), LONG);
   const correlation = await finds(
@@ -153,6 +151,14 @@ async function ask(dir: string, size: number): Promise<{ costs: Omit<Costs, 'ope
       filter: 1e6 / median(bareTimes(FINDS, bareCodec(small(), 1000))),
     },
   };
+}
+
+async function idsOf(dir: string, size: number): Promise<string[]> {
+  const store = await openStore({ dir, readOnly: true });
+  const ids: string[] = [];
+  for (let i = 0; i < GETS; i++) ids.push((await store.get(1 + ((i * STRIDE) % size)))!.id);
+  await store.close();
+  return ids;
 }
 
 /** The 99th percentile of reads that find so many events, or a few more. Unit: milliseconds. */
@@ -225,5 +231,7 @@ export async function timed<T>(run: () => Promise<T>): Promise<[ms: number, resu
 }
 
 function mostMemory(): number {
-  return (process.resourceUsage().maxRSS * 1024) / MiB;
+  // Not what getrusage says, which is inherited from the parent.
+  const status = fs.readFileSync('/proc/self/status', 'utf8');
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)![1]) / 1024;
 }

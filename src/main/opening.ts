@@ -48,6 +48,7 @@ export async function openWritingStore(
     opening.engine.link.hold(false);
     opening.handOver(store);
     store.reportOpening();
+    store.begin();
     return store;
   } catch (error) {
     await opening.engine.release();

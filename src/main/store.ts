@@ -53,6 +53,7 @@ export async function openStoreOn<M extends object = AnyEvents>(
     const mode: Mode = { kind: 'writing', store };
     return new EmbeddedStore<M>(placed, mode, runtime.storage, pool, () => directory.release(log));
   } catch (error) {
+    await pool.close();
     await directory.release(log);
     throw error;
   }

@@ -7,6 +7,7 @@ import { lostSegment } from '../shared/damage.js';
 import { segmentFile } from '../shared/format/file-names.js';
 import { NO_FRAME, sameChecksum } from '../shared/format/frame.js';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from '../shared/format/segment.js';
+import { type Hole, Holes } from '../shared/holes.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import type { Problem } from '../shared/problem.js';
 import { revisionGap } from '../shared/revision-gap.js';
@@ -20,7 +21,7 @@ import {
 import { HashTable } from './append/hash-table.js';
 import type { Segment } from './read/catalog.js';
 import type { Records } from './read/records.js';
-import type { Pool } from './seal/pool.js';
+import { type Pool, withTries } from './seal/pool.js';
 import type { VerifyOptions, VerifyReport } from './store-types.js';
 import { damagedIndex } from './verify-index.js';
 
@@ -68,6 +69,8 @@ class LogCheck {
   readonly #durable: number;
   readonly #revisions = new HashTable();
   readonly #problems: Problem[] = [];
+  /** Sequences of which nothing verifies. */
+  readonly #lost: Hole[] = [];
   readonly #totalBytes: number;
   #segments = 0;
   #events = 0;
@@ -111,7 +114,7 @@ class LogCheck {
   lostFirst(): void {
     const { catalog, floor } = this.#parts.records;
     if (catalog.lostFirst === undefined) return;
-    this.#lost(catalog.lostFirst, floor, Math.min(this.#durable, (catalog.segments[0]?.firstSequence ?? Infinity) - 1));
+    this.#lack(catalog.lostFirst, floor, Math.min(this.#durable, (catalog.segments[0]?.firstSequence ?? Infinity) - 1));
   }
 
   /** The frames of a segment, by themselves. */
@@ -125,19 +128,24 @@ class LogCheck {
     };
     this.#segments++;
     const verified: FramesVerified[] = [];
-    for (let from: Verified | undefined; !this.#ended; ) {
-      this.#checkSignal();
-      const task = { kind: 'verify', ...work, number: segment.number, part: { ...part, from } } as const;
-      const next = await pool
-        .run(task)
-        .catch((error: unknown) => this.#unreadable(error, segment, from, part.lastSequence));
-      this.#parts.checkOpen();
-      verified.push(next);
-      this.#events += next.events;
-      this.#bytes += next.bytes;
-      if (part.lastSequence >= part.firstSequence) this.#tell();
-      if (!next.goesOn) break;
-      from = next.to;
+    try {
+      for (let from: Verified | undefined; !this.#ended; ) {
+        this.#checkSignal();
+        const task = { kind: 'verify', ...work, number: segment.number, part: { ...part, from } } as const;
+        const next = await withTries(() => pool.run(task)).catch((error: unknown) =>
+          this.#unreadable(error, segment, from, part.lastSequence),
+        );
+        this.#parts.checkOpen();
+        verified.push(next);
+        this.#events += next.events;
+        this.#bytes += next.bytes;
+        if (part.lastSequence >= part.firstSequence) this.#tell();
+        if (!next.goesOn) break;
+        from = next.to;
+      }
+    } catch (error) {
+      this.end(); // the others need not go on
+      throw error;
     }
     return verified;
   }
@@ -147,21 +155,22 @@ class LogCheck {
     const [first] = verified;
     const last = verified.at(-1);
     if (first === undefined || last === undefined) return;
-    if (first.header !== undefined) this.#checkChain(segment, first.header);
+    if (first.header !== undefined) this.#checkChain(segment, first.file, first.header);
     for (const part of verified) {
-      this.#checkTime(segment, part);
+      this.#checkTime(part);
       this.#problems.push(...part.problems);
-      if (part.streams !== undefined) this.#checkRevisions(segment, part.streams);
+      this.#lost.push(...part.lost);
+      if (part.streams !== undefined) this.#checkRevisions(part.file, part.streams);
     }
     const lastSequence = this.#parts.records.catalog.lastSequenceOf(segment, this.#durable);
     const { lostBehind } = segment.blocks;
     const isWhole = last.to.sequence > lastSequence;
-    if (lostBehind !== undefined && !isWhole) this.#lost(lostBehind, last.to.sequence, lastSequence);
+    if (lostBehind !== undefined && !isWhole) this.#lack(lostBehind, last.to.sequence, lastSequence);
     // Whether the next one continues it cannot be told where its own end was not found.
     this.#end = isWhole ? last.to : { ...last.to, previous: undefined };
   }
 
-  #checkChain(segment: Segment, header: SegmentHeader): void {
+  #checkChain(segment: Segment, file: string, header: SegmentHeader): void {
     const { catalog, holes } = this.#parts.records;
     const before = catalog.segments[catalog.segments.indexOf(segment) - 1];
     // It says nothing of one that is not the one before it.
@@ -171,27 +180,31 @@ class LogCheck {
     const first = holes.skip(header.firstSequence);
     const follows = header.previousBytes === offset && sameChecksum(header.previous, previous);
     if (!follows && !holes.beginsAnew(first)) {
-      this.damage('the segment does not continue the one before it', segment.file, 0);
+      this.damage('the segment does not continue the one before it', file, 0);
     } else if (first !== sequence) {
-      this.damage('sequences are missing before the segment', segment.file, 0);
+      this.damage('sequences are missing before the segment', file, 0);
     }
   }
 
-  #checkTime({ file }: Segment, { firstTimestampNs, lastTimestampNs }: FramesVerified): void {
-    if (firstTimestampNs === undefined) return;
-    if (firstTimestampNs <= this.#timestampNs) this.damage('timestamps do not increase here', file, 0);
+  #checkTime({ file, first, lastTimestampNs }: FramesVerified): void {
+    if (first === undefined) return;
+    const { timestampNs, sequence, offset } = first;
+    if (timestampNs <= this.#timestampNs) {
+      this.damage(`the timestamp of sequence ${sequence} does not increase`, file, offset, sequence, sequence);
+    }
     this.#timestampNs = lastTimestampNs;
   }
 
-  #checkRevisions({ file }: Segment, { hashes, numbers }: StreamSpans): void {
+  #checkRevisions(file: string, { hashes, numbers }: StreamSpans): void {
+    const { holes } = this.#parts.records;
+    const lost = new Holes(this.#lost);
     for (let i = 0; i * 4 < hashes.length; i++) {
       const hash = hashes.subarray(i * 4, i * 4 + 4);
       const [firstRevision, firstSequence, lastRevision, lastSequence] = numbers.subarray(i * SPAN_NUMBERS);
       const entry = this.#revisions.find(hash);
       const before = entry === -1 ? -1 : this.#revisions.first(entry);
       const since = entry === -1 ? 0 : this.#revisions.second(entry);
-      const { holes } = this.#parts.records;
-      const gap = revisionGap(before, since, firstRevision!, firstSequence!, holes, this.#problems);
+      const gap = revisionGap(before, since, firstRevision!, firstSequence!, holes, lost);
       if (gap !== undefined) this.damage(gap, file, undefined, firstSequence, firstSequence);
       if (entry === -1) this.#revisions.add(hash, lastRevision!, lastSequence!);
       else this.#revisions.update(entry, lastRevision!, lastSequence!);
@@ -203,16 +216,21 @@ class LogCheck {
     this.#parts.checkOpen();
     if (!isKeeperError(error)) throw error;
     const code = error.code === 'ERR_CORRUPT' || error.code === 'ERR_UNSUPPORTED_FORMAT' ? error.code : 'ERR_STORAGE';
+    const { file = segment.file, offset } = isKeeperError(error, 'ERR_CORRUPT') ? error : {};
     const sequence = from?.sequence ?? this.#parts.records.holes.skip(segment.firstSequence);
+    const place = { file, ...(offset !== undefined && { offset }), firstSequence: sequence, lastSequence };
+    const problem: Problem = { code, message: error.message, ...place };
     return {
       header: undefined,
       to: from ?? { offset: SEGMENT_HEADER_BYTES, sequence, previous: undefined },
       goesOn: false,
       events: 0,
       bytes: 0,
-      firstTimestampNs: undefined,
+      first: undefined,
       lastTimestampNs: 0n,
-      problems: [{ code, message: error.message, file: segment.file, firstSequence: sequence, lastSequence }],
+      file,
+      problems: [problem],
+      lost: [[sequence, lastSequence]],
       streams: undefined,
     };
   }
@@ -231,7 +249,8 @@ class LogCheck {
     });
   }
 
-  #lost(file: string, firstSequence: number, lastSequence: number): void {
+  #lack(file: string, firstSequence: number, lastSequence: number): void {
+    this.#lost.push([firstSequence, lastSequence]);
     this.damage(lostSegment(file, firstSequence, lastSequence).message, file, 0, firstSequence, lastSequence);
   }
 

@@ -103,10 +103,14 @@ export interface FramesVerified {
   readonly goesOn: boolean;
   readonly events: number;
   readonly bytes: number;
-  /** Of the first record that verifies; undefined where none does. */
-  readonly firstTimestampNs: bigint | undefined;
+  /** The first record that verifies; undefined where none does. */
+  readonly first: { readonly timestampNs: bigint; readonly sequence: number; readonly offset: number } | undefined;
   readonly lastTimestampNs: bigint;
+  /** The file that was read: the raw one, or the sealed one. */
+  readonly file: string;
   readonly problems: readonly Problem[];
+  /** Sequences of which nothing verifies. */
+  readonly lost: readonly Hole[];
   readonly streams: StreamSpans | undefined;
 }
 
@@ -136,4 +140,6 @@ export interface SealResults {
 export type SealTaskOf<K extends SealTask['kind']> = Extract<SealTask, { kind: K }>;
 
 /** What a thread of the pool answers. */
-export type PoolAnswer = { readonly result: SealResults[SealTask['kind']] } | { readonly error: WireError };
+export type PoolAnswer =
+  | { readonly result: SealResults[SealTask['kind']]; readonly tookMs: number }
+  | { readonly error: WireError };

@@ -3,10 +3,37 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Store, VerifyProgress, VerifyReport } from 'keeperlog';
 import { describe, expect, test } from 'vitest';
+import { type Pool, threadEnded } from '../../dist/main/seal/pool.js';
+import { openStoreOn } from '../../dist/main/store.js';
+import { InlineRuntime } from '../crash/inline-runtime.js';
+import { MemoryDisk } from '../crash/memory-disk.js';
+import { OPTIONS } from '../crash/session.js';
+import { wholeStore } from '../repair/kit.js';
 import { failure } from '../support/errors.js';
 import { open } from '../support/stores.js';
 
 const EVENTS = 120;
+
+/** A pool whose thread ends so many times over the first part that is verified. */
+class EndingRuntime extends InlineRuntime {
+  #ends: number;
+
+  constructor(disk: MemoryDisk, ends: number) {
+    super(disk);
+    this.#ends = ends;
+  }
+
+  override pool(): Pool {
+    const { run, close } = super.pool();
+    return {
+      run: (task) => {
+        if (task.kind === 'verify' && this.#ends-- > 0) return Promise.reject(threadEnded(new Error('out of memory')));
+        return run(task);
+      },
+      close,
+    };
+  }
+}
 
 /** A dozen segments, the first of which are sealed. */
 async function large(poolThreads: number): Promise<Store> {
@@ -89,5 +116,44 @@ describe('verify', () => {
     const { ok, problems, events } = await store.verify();
     expect({ ok, first: problems[0] }).toMatchObject({ ok: false, first: { code: 'ERR_CORRUPT', file } });
     expect(events).toBeGreaterThan(EVENTS * 0.8);
+  });
+
+  test('goes on where a thread of the pool has ended over a part, once more and not for ever', async () => {
+    const { image, events } = await wholeStore();
+    for (const [ends, ok] of [
+      [2, true],
+      [3, false],
+    ] as const) {
+      const runtime = new EndingRuntime(new MemoryDisk(image), ends);
+      const store = await openStoreOn({ ...OPTIONS, readOnly: true }, runtime);
+      const report = await store.verify({ deep: true });
+      expect(report.ok).toBe(ok);
+      if (ok) expect(report.events).toBe(events.size);
+      else expect(report.problems).toEqual([expect.objectContaining({ code: 'ERR_STORAGE', firstSequence: 1 })]);
+      await store.close();
+    }
+  });
+
+  test('reads beside a writer that rotates and seals', async () => {
+    const store = await open({ segmentBytes: 65_536, sealing: 'background' });
+    const { dir } = store.stats();
+    await store.append('s', { type: 'Said' });
+    const reader = await open({ dir, readOnly: true });
+    const event = { type: 'Said', data: 'what an agent says. '.repeat(250) };
+    let isAppending = true;
+    const appending = (async () => {
+      for (let i = 0; i < 300; i++) await store.append(`s${i % 7}`, event);
+      isAppending = false;
+    })();
+    const seen: number[] = [];
+    while (isAppending) {
+      const report = await reader.verify({ deep: true });
+      expect(report.problems).toEqual([]);
+      seen.push(report.events);
+    }
+    await appending;
+    expect(await reader.verify({ deep: true })).toMatchObject({ ok: true, events: 301 });
+    expect(seen.length).toBeGreaterThan(1);
+    expect([...seen].sort((one, other) => one - other)).toEqual(seen);
   });
 });

@@ -213,9 +213,11 @@ class IndexJob {
 
   async #step<K extends IndexStep['step']>(step: IndexStepOf<K>): Promise<IndexResults[K]> {
     this.#between.check();
-    const began = performance.now();
-    const result = await this.#pool.run({ kind: 'index', ...this.#work, step: step as IndexStep });
-    await this.#between.rest(performance.now() - began);
+    let tookMs = 0;
+    const result = await this.#pool.run({ kind: 'index', ...this.#work, step: step as IndexStep }, (ms) => {
+      tookMs = ms;
+    });
+    await this.#between.rest(tookMs);
     return result as IndexResults[K];
   }
 }

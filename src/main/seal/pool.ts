@@ -8,8 +8,11 @@ import { fromWire, isKeeperError, KeeperError } from '../../shared/portable/erro
 import type { PoolAnswer, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 
 export interface Pool {
-  /** @throws what the task throws; an error that {@link withTries} knows where its thread has ended */
-  run<K extends SealTask['kind']>(task: SealTaskOf<K>): Promise<SealResults[K]>;
+  /**
+   * @param onDone told how long the thread took. Unit: milliseconds
+   * @throws what the task throws; an error that {@link withTries} knows where its thread has ended
+   */
+  run<K extends SealTask['kind']>(task: SealTaskOf<K>, onDone?: (tookMs: number) => void): Promise<SealResults[K]>;
   close(): Promise<void>;
 }
 
@@ -26,13 +29,14 @@ const IDLE_MS = 10_000;
 export function threadPool(file: URL, threads: number): Pool {
   let made: Promise<Piscina> | undefined;
   return {
-    async run(task) {
+    async run(task, onDone) {
       made ??= makePiscina(file, threads);
       const piscina = await made;
       const answer: PoolAnswer = await piscina.run(task, { transferList: given(task) }).catch((error: unknown) => {
         throw threadEnded(error);
       });
       if ('error' in answer) throw fromWire(answer.error);
+      onDone?.(answer.tookMs);
       return answer.result as any;
     },
     async close() {

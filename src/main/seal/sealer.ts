@@ -71,7 +71,7 @@ export class Sealer {
     this.#hurry.abort();
     const run = this.#last.then(() => this.#seal(options)).finally(() => this.#isDone());
     this.#last = run.catch(() => undefined); // whoever asked for it is told
-    return await run;
+    return await orAborted(run, options.signal);
   }
 
   /**
@@ -123,6 +123,8 @@ export class Sealer {
   async #sealIntact(onDamage: (error: unknown) => void): Promise<void> {
     for (const number of this.#parts.catalog.full()) {
       if (this.#damaged.has(number)) continue;
+      // Somebody waits, who seals all of it, or ends it.
+      if (this.#waiting > 0) return this.sealSoon(onDamage);
       try {
         await this.#sealOne(number, undefined);
       } catch (error) {
@@ -162,6 +164,22 @@ export class Sealer {
   #check(signal: AbortSignal | undefined): void {
     if (this.#end.signal.aborted) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being sealed');
     if (signal?.aborted === true) throw aborted(signal, 'sealing');
+  }
+}
+
+/** What waits behind others hears of an abort at once; what is done hears of it between two slices. */
+async function orAborted<T>(run: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return run;
+  if (signal.aborted) throw aborted(signal, 'sealing');
+  let onAbort = (): void => {};
+  const abort = new Promise<never>((_, reject) => {
+    onAbort = () => reject(aborted(signal, 'sealing'));
+  });
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([run, abort]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 
@@ -249,9 +267,11 @@ class SealJob {
 
   async #slice<K extends SealTask['kind']>(task: SealTaskOf<K>): Promise<SealResults[K]> {
     this.#between.check();
-    const began = performance.now();
-    const result = await this.#pool.run(task);
-    await this.#between.rest(performance.now() - began);
+    let tookMs = 0;
+    const result = await this.#pool.run(task, (ms) => {
+      tookMs = ms;
+    });
+    await this.#between.rest(tookMs);
     return result;
   }
 }

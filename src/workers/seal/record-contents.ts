@@ -9,7 +9,6 @@ import {
   recordSequence,
 } from '../../shared/format/record.js';
 import type { Holes } from '../../shared/holes.js';
-import type { Problem } from '../../shared/problem.js';
 import { revisionGap } from '../../shared/revision-gap.js';
 import { SPAN_NUMBERS, type StreamSpans } from '../../shared/seal-tasks.js';
 
@@ -25,18 +24,18 @@ export class RecordContents {
   readonly #holes: Holes;
   readonly #spans = new Map<string, Span>();
 
-  readonly #problems: readonly Problem[];
+  readonly #lost: Holes;
 
-  private constructor(names: NameHasher, holes: Holes, problems: readonly Problem[]) {
+  private constructor(names: NameHasher, holes: Holes, lost: Holes) {
     this.#names = names;
     this.#holes = holes;
-    this.#problems = problems;
+    this.#lost = lost;
   }
 
-  /** @param problems what was found so far, which grows */
-  static async create(holes: Holes, problems: readonly Problem[]): Promise<RecordContents> {
+  /** @param lost what did not verify so far, which grows */
+  static async create(holes: Holes, lost: Holes): Promise<RecordContents> {
     // The hash only tells streams apart here: any key will do.
-    return new RecordContents(await NameHasher.create(Buffer.alloc(32)), holes, problems);
+    return new RecordContents(await NameHasher.create(Buffer.alloc(32)), holes, lost);
   }
 
   /** Check the next record, which verifies. */
@@ -60,7 +59,7 @@ export class RecordContents {
       this.#spans.set(stream, { firstRevision, firstSequence, lastRevision: revision, lastSequence: sequence });
       return;
     }
-    const message = revisionGap(span.lastRevision, span.lastSequence, revision, sequence, this.#holes, this.#problems);
+    const message = revisionGap(span.lastRevision, span.lastSequence, revision, sequence, this.#holes, this.#lost);
     if (message !== undefined) report(message);
     span.lastRevision = revision;
     span.lastSequence = sequence;

@@ -163,8 +163,9 @@ function compare(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'compar
   try {
     const end = Math.min(block + COMPARED_BLOCKS, blocksIn(sealed.bytes));
     const from = block * RAW_BLOCK_BYTES;
-    const raw = readRange(storage, rawPath(task), from, Math.min(end * RAW_BLOCK_BYTES, sealed.bytes) - from);
-    if (!sealed.holds(raw, from)) return undefined;
+    const length = Math.min(end * RAW_BLOCK_BYTES, sealed.bytes) - from;
+    const raw = readRange(storage, rawPath(task), from, length);
+    if (raw.length !== length || !sealed.holds(raw, from)) return undefined;
     return { block: end, last: end === blocksIn(sealed.bytes) };
   } finally {
     sealed.close();

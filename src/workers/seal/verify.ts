@@ -19,7 +19,7 @@ import {
   verifyRecord,
 } from '../../shared/format/record.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
-import { Holes } from '../../shared/holes.js';
+import { type Hole, Holes } from '../../shared/holes.js';
 import type { Problem } from '../../shared/problem.js';
 import type { FramesVerified, SealTaskOf } from '../../shared/seal-tasks.js';
 import { type ReadStorage, readRange } from '../../shared/storage.js';
@@ -35,9 +35,9 @@ export async function verifyFrames(
   hasher: PlaceHasher,
   task: SealTaskOf<'verify'>,
 ): Promise<FramesVerified> {
-  const problems: Problem[] = [];
-  const contents = task.part.deep ? await RecordContents.create(new Holes(task.holes), problems) : undefined;
-  return new FramesCheck(storage, hasher, task, problems, contents).run();
+  const lost: Hole[] = [];
+  const contents = task.part.deep ? await RecordContents.create(new Holes(task.holes), new Holes(lost)) : undefined;
+  return new FramesCheck(storage, hasher, task, lost, contents).run();
 }
 
 class FramesCheck {
@@ -50,7 +50,9 @@ class FramesCheck {
   /** The one that is blamed. */
   readonly #named: string;
   readonly #contents: RecordContents | undefined;
-  readonly #problems: Problem[];
+  readonly #problems: Problem[] = [];
+  /** Sequences of which nothing verifies. */
+  readonly #lost: Hole[];
   #events = 0;
   #bytes = 0;
   #offset: number;
@@ -58,14 +60,14 @@ class FramesCheck {
   #sequence: number;
   /** Header checksum of the frame before; undefined where it is not known. */
   #previous: Uint8Array | undefined;
-  #firstTimestampNs: bigint | undefined;
+  #first: FramesVerified['first'];
   #timestampNs = 0n;
 
   constructor(
     storage: ReadStorage,
     hasher: PlaceHasher,
     task: SealTaskOf<'verify'>,
-    problems: Problem[],
+    lost: Hole[],
     contents: RecordContents | undefined,
   ) {
     const { dir, number, storeId, holes, part } = task;
@@ -76,7 +78,7 @@ class FramesCheck {
     this.#seed = recordSeed(storeId);
     this.#file = path.join(dir, segmentFile(number));
     this.#named = fileOfSegment(storage, dir, number);
-    this.#problems = problems;
+    this.#lost = lost;
     this.#contents = contents;
     this.#offset = part.from?.offset ?? SEGMENT_HEADER_BYTES;
     this.#sequence = (part.from?.sequence ?? this.#holes.skip(part.firstSequence)) - 1;
@@ -93,9 +95,11 @@ class FramesCheck {
       goesOn,
       events: this.#events,
       bytes: this.#bytes,
-      firstTimestampNs: this.#firstTimestampNs,
+      first: this.#first,
       lastTimestampNs: this.#timestampNs,
+      file: this.#named,
       problems: this.#problems,
+      lost: this.#lost,
       streams: this.#contents?.streams(),
     };
   }
@@ -119,17 +123,17 @@ class FramesCheck {
     const offset = this.#offset;
     const read = (length: number): Memory => memoryOf(readRange(this.#log, this.#file, offset, length));
     let memory = read(CHUNK_BYTES);
-    let frame = this.#header(memory, 0);
-    if (frame !== undefined && FRAME_HEADER_BYTES + frame.bodyBytes > memory.bytes.length) {
-      memory = read(FRAME_HEADER_BYTES + frame.bodyBytes);
+    const first = this.#header(memory, 0);
+    if (typeof first === 'object' && FRAME_HEADER_BYTES + first.bodyBytes > memory.bytes.length) {
+      memory = read(FRAME_HEADER_BYTES + first.bodyBytes);
     }
     const { length } = memory.bytes;
     let at = 0;
     while (this.#sequence < lastSequence) {
-      frame = this.#header(memory, at);
+      const frame = this.#header(memory, at);
       if (frame === undefined && at > 0 && length - at < FRAME_HEADER_BYTES) break;
-      if (frame === undefined || frame.firstSequence !== this.#sequence + 1) {
-        this.#brokenOff(offset + at, isBlank(memory.bytes.subarray(at, at + FRAME_HEADER_BYTES)));
+      if (typeof frame !== 'object' || frame.firstSequence !== this.#sequence + 1) {
+        this.#brokenOff(offset + at, frame, isBlank(memory.bytes.subarray(at, at + FRAME_HEADER_BYTES)));
         return false;
       }
       const end = at + FRAME_HEADER_BYTES + frame.bodyBytes;
@@ -142,11 +146,18 @@ class FramesCheck {
     return at > 0;
   }
 
-  /** No frame continues the segment. Where another is lost behind it, it may just have ended. */
-  #brokenOff(offset: number, blank: boolean): void {
+  /**
+   * No frame continues the segment. Where another is lost behind it, it may just have ended.
+   * @param frame that of another place, or why there is one that cannot be read
+   */
+  #brokenOff(offset: number, frame: FrameHeader | string | undefined, blank: boolean): void {
     const { lastSequence, lostBehind } = this.#task.part;
-    if (lostBehind && blank) return;
-    this.#problem('ERR_CORRUPT', 'no frame continues the log here', offset, this.#sequence + 1, lastSequence);
+    const first = this.#sequence + 1;
+    this.#lost.push([first, lastSequence]);
+    if (typeof frame === 'string') this.#problem('ERR_UNSUPPORTED_FORMAT', frame, offset, first, lastSequence);
+    else if (!lostBehind || !blank) {
+      this.#problem('ERR_CORRUPT', 'no frame continues the log here', offset, first, lastSequence);
+    }
   }
 
   #frame(memory: Memory, at: number, frame: FrameHeader): void {
@@ -162,6 +173,7 @@ class FramesCheck {
     const whole = at + FRAME_HEADER_BYTES + frame.bodyBytes <= bytes.length;
     if (!whole || !verifyFrameBody(bytes, at, frame, this.#hasher, this.#task.number)) {
       report('the frame does not verify');
+      this.#lost.push([frame.firstSequence, lastSequence]);
     } else this.#records(memory, at + FRAME_HEADER_BYTES, frame, report);
     this.#previous = frame.checksum;
     this.#sequence = this.#holes.skip(lastSequence + 1) - 1;
@@ -174,15 +186,17 @@ class FramesCheck {
     for (let at = start; at < end; at += recordLength(view, at)) {
       if (!verifyRecord(bytes, view, at, end, this.#seed)) {
         report(`the record of sequence ${sequence} does not verify`);
+        this.#lost.push([sequence, frame.firstSequence + frame.count - 1]);
         return;
       }
       if (recordSequence(view, at) !== sequence) {
         report(`sequence ${recordSequence(view, at)} stands where ${sequence} is expected`);
+        this.#lost.push([sequence, frame.firstSequence + frame.count - 1]);
         return;
       }
       const timestampNs = recordTimestampNs(view, at);
       if (timestampNs <= this.#timestampNs) report(`the timestamp of sequence ${sequence} does not increase`);
-      this.#firstTimestampNs ??= timestampNs;
+      this.#first ??= { timestampNs, sequence, offset: this.#offset + at };
       this.#timestampNs = timestampNs;
       this.#contents?.check(memory, at, report);
       sequence++;
@@ -191,31 +205,18 @@ class FramesCheck {
     if (sequence !== frame.firstSequence + frame.count) report(`the frame has fewer records than it says`);
   }
 
-  #header({ bytes, view }: Memory, at: number): FrameHeader | undefined {
+  /** The header of a frame; why it cannot be read where it is of another format. */
+  #header({ bytes, view }: Memory, at: number): FrameHeader | string | undefined {
     try {
       return readFrameHeader(bytes, view, at, this.#hasher, this.#task.number);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      this.#problem('ERR_UNSUPPORTED_FORMAT', error.message, this.#offset + at);
-      return undefined;
+      if (error instanceof RangeError) return error.message;
+      throw error;
     }
   }
 
-  #problem(
-    code: Problem['code'],
-    message: string,
-    offset: number,
-    firstSequence?: number,
-    lastSequence?: number,
-  ): void {
-    this.#problems.push({
-      code,
-      message,
-      file: this.#named,
-      offset,
-      ...(firstSequence !== undefined && { firstSequence }),
-      ...(lastSequence !== undefined && { lastSequence }),
-    });
+  #problem(code: Problem['code'], message: string, offset: number, firstSequence: number, lastSequence: number): void {
+    this.#problems.push({ code, message, file: this.#named, offset, firstSequence, lastSequence });
   }
 }
 
