@@ -42,14 +42,14 @@ export async function openStoreOn<M extends object = AnyEvents>(
     const openReadOnly = () => openReadOnlyStore(settings, new OperatorLog(logger, settings.dir), runtime.storage);
     const repair = (given: RepairOptions) => repairStoreOn({ ...given, dir: settings.dir }, runtime);
     const mode: Mode = { kind: 'read-only', store: await openReadOnly(), openAgain: openReadOnly, repair };
-    return new EmbeddedStore<M>(settings, mode, runtime.storage, async () => {});
+    return new EmbeddedStore<M>(settings, mode, runtime, async () => {});
   }
   const directory = await takeDirectory(settings.dir, runtime);
   const placed: Settings = { ...settings, dir: directory.dir };
   const log = new OperatorLog(logger, placed.dir);
   try {
     const store = await openWritingStore(placed, log, runtime, signal);
-    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, runtime.storage, () => directory.release(log));
+    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, runtime, () => directory.release(log));
   } catch (error) {
     await directory.release(log);
     throw error;

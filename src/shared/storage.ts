@@ -50,6 +50,8 @@ export interface Storage extends ReadStorage {
   remove(file: string): void;
   /** Remove a directory with nothing in it. */
   removeDir(dir: string): void;
+  /** The path of something that is there, absolute and without links. */
+  realPath(file: string): string;
 }
 
 /** Raise a system call's failure as ERR_STORAGE with errno and call. */
@@ -166,6 +168,7 @@ export const nodeStorage: Storage = {
   rename: (from, to) => guard('rename', () => fs.renameSync(from, to), to),
   remove: (file) => guard('unlink', () => fs.unlinkSync(file), file),
   removeDir: (dir) => guard('rmdir', () => fs.rmdirSync(dir), dir),
+  realPath: (file) => guard('realpath', () => fs.realpathSync(file), file),
 };
 
 /** No number of bytes: a signal came before any of them. */
