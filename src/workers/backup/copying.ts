@@ -45,7 +45,7 @@ export async function copyInto(
   let bytes = 0;
   try {
     const slice = Buffer.allocUnsafe(Math.min(SLICE_BYTES, length));
-    for (let unsynced = 0; bytes < length; ) {
+    for (let [unsynced, isEnd] = [0, false]; !isEnd; ) {
       await pause();
       const wanted = slice.subarray(0, Math.min(SLICE_BYTES, length - bytes));
       const part = wanted.subarray(0, source.read(wanted, bytes));
@@ -54,12 +54,11 @@ export async function copyInto(
       bytes += part.length;
       unsynced += part.length;
       onBytes(part.length);
-      if (part.length < wanted.length) break;
-      if (unsynced < SYNC_BYTES) continue;
+      isEnd = bytes === length || part.length < wanted.length;
+      if (!isEnd && unsynced < SYNC_BYTES) continue;
       storage.sync(handle);
       unsynced = 0;
     }
-    storage.sync(handle);
   } finally {
     storage.close(handle);
   }
