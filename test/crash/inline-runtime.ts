@@ -49,18 +49,15 @@ export class InlineRuntime implements Runtime {
     return { run, async close() {} };
   }
 
-  async copy(job: CopyJob, { signal, onProgress }: CopyControl): Promise<any> {
-    const hooks = {
+  copy(job: CopyJob, { signal, onProgress }: CopyControl): Promise<any> {
+    const pause = async (): Promise<void> => {
       // What else is to be done in this thread takes its turns meanwhile.
-      async pause() {
-        await new Promise(setImmediate);
-        if (this.killed()) await new Promise(() => {});
-        if (signal.aborted) throw new KeeperError('ERR_ABORTED', 'it was asked to end');
-      },
-      killed: () => this.#killed,
-      onProgress,
+      await new Promise(setImmediate);
+      // A process that is dead does nothing more.
+      if (this.#killed) await new Promise(() => {});
+      if (signal.aborted) throw new KeeperError('ERR_ABORTED', 'it was asked to end');
     };
-    return runCopyJob(this.storage, job, hooks);
+    return runCopyJob(this.storage, job, { pause, onProgress });
   }
 
   start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine {
