@@ -7,6 +7,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HeadsFile } from '../../dist/main/append/heads-file.js';
 import { RecordHeader } from '../../dist/main/read/record-header.js';
+import { decodeBackupList } from '../../dist/shared/format/backup-list.js';
 import { HEADS_FILE, LOCK_FILE } from '../../dist/shared/format/file-names.js';
 import { readFrameHeader, verifyFrameBody } from '../../dist/shared/format/frame.js';
 import { decodeManifest } from '../../dist/shared/format/manifest.js';
@@ -25,6 +26,7 @@ import { decodeWatermark } from '../../dist/shared/format/watermark.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
 import {
   asText,
+  BACKUP,
   createStore,
   FRAME,
   GOLDEN_DIR,
@@ -60,7 +62,7 @@ const golden = (name: string): Buffer => fs.readFileSync(path.join(GOLDEN_DIR, n
 describe('golden files of format 1', () => {
   test('are what the encoders still write', async () => {
     const files = await goldenFiles();
-    expect(files.size).toBe(7);
+    expect(files.size).toBe(8);
     for (const [name, bytes] of files) expect(golden(name).equals(bytes), name).toBe(true);
   });
 
@@ -113,6 +115,10 @@ describe('golden files of format 1', () => {
     expect(keys).toEqual(KEYS);
     file.close();
     removeDir(dir);
+  });
+
+  test("a backup's list is read", () => {
+    expect(decodeBackupList(golden('backup.txt'))).toEqual({ kind: 'valid', list: BACKUP });
   });
 
   test("a tree's file is read", () => {
