@@ -241,7 +241,7 @@ describe('a backup is refused', () => {
     expect(contentOf(backup)).toEqual(before);
   });
 
-  it('into that of a copy of the store that has grown apart, or is ahead, or was repaired', async () => {
+  it('into that of a copy of the store that has grown apart, or is behind', async () => {
     const store = await open();
     await fill(store, 2000);
     const backup = temporaryDir();

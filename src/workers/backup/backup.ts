@@ -6,7 +6,6 @@ import type { BackupJob, CopyHooks } from '../../shared/backup-jobs.js';
 import type { BackupProgress, BackupReport } from '../../shared/backup-report.js';
 import { type BackupContent, type BackupSegment, storeName } from '../../shared/format/backup-list.js';
 import { PlaceHasher } from '../../shared/format/checksum.js';
-import { sameChecksum } from '../../shared/format/frame.js';
 import type { Manifest } from '../../shared/format/manifest.js';
 import { Holes } from '../../shared/holes.js';
 import { readManifest } from '../../shared/inspect.js';
@@ -15,7 +14,7 @@ import type { Storage } from '../../shared/storage.js';
 import type { CopyContext } from './copying.js';
 import { backUpHeads } from './heads.js';
 import { checkHistory, endOf, type PlaceInLog } from './history.js';
-import type { LogPlace } from './log-walk.js';
+import { type LogPlace, samePlace } from './log-walk.js';
 import { copySegment, type SegmentEnd } from './segments.js';
 import { placeOf, type StoreSegment, segmentsUpTo, sizeOf, withFileOf } from './store-log.js';
 import { BackupTarget } from './target.js';
@@ -150,7 +149,7 @@ class Backup {
     const from = begin?.number === header.number ? begin.at : undefined;
     const end = await placeOf(this.#place, this.#dir, segment, segment.lastSequence, from);
     const lastSequence = isLast ? end.sequence - 1 : segment.lastSequence;
-    const isSame = known !== undefined && known.lastSequence === lastSequence && known.endOffset === end.offset;
+    const isSame = known?.lastSequence === lastSequence && samePlace(endOf(known), end);
     return { segment, lastSequence, end, known: isSame ? known : undefined };
   }
 
@@ -162,8 +161,7 @@ class Backup {
     if (!this.#target.holds(storeName(known), known)) return undefined;
     if (isLast) return known.sealed ? undefined : known;
     // Where a repair has put two segments together the one behind says nothing: the same holes have been found before.
-    const isSame =
-      end === undefined || (known.endOffset === end.offset && sameChecksum(endOf(known).previous, end.previous));
+    const isSame = end === undefined || samePlace(endOf(known), end);
     return known.lastSequence === lastSequence && isSame ? known : undefined;
   }
 
