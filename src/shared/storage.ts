@@ -54,6 +54,10 @@ export interface Storage extends ReadStorage {
   realPath(file: string): string;
 }
 
+/** What to do where a store's own disk has failed. */
+export const STORAGE_HINT =
+  'Check the disk and its mount, close the store and open it again: recovery decides what is durable.';
+
 /** Raise a system call's failure as ERR_STORAGE with errno and call. */
 export function storageError(error: unknown, syscall: string, file?: string): KeeperError {
   const name = errnoName(error);
@@ -62,7 +66,7 @@ export function storageError(error: unknown, syscall: string, file?: string): Ke
     errno: name,
     syscall,
     cause: error,
-    hint: 'Check the disk and its mount, close the store and open it again: recovery decides what is durable.',
+    hint: STORAGE_HINT,
   });
 }
 

@@ -148,6 +148,27 @@ describe('backup and restore', () => {
     expect(await restoreStore(path.join(cwd, 'to'), path.join(cwd, 'new'))).toMatchObject({ lastSequence: 300 });
   });
 
+  test('say that the thread which copies has ended, and leave what was there', async () => {
+    const cwd = await withStore();
+    await run(cwd, 'backup', 'to');
+    const store = await openStore({ dir: path.join(cwd, 'data'), segmentBytes: 65_536 });
+    await store.append('a', event);
+    await store.close();
+    const code = `
+      import fs from 'node:fs';
+      import { isMainThread } from 'node:worker_threads';
+      if (!isMainThread) fs.fdatasyncSync = () => process.exit(1);`;
+    const ended = await startAfter(code, cwd, 'backup', 'to', '--json').ended;
+    expect(ended.code).toBe(1);
+    expect(parseLines(ended.stderr)[0].error).toMatchObject({
+      code: 'ERR_STORAGE',
+      syscall: 'worker',
+      message: expect.stringContaining('the thread that copies has ended'),
+    });
+    expect((await run(cwd, 'restore', 'to', '--dir', 'new')).stdout).toMatch(/events up to 300 /);
+    expect((await run(cwd, 'backup', 'to')).stdout).toMatch(/events up to 301 /);
+  });
+
   test('tell how far they are on a terminal, and are silent elsewhere', async () => {
     const cwd = await withStore();
     const on = async (...args: string[]): Promise<string> => {
