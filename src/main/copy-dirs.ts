@@ -1,7 +1,9 @@
 /** The directories of a backup and a restore, as a user names them: which may go with which, and who has one to himself. */
 import path from 'node:path';
 import { invalid } from '../shared/options.js';
+import { fromWire, isKeeperError, toWire } from '../shared/portable/errors.js';
 import { makeDirDurable, type Storage } from '../shared/storage.js';
+import type { Lock } from './lock.js';
 import type { Runtime } from './runtime.js';
 
 export function checkDir(name: string, dir: unknown): void {
@@ -28,11 +30,23 @@ export async function withLock<T>(
   use: () => Promise<T>,
 ): Promise<T> {
   if (!storage.exists(dir)) makeDirDurable(storage, dir);
-  const held = lock(dir);
+  const held = lockFor(lock, dir);
   try {
     return await use();
   } finally {
     const left = held.release();
     if (left !== undefined) process.emitWarning(left);
+  }
+}
+
+function lockFor(lock: Runtime['lock'], dir: string): Lock {
+  try {
+    return lock(dir);
+  } catch (error) {
+    if (!isKeeperError(error, 'ERR_LOCKED')) throw error;
+    throw fromWire({
+      ...toWire(error),
+      hint: 'A backup or a restore writes there: wait until it has come to its end.',
+    });
   }
 }

@@ -66,6 +66,16 @@ describe('a backup', () => {
     await checkRestored(backup, await eventsOf(store));
   });
 
+  it('is made of a temporary store, too', async () => {
+    const store = await openStore(':memory:');
+    await fill(store, 300);
+    const backup = temporaryDir();
+    await store.backup(backup);
+    const events = await eventsOf(store);
+    await store.close();
+    await checkRestored(backup, events);
+  });
+
   it('keeps node id and idempotency keys', async () => {
     const store = await open({ nodeId: 'node-7' });
     await fill(store, 500);
@@ -316,7 +326,8 @@ describe('a backup is refused', () => {
     const results = await Promise.allSettled([store.backup(backup), store.backup(backup)]);
     expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     const refusal = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult;
-    expect(refusal.reason).toMatchObject({ code: 'ERR_LOCKED', pid: process.pid });
+    const hint = expect.stringContaining('wait until it has come to its end');
+    expect(refusal.reason).toMatchObject({ code: 'ERR_LOCKED', pid: process.pid, hint });
     await checkRestored(backup, await eventsOf(store));
   });
 });

@@ -87,6 +87,7 @@ function outcomeOf(error: KeeperError, command: string): [ExitCode, string] {
     case 'ERR_IDEMPOTENCY_REUSED':
       return [EXIT.conflict, 'read --backwards --limit 10'];
     case 'ERR_LOCKED':
+      if (command === 'backup' || command === 'restore') return [EXIT.locked, `${command} --help`];
       return [EXIT.locked, 'tail -f'];
     case 'ERR_CORRUPT':
       if (command === 'restore') return [EXIT.corrupt, 'backup --help'];

@@ -3,9 +3,21 @@ import path from 'node:path';
 import type { BackupContent } from '../../shared/format/backup-list.js';
 import { CHECKPOINT_BLOCK_BYTES, checkpointBytes, decodeCheckpointHeader } from '../../shared/format/checkpoint.js';
 import { HEADS_FILE } from '../../shared/format/file-names.js';
+import { isKeeperError } from '../../shared/portable/errors.js';
+import type { FileHandle, Storage } from '../../shared/storage.js';
 import { bytesOf, type CopyContext, copyInto, putInPlace } from './copying.js';
 import type { LogPlace } from './log-walk.js';
 import type { BackupTarget } from './target.js';
+
+/** A store removes one that does not verify, at any moment. */
+function openIfThere(storage: Storage, file: string): FileHandle | undefined {
+  try {
+    return storage.openRead(file);
+  } catch (error) {
+    if (isKeeperError(error, 'ERR_STORAGE') && error.errno === 'ENOENT') return undefined;
+    throw error;
+  }
+}
 
 /**
  * Copy the one in force. Where there is none, or it speaks of what is not in the backup, the one of the last backup stays.
@@ -20,9 +32,8 @@ export async function backUpHeads(
   const { storage, hasher } = place;
   const known = target.content?.heads ?? null;
   const last = known !== null && target.holds(HEADS_FILE, known) ? known : null;
-  const file = path.join(dir, HEADS_FILE);
-  if (!storage.exists(file)) return last;
-  const handle = storage.openRead(file);
+  const handle = openIfThere(storage, path.join(dir, HEADS_FILE));
+  if (handle === undefined) return last;
   try {
     const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
     const header = decodeCheckpointHeader(block.subarray(0, storage.read(handle, block, 0)), hasher);
