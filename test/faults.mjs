@@ -13,7 +13,16 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const PARTS = ['test/crash', 'test/faults', 'test/fuzz', 'test/model', 'test/repair', 'test/ring', 'test/soak'];
+const PARTS = [
+  'test/backup',
+  'test/crash',
+  'test/faults',
+  'test/fuzz',
+  'test/model',
+  'test/repair',
+  'test/ring',
+  'test/soak',
+];
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'keeperlog-faults-tally-'));
 const tallyFile = path.join(scratch, 'tally.jsonl');

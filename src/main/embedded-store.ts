@@ -1,5 +1,6 @@
 /** The members of a store that a user calls. */
 import type { Checkpoint } from '../shared/audit/prover.js';
+import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
 import type { Settings } from '../shared/options.js';
 import { isKeeperError, KeeperError } from '../shared/portable/errors.js';
 import type { NewEvent, RecordedEvent } from '../shared/portable/events.js';
@@ -20,14 +21,15 @@ import type {
 import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 import type { QueryRows } from '../shared/portable/query/query.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
-import type { Storage } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
 import { Appends } from './appends.js';
 import { Audit } from './audit.js';
+import { Backups } from './backup.js';
 import { invalidQuery } from './read/bounds.js';
 import { Reader } from './read/reader.js';
 import type { ReadOnlyStore } from './read-only-store.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
+import type { Runtime } from './runtime.js';
 import { type Pool, workOf } from './seal/pool.js';
 import type { SealOptions, SealReport } from './seal/seal-types.js';
 import { collectStats } from './stats.js';
@@ -69,13 +71,14 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   readonly #appends: Appends<M>;
   readonly #audit: Audit;
   readonly #pool: Pool;
+  readonly #backups: Backups;
   /** Gives the directory back. */
   readonly #release: () => Promise<void>;
   /** What the closed store was like; its directory may be gone. */
   #last: StoreStats | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: Settings, mode: Mode, storage: Storage, pool: Pool, release: () => Promise<void>) {
+  constructor(settings: Settings, mode: Mode, runtime: Runtime, pool: Pool, release: () => Promise<void>) {
     this.#settings = settings;
     this.#mode = mode;
     this.#pool = pool;
@@ -89,7 +92,8 @@ export class EmbeddedStore<M extends object> implements Store<M> {
       condition: (selectors, after) => this.#reader.condition(selectors, after),
     });
     const auditor = mode.kind === 'writing' ? mode.store.auditor : undefined;
-    this.#audit = new Audit(storage, settings.dir, this.#storeId, auditor);
+    this.#audit = new Audit(runtime.storage, settings.dir, this.#storeId, auditor);
+    this.#backups = new Backups(runtime, settings.dir);
   }
 
   #readerOf({ kind, store }: Mode): Reader {
@@ -208,6 +212,11 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     return this.#writing().sealer.seal(options);
   }
 
+  async backup(dir: string, options: BackupOptions = {}): Promise<BackupReport> {
+    this.#checkOpen();
+    return this.#backups.run(dir, options, () => this.#mode.store.records.durable());
+  }
+
   stats(): StoreStats {
     return this.#last ?? this.#collectStats();
   }
@@ -223,6 +232,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   async #close(): Promise<void> {
     try {
+      await this.#backups.close();
       if (this.#mode.kind === 'writing') await this.#mode.store.close();
       else this.#mode.store.records.catalog.close();
       this.#last = this.#statsAtEnd();

@@ -4,6 +4,13 @@
  */
 
 export type { Checkpoint } from '../shared/audit/prover.js';
+export type {
+  BackupOptions,
+  BackupProgress,
+  BackupReport,
+  RestoreOptions,
+  RestoreReport,
+} from '../shared/backup-report.js';
 export type { IdempotencyOptions, Logger, StoreOptions } from '../shared/options.js';
 export type { ErrorFields } from '../shared/portable/error-fields.js';
 export {
@@ -75,6 +82,7 @@ export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from 
 export type { Problem } from '../shared/problem.js';
 export { repairStore } from './repair.js';
 export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';
+export { restoreStore } from './restore.js';
 export type { SealOptions, SealReport } from './seal/seal-types.js';
 export { openStore } from './store.js';
 export type {

@@ -17,7 +17,7 @@ import {
 import { NO_FRAME } from '../shared/format/frame.js';
 import { encodeManifest, MAX_MANIFEST_BYTES, type Manifest } from '../shared/format/manifest.js';
 import { SEGMENT_HEADER_BYTES } from '../shared/format/segment.js';
-import { encodeWatermark, WATERMARK_FILE_BYTES, watermarkOffset } from '../shared/format/watermark.js';
+import { encodeWatermarkFile } from '../shared/format/watermark.js';
 import { Holes } from '../shared/holes.js';
 import { checkNodeId, checkOnProgress, checkSignal, invalid, refuseUnknown } from '../shared/options.js';
 import { aborted } from '../shared/portable/errors.js';
@@ -205,19 +205,15 @@ function nextManifest({ identity }: SurveyContext, plan: Plan): Manifest {
 
 /** The watermark that goes with it. */
 function writeWatermark({ storage, dir, identity }: SurveyContext, plan: Plan, last: Before): void {
-  const turn = (identity.watermark?.turn ?? 0) + 1;
-  const file = Buffer.alloc(WATERMARK_FILE_BYTES);
-  const slot = file.subarray(watermarkOffset(turn));
   const watermark = {
     epoch: identity.manifest.epoch + 1,
-    turn,
+    turn: (identity.watermark?.turn ?? 0) + 1,
     sequence: plan.lastSequence,
     segment: plan.segments.at(-1)?.number ?? 0,
     endOffset: last.endOffset,
     clean: false,
   };
-  encodeWatermark(slot, new DataView(file.buffer, file.byteOffset + watermarkOffset(turn)), watermark, identity.hasher);
-  replaceFile(storage, dir, WATERMARK_FILE, [file]);
+  replaceFile(storage, dir, WATERMARK_FILE, [encodeWatermarkFile(watermark, identity.hasher)]);
 }
 
 /** A name for a file that is kept, which no other has. */

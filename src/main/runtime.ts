@@ -1,9 +1,11 @@
 /** What runs the engine's parts: worker threads; in tests of crashes, the caller's own thread over a recorded disk. */
 import { MessageChannel, Worker } from 'node:worker_threads';
+import type { CopyJob, CopyReports } from '../shared/backup-jobs.js';
 import type { BackgroundData, FromBackground, FromWriter, ToBackground, WriterData } from '../shared/messages.js';
 import { attachShared, type SharedBuffers } from '../shared/ring/layout.js';
 import { nodeStorage, type Storage } from '../shared/storage.js';
 import { ThreadLink, type WriterLink } from './append/writer-link.js';
+import { type CopyControl, copyInThread } from './copy-thread.js';
 import { type Lock, lockDirectory } from './lock.js';
 import { type Pool, threadPool } from './seal/pool.js';
 
@@ -38,6 +40,8 @@ export interface Runtime {
   start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine;
   /** @param threads at most */
   pool(threads: number): Pool;
+  /** Do a job of copying beside everything else. @throws what it throws; ERR_ABORTED where it was ended */
+  copy<K extends CopyJob['kind']>(job: Extract<CopyJob, { kind: K }>, control: CopyControl): Promise<CopyReports[K]>;
 }
 
 /**
@@ -51,6 +55,7 @@ const BACKGROUND_LIMITS = { maxYoungGenerationSizeMb: 3 } as const;
 export const threadRuntime: Runtime = {
   storage: nodeStorage,
   lock: (dir) => lockDirectory(dir),
+  copy: (job, control) => copyInThread(new URL('../workers/backup/thread.js', import.meta.url), job, control),
   pool: (threads) => threadPool(new URL('../workers/seal/thread.js', import.meta.url), threads),
   start(options, shared, events) {
     // The threads run files of this package: options of the caller's program, such as --input-type, are not for them.

@@ -1,5 +1,6 @@
 /** What an embedded store has beyond the portable log. */
 import type { Checkpoint } from '../shared/audit/prover.js';
+import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
 import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
 import type { Appended, AppendOptions, CallOptions, EventLog, SequenceRange } from '../shared/portable/log.js';
 import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
@@ -179,6 +180,22 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    *   store that is read only; ERR_CLOSED
    */
   seal(options?: SealOptions): Promise<SealReport>;
+  /**
+   * Copy the store into a directory, while it is written or not: every event that was durable when this was called, perhaps some more,
+   * the audit tree with the newest checkpoint among them, and the checkpoint of heads. Not the key that signs. Appends, reads, rotation
+   * and sealing go on meanwhile; the copying is done by a thread of its own. {@link restoreStore} makes a store of it again.
+   *
+   * The directory is made, or is empty, or has a backup of this store: then what has changed is copied, the rest is kept. What is
+   * copied is verified, frame by frame, and read back before it counts. Whatever happens, the last backup that has come to its end is
+   * whole, and takes up its space until the next one is. A directory is for one history of a store: where a repair has given up events
+   * that the backup has, or a copy of the store has grown apart from it, it is refused.
+   * @param dir of the backup
+   * @throws ERR_INVALID_OPTIONS where the directory holds something else, a backup of another store or of another history, or is the
+   *   store's own or lies in it; ERR_CORRUPT where the log or the audit tree does not verify; ERR_LOCKED where another backup writes
+   *   there; ERR_STORAGE with the errno of what failed, there or here: the store is not touched by it; ERR_UNSUPPORTED_FORMAT;
+   *   ERR_ABORTED; ERR_CLOSED, also where the store is closed meanwhile
+   */
+  backup(dir: string, options?: BackupOptions): Promise<BackupReport>;
   /** Figures as of now. Looks up the sizes of the segment files, and so may throw ERR_STORAGE. */
   stats(): StoreStats;
 }

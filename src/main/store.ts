@@ -43,7 +43,7 @@ export async function openStoreOn<M extends object = AnyEvents>(
     const openReadOnly = () => openReadOnlyStore(settings, new OperatorLog(logger, settings.dir), runtime.storage);
     const repair = (given: RepairOptions) => repairStoreOn({ ...given, dir: settings.dir }, runtime);
     const mode: Mode = { kind: 'read-only', store: await openReadOnly(), openAgain: openReadOnly, repair };
-    return new EmbeddedStore<M>(settings, mode, runtime.storage, pool, async () => {});
+    return new EmbeddedStore<M>(settings, mode, runtime, pool, async () => {});
   }
   const directory = await takeDirectory(settings.dir, runtime);
   const placed: Settings = { ...settings, dir: directory.dir };
@@ -51,7 +51,7 @@ export async function openStoreOn<M extends object = AnyEvents>(
   try {
     const store = await openWritingStore(placed, log, runtime, pool, signal);
     const mode: Mode = { kind: 'writing', store };
-    return new EmbeddedStore<M>(placed, mode, runtime.storage, pool, () => directory.release(log));
+    return new EmbeddedStore<M>(placed, mode, runtime, pool, () => directory.release(log));
   } catch (error) {
     await pool.close();
     await directory.release(log);

@@ -10,6 +10,7 @@ import { MANIFEST_FILE, sealedNumber, segmentFile, segmentNumber, WATERMARK_FILE
 import { decodeManifest, MANIFEST_FORMAT, MAX_MANIFEST_BYTES, type Manifest } from './format/manifest.js';
 import { decodeSegmentHeader, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format/segment.js';
 import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from './format/watermark.js';
+import { refuseNoStore } from './no-store.js';
 import { isKeeperError, KeeperError } from './portable/errors.js';
 import { type ReadStorage, readFile } from './storage.js';
 import { unsealing } from './unsealing.js';
@@ -36,8 +37,12 @@ export interface LostSegment {
   readonly error: KeeperError;
 }
 
-/** The manifest of a directory, or undefined where there is no store. */
+/**
+ * The manifest of a directory, or undefined where there is no store.
+ * @throws ERR_INVALID_OPTIONS where it is a backup, or a restore has not come to its end; ERR_CORRUPT, ERR_UNSUPPORTED_FORMAT
+ */
 export function readManifest(storage: ReadStorage, dir: string): Manifest | undefined {
+  refuseNoStore(storage, dir);
   const file = path.join(dir, MANIFEST_FILE);
   if (!storage.exists(file)) {
     const orphan = storage.exists(dir)

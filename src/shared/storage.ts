@@ -50,7 +50,13 @@ export interface Storage extends ReadStorage {
   remove(file: string): void;
   /** Remove a directory with nothing in it. */
   removeDir(dir: string): void;
+  /** The path of something that is there, absolute and without links. */
+  realPath(file: string): string;
 }
+
+/** What to do where a store's own disk has failed. */
+export const STORAGE_HINT =
+  'Check the disk and its mount, close the store and open it again: recovery decides what is durable.';
 
 /** Raise a system call's failure as ERR_STORAGE with errno and call. */
 export function storageError(error: unknown, syscall: string, file?: string): KeeperError {
@@ -60,7 +66,7 @@ export function storageError(error: unknown, syscall: string, file?: string): Ke
     errno: name,
     syscall,
     cause: error,
-    hint: 'Check the disk and its mount, close the store and open it again: recovery decides what is durable.',
+    hint: STORAGE_HINT,
   });
 }
 
@@ -166,6 +172,7 @@ export const nodeStorage: Storage = {
   rename: (from, to) => guard('rename', () => fs.renameSync(from, to), to),
   remove: (file) => guard('unlink', () => fs.unlinkSync(file), file),
   removeDir: (dir) => guard('rmdir', () => fs.rmdirSync(dir), dir),
+  realPath: (file) => guard('realpath', () => fs.realpathSync(file), file),
 };
 
 /** No number of bytes: a signal came before any of them. */

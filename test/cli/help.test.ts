@@ -18,6 +18,8 @@ const COMMANDS = [
   'verify',
   'repair',
   'seal',
+  'backup',
+  'restore',
   'prove',
   'export',
   'bench',

@@ -102,8 +102,8 @@ describe('the exit code is', () => {
   });
 });
 
-/** How each command is run so that it succeeds in a directory with a store; its stdin. */
-const COMMANDS: Readonly<Record<string, { args: readonly string[]; stdin?: string }>> = {
+/** How each command is run so that it succeeds in a directory with a store; its stdin; what is run before it. */
+const COMMANDS: Readonly<Record<string, { args: readonly string[]; stdin?: string; before?: readonly string[] }>> = {
   ingest: { args: ['-'], stdin: '{"stream":"b","type":"C"}\n' },
   append: { args: ['a', 'B'] },
   get: { args: ['1'] },
@@ -116,6 +116,8 @@ const COMMANDS: Readonly<Record<string, { args: readonly string[]; stdin?: strin
   verify: { args: [] },
   repair: { args: ['--dry-run'] },
   seal: { args: [] },
+  backup: { args: ['backup'] },
+  restore: { args: ['backup', '--dir', 'restored'], before: ['backup', 'backup'] },
   prove: { args: ['1'] },
   export: { args: [] },
   bench: { args: ['--rate', '100', '--seconds', '1', '--sla', '60000'] },
@@ -132,8 +134,10 @@ describe('with --json', () => {
   test('every command is tried here', () => {
     expect(Object.keys(COMMANDS).sort()).toEqual(known.filter((name) => name !== 'help').sort());
   });
-  test.each(Object.entries(COMMANDS))('%s prints JSON lines alone', async (name, { args, stdin = '' }) => {
-    const { code, stdout, stderr } = await runWith(await withEvents(2), stdin, name, ...args, '--json');
+  test.each(Object.entries(COMMANDS))('%s prints JSON lines alone', async (name, { args, stdin = '', before }) => {
+    const cwd = await withEvents(2);
+    if (before !== undefined) expect((await run(cwd, ...before)).code).toBe(0);
+    const { code, stdout, stderr } = await runWith(cwd, stdin, name, ...args, '--json');
     // What a doctor finds is the machine's matter.
     if (name !== 'doctor') expect(code).toBe(0);
     expect(parseLines(stdout).length).toBeGreaterThan(0);
@@ -155,6 +159,7 @@ describe('with --json', () => {
     'verify',
     'repair',
     'seal',
+    'backup',
     'prove',
     'export',
   ])('%s tells as JSON that there is no store, and where to begin', async (name) => {

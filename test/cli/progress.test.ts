@@ -15,6 +15,7 @@ const LONG: readonly [name: string, args: readonly string[], said: RegExp][] = [
   ['verify', ['verify'], /^$/],
   ['export', ['export'], /^\d+ events exported\n$/],
   ['stats', ['stats'], /^$/],
+  ['backup', ['backup', 'to'], /^$/],
   ['doctor', ['doctor'], /^(error: .*\ntry: .*\n)?$/],
   ['bench', ['bench', '--rate', '100', '--seconds', '1', '--sla', '60000'], /^$/],
 ];

@@ -3,14 +3,18 @@
  * that is the same at each run. Nothing happens by itself: without a pending operation there is no turn.
  */
 import type { WriterLink } from '../../dist/main/append/writer-link.js';
+import type { CopyControl } from '../../dist/main/copy-thread.js';
 import type { Lock } from '../../dist/main/lock.js';
 import type { Engine, EngineEvents, EngineOptions, Runtime } from '../../dist/main/runtime.js';
 import type { Pool } from '../../dist/main/seal/pool.js';
+import type { CopyJob } from '../../dist/shared/backup-jobs.js';
 import type { FromWriter, ToBackground, ToWriter } from '../../dist/shared/messages.js';
+import { KeeperError } from '../../dist/shared/portable/errors.js';
 import { attachShared, type SharedBuffers, type SharedState, WORD } from '../../dist/shared/ring/layout.js';
 import type { SealTask } from '../../dist/shared/seal-tasks.js';
 import type { Storage } from '../../dist/shared/storage.js';
 import { Background } from '../../dist/workers/background/background.js';
+import { runCopyJob } from '../../dist/workers/backup/run.js';
 import { runSealTask } from '../../dist/workers/seal/seal.js';
 import { Writer } from '../../dist/workers/writer/writer.js';
 import { intercept } from './intercept.js';
@@ -43,6 +47,17 @@ export class InlineRuntime implements Runtime {
       }
     };
     return { run, async close() {} };
+  }
+
+  copy(job: CopyJob, { signal, onProgress }: CopyControl): Promise<any> {
+    const pause = async (): Promise<void> => {
+      // What else is to be done in this thread takes its turns meanwhile.
+      await new Promise(setImmediate);
+      // A process that is dead does nothing more.
+      if (this.#killed) await new Promise(() => {});
+      if (signal.aborted) throw new KeeperError('ERR_ABORTED', 'it was asked to end');
+    };
+    return runCopyJob(this.storage, job, { pause, onProgress });
   }
 
   start(options: EngineOptions, shared: SharedBuffers, events: EngineEvents): Engine {

@@ -143,6 +143,11 @@ export class MemoryDisk<Note = unknown> implements Storage {
     this.#changeNames({ kind: 'remove', name: dir });
   }
 
+  realPath(file: string): string {
+    this.#inode(file, 'realpath');
+    return file;
+  }
+
   /** The name under which a file is open; undefined once it has none. */
   nameOf(handle: FileHandle): string | undefined {
     const inode = this.#open.get(handle);

@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { HeadsFile } from '../../dist/main/append/heads-file.js';
 import { checkIndex } from '../../dist/main/read/index-check.js';
 import { RecordHeader } from '../../dist/main/read/record-header.js';
+import { decodeBackupList } from '../../dist/shared/format/backup-list.js';
 import { HEADS_FILE, indexFile, LOCK_FILE } from '../../dist/shared/format/file-names.js';
 import { readFrameHeader, verifyFrameBody } from '../../dist/shared/format/frame.js';
 import { INDEXED } from '../../dist/shared/format/index-file.js';
@@ -29,6 +30,7 @@ import { EMPTY_DISK } from '../crash/image.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import {
   asText,
+  BACKUP,
   createStore,
   FRAME,
   GOLDEN_DIR,
@@ -143,6 +145,10 @@ describe('golden files of format 1', () => {
     expect([...(await index.recordsAt(places)).starts]).toEqual([...places].map((place) => offsets[place]));
     expect(await checkIndex(files, segment, () => {})).toBeUndefined();
     files.close();
+  });
+
+  test("a backup's list is read", () => {
+    expect(decodeBackupList(golden('backup.txt'))).toEqual({ kind: 'valid', list: BACKUP });
   });
 
   test("a tree's file is read", () => {

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openStore } from 'keeperlog';
+import { type BackupList, encodeBackupList } from '../../dist/shared/format/backup-list.js';
 import { HEADS_FILE, indexFile } from '../../dist/shared/format/file-names.js';
 import { encodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
 import { encodeSegmentHeader, type SegmentHeader } from '../../dist/shared/format/segment.js';
@@ -116,6 +117,45 @@ export const TREE = {
   signers: [1, 2].map((byte) => signingKeyOf(ORIGIN, Buffer.alloc(32, byte))),
 };
 
+const SHA = (byte: number): string => byte.toString(16).padStart(2, '0').repeat(32);
+
+/** The fourth backup into a directory, of a store whose first segment has gone. */
+export const BACKUP: BackupList = {
+  format: 1,
+  storeId: STORE.toString('hex'),
+  number: 4,
+  createdMs: 1_700_000_000_456,
+  content: {
+    manifest: { ...MANIFEST, durableUpTo: 30, firstSegment: 2, lastSegment: 3, floor: 11 },
+    segments: [
+      {
+        number: 2,
+        firstSequence: 11,
+        lastSequence: 25,
+        endOffset: 65_400,
+        lastFrame: '0102030405060708',
+        sealed: true,
+        backup: 1,
+        bytes: 20_000,
+        sha256: SHA(1),
+      },
+      {
+        number: 3,
+        firstSequence: 26,
+        lastSequence: 30,
+        endOffset: 4096,
+        lastFrame: '1112131415161718',
+        sealed: false,
+        backup: 4,
+        bytes: 4096,
+        sha256: SHA(2),
+      },
+    ],
+    heads: { sequence: 28, backup: 3, bytes: 12_288, sha256: SHA(3) },
+    tree: { size: 30, backup: 4, bytes: 500, sha256: SHA(4) },
+  },
+};
+
 /** Every golden file but the store, as the current code writes it. */
 export async function goldenFiles(): Promise<Map<string, Buffer>> {
   const record = recordOf(RECORD);
@@ -135,6 +175,7 @@ export async function goldenFiles(): Promise<Map<string, Buffer>> {
     ['checkpoint.bin', await checkpoint()],
     ['tree.txt', treeFile()],
     ['index.bin', await index()],
+    ['backup.txt', encodeBackupList(BACKUP)],
   ]);
 }
 

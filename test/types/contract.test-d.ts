@@ -1,5 +1,7 @@
 import { describe, expectTypeOf, test } from 'vitest';
+import type { restoreStore as RestoreStore } from '../../src/main/restore.js';
 import type { Store } from '../../src/main/store-types.js';
+import type { BackupProgress, BackupReport, RestoreOptions, RestoreReport } from '../../src/shared/backup-report.js';
 import { isKeeperError } from '../../src/shared/portable/errors.js';
 import type { NewEvent, RecordedEvent } from '../../src/shared/portable/events.js';
 import type { Appended, AppendedMany, EventLog, Rows, StreamInfo } from '../../src/shared/portable/log.js';
@@ -13,6 +15,7 @@ interface MyEvents {
 
 declare const store: Store<MyEvents>;
 declare const anyStore: Store;
+declare const restoreStore: typeof RestoreStore;
 
 describe('an event map', () => {
   test('binds type and data together', () => {
@@ -34,6 +37,28 @@ describe('an event map', () => {
     expectTypeOf(event.type).toEqualTypeOf<'TaskStarted' | 'TaskNoted' | 'TaskDone'>();
     if (event.type === 'TaskDone') expectTypeOf(event.data).toEqualTypeOf<{ task: number; ok: boolean }>();
     if (event.type === 'TaskNoted') expectTypeOf(event.data).toEqualTypeOf<string | null>();
+  });
+});
+
+describe('a backup', () => {
+  test('takes a directory, and tells what it copied', () => {
+    expectTypeOf(store.backup('./backup')).toEqualTypeOf<Promise<BackupReport>>();
+    const { signal } = new AbortController();
+    const onProgress = ({ segments, totalSegments, bytes, totalBytes }: BackupProgress): number =>
+      segments / totalSegments + bytes / totalBytes;
+    expectTypeOf(store.backup('./backup', { signal, onProgress })).toEqualTypeOf<Promise<BackupReport>>();
+    expectTypeOf<BackupReport['lastSequence']>().toEqualTypeOf<number>();
+    expectTypeOf<EventLog>().not.toHaveProperty('backup');
+    // @ts-expect-error no such option
+    store.backup('./backup', { deep: true });
+    // @ts-expect-error a directory is wanted
+    store.backup();
+  });
+  test('is restored into another directory', () => {
+    expectTypeOf(restoreStore('./backup', './data')).toEqualTypeOf<Promise<RestoreReport>>();
+    expectTypeOf<Parameters<typeof restoreStore>[2]>().toEqualTypeOf<RestoreOptions | undefined>();
+    // @ts-expect-error into which?
+    restoreStore('./backup');
   });
 });
 

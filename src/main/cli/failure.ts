@@ -87,14 +87,17 @@ function outcomeOf(error: KeeperError, command: string): [ExitCode, string] {
     case 'ERR_IDEMPOTENCY_REUSED':
       return [EXIT.conflict, 'read --backwards --limit 10'];
     case 'ERR_LOCKED':
+      if (command === 'backup' || command === 'restore') return [EXIT.locked, `${command} --help`];
       return [EXIT.locked, 'tail -f'];
     case 'ERR_CORRUPT':
+      if (command === 'restore') return [EXIT.corrupt, 'backup --help'];
       return [EXIT.corrupt, command === 'verify' ? 'repair --dry-run' : 'verify --deep'];
     case 'ERR_DEGRADED':
     case 'ERR_BACKPRESSURE':
     case 'ERR_RATE_LIMITED':
       return [EXIT.degraded, 'info'];
     case 'ERR_NOT_FOUND':
+      if (command === 'restore') return [EXIT.failed, 'backup --help'];
       return [
         EXIT.failed,
         error.message.startsWith('there is no store') ? 'ingest --help' : 'read --backwards --limit 10',
@@ -102,6 +105,8 @@ function outcomeOf(error: KeeperError, command: string): [ExitCode, string] {
     case 'ERR_UNSUPPORTED_FORMAT':
       return [EXIT.failed, '--version'];
     default:
+      // Where there is no store yet to look at, the machine is.
+      if (command === 'restore') return [EXIT.failed, 'doctor'];
       return [EXIT.failed, command === 'verify' ? 'info' : 'verify'];
   }
 }

@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { appendCommand } from './append.js';
+import { backupCommand } from './backup.js';
 import { benchCommand } from './bench.js';
 import { exitCodeOf } from './command.js';
 import { completionCommand } from './completion.js';
@@ -17,6 +18,7 @@ import { proveCommand } from './prove.js';
 import { queryCommand } from './query.js';
 import { readCommand } from './read.js';
 import { repairCommand } from './repair.js';
+import { restoreCommand } from './restore.js';
 import { sealCommand } from './seal.js';
 import { statsCommand } from './stats.js';
 import { streamsCommand } from './streams.js';
@@ -46,6 +48,8 @@ const COMMANDS = [
   verifyCommand,
   repairCommand,
   sealCommand,
+  backupCommand,
+  restoreCommand,
   proveCommand,
   exportCommand,
   benchCommand,

@@ -8,6 +8,7 @@ import { decodeManifest, MANIFEST_FORMAT, MAX_MANIFEST_BYTES, type Manifest } fr
 import { RAW_HEADER_OFFSET } from '../../shared/format/sealed.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from '../../shared/format/watermark.js';
+import { refuseNoStore } from '../../shared/no-store.js';
 import { invalid } from '../../shared/options.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import { readFile, readRange, type Storage } from '../../shared/storage.js';
@@ -32,6 +33,7 @@ export interface Identity {
  *   ERR_CORRUPT where nothing is left that says which store this was; ERR_UNSUPPORTED_FORMAT, ERR_STORAGE
  */
 export async function identify(storage: Storage, dir: string, nodeId: string | undefined): Promise<Identity> {
+  refuseNoStore(storage, dir);
   const kept = readManifest(storage, dir);
   if (kept !== undefined && nodeId !== undefined && nodeId !== kept.nodeId) {
     throw invalid('nodeId', `is ${nodeId}, but this store's is ${kept.nodeId} and cannot change`);

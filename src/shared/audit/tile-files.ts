@@ -29,7 +29,8 @@ export class TileFiles {
    * Write a tile, as wide as its hashes are many. Its content is durable then; its name is once {@link sync} has returned.
    * @throws ERR_CORRUPT where the file is there with other bytes
    */
-  write({ level, index, hashes }: EdgeTile): void {
+  write(tile: EdgeTile): void {
+    const { level, index, hashes } = tile;
     const width = hashes.length / HASH_BYTES;
     const file = this.path(level, index, width);
     const found = this.#storage.exists(file) ? readFile(this.#storage, file, hashes.length + 1) : undefined;
@@ -39,6 +40,12 @@ export class TileFiles {
         lastSequence: (index * TILE_WIDTH + width) * TILE_WIDTH ** level,
       });
     }
+    this.replace(tile);
+  }
+
+  /** The same, whatever is there: no checkpoint of this directory covers it. */
+  replace({ level, index, hashes }: EdgeTile): void {
+    const file = this.path(level, index, hashes.length / HASH_BYTES);
     const dir = path.dirname(file);
     if (!this.#durableDirs.has(dir)) makeDirDurable(this.#storage, dir);
     this.#durableDirs.add(dir);
@@ -58,7 +65,10 @@ export class TileFiles {
    */
   read(level: number, index: number, width: number): Buffer {
     const whole = this.path(level, index);
-    if (width === TILE_WIDTH) return this.#read(whole, width, TILE_WIDTH);
+    if (width === TILE_WIDTH) {
+      if (!this.#storage.exists(whole)) throw damagedTree(whole, 0, 'the tile is missing');
+      return this.#read(whole, width, TILE_WIDTH);
+    }
     const part = this.path(level, index, width);
     try {
       if (this.#storage.exists(part)) return this.#read(part, width, width);

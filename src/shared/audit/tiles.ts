@@ -2,7 +2,7 @@
  * The hashes of the audit tree, from the edge and from full tiles. A tile is verified by the hash that the tile above has of
  * it, and so on up to the edge, which is verified by the checkpoint's frontier. Verified tiles are kept, a bounded number.
  */
-import { TILE_HEIGHT, TILE_WIDTH } from '../format/tile.js';
+import { TILE_BYTES, TILE_HEIGHT, TILE_WIDTH } from '../format/tile.js';
 import { HASH_BYTES, hashPairInto } from '../format/tree-hash.js';
 import { damagedTree } from './damage.js';
 import type { Edge } from './edge.js';
@@ -35,6 +35,11 @@ export class Tiles {
   /** The hash of a leaf. */
   leaf(index: number): Buffer {
     return this.#perfect(0, index);
+  }
+
+  /** The hashes of a full tile, not to be changed. */
+  full(level: number, index: number): Buffer {
+    return this.#full(level, index).subarray(0, TILE_BYTES);
   }
 
   /** The root over the 2^height leaves from `index * 2^height` on. */

@@ -13,7 +13,10 @@
  *     segment-0000000001.index       where records and values are in a sealed segment; derived, and made again where it is missing
  *     segment-0000000001.3.torn      a torn tail that epoch 3 set aside
  *     segment-0000000001.log.3.damaged   what a repair has replaced; also of the manifest
+ *     keeperlog.restoring            a restore into this directory has not come to its end: no store yet
  *     *.tmp                          being written, to be renamed; removed when the store is opened
+ *
+ * The files of a backup's directory are in {@link file://./backup-list.ts}.
  */
 export const MANIFEST_FILE = 'keeperlog.manifest';
 export const LOCK_FILE = 'keeperlog.lock';
@@ -22,6 +25,7 @@ export const HEADS_FILE = 'keeperlog.heads';
 export const TREE_FILE = 'keeperlog.tree';
 export const KEY_FILE = 'keeperlog.key';
 export const TILE_DIR = 'tile';
+export const RESTORING_FILE = 'keeperlog.restoring';
 export const TEMPORARY = '.tmp';
 
 const SEGMENT = /^segment-([0-9]{10})\.log$/;

@@ -57,6 +57,15 @@ export function encodeWatermark(slot: Buffer, view: DataView, watermark: Waterma
   slot.set(hasher.digest(0, slot.subarray(0, CHECKSUM)), CHECKSUM);
 }
 
+/** A whole file with one watermark in it. */
+export function encodeWatermarkFile(watermark: Watermark, hasher: PlaceHasher): Buffer {
+  const file = Buffer.alloc(WATERMARK_FILE_BYTES);
+  const at = watermarkOffset(watermark.turn);
+  const slot = file.subarray(at, at + WATERMARK_SLOT_BYTES);
+  encodeWatermark(slot, new DataView(slot.buffer, slot.byteOffset, slot.length), watermark, hasher);
+  return file;
+}
+
 /** The newer valid slot of the file, or undefined if neither is (a slot may be torn while it is written). */
 export function decodeWatermark(file: Buffer, hasher: PlaceHasher): Watermark | undefined {
   let newest: Watermark | undefined;

@@ -1,0 +1,65 @@
+/** Backups of a store that is open, for writing or for reading. The copying is done by a thread of its own. */
+
+import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
+import { refuseNoBackup } from '../shared/no-store.js';
+import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../shared/options.js';
+import { aborted, isKeeperError } from '../shared/portable/errors.js';
+import { checkDir, isWithin, withLock } from './copy-dirs.js';
+import type { Runtime } from './runtime.js';
+import { closedError } from './store-errors.js';
+
+export class Backups {
+  readonly #runtime: Runtime;
+  /** Of the store. */
+  readonly #dir: string;
+  readonly #end = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(runtime: Runtime, dir: string) {
+    this.#runtime = runtime;
+    this.#dir = dir;
+  }
+
+  /** @param durable the last sequence that is durable now, asked for once the options are in order */
+  async run(to: string, options: BackupOptions, durable: () => number): Promise<BackupReport> {
+    checkOptions(to, options);
+    const { signal } = options;
+    if (signal?.aborted === true) throw aborted(signal, 'the backup');
+    const { storage } = this.#runtime;
+    if (isWithin(storage, to, this.#dir)) throw invalid('dir', `is the store's own directory, or lies in it: ${to}`);
+    // Before the lock, which would leave its file in what is none of ours.
+    if (storage.exists(to)) refuseNoBackup(storage, to);
+    const run = withLock(this.#runtime, to, () => this.#copy(to, options, durable()));
+    this.#running.add(run);
+    try {
+      return await run;
+    } finally {
+      this.#running.delete(run);
+    }
+  }
+
+  /** Stop between two slices. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    await Promise.allSettled(this.#running);
+  }
+
+  async #copy(to: string, { signal, onProgress }: BackupOptions, durable: number): Promise<BackupReport> {
+    const either = signal === undefined ? this.#end.signal : AbortSignal.any([this.#end.signal, signal]);
+    const control = { signal: either, onProgress: onProgress ?? (() => {}) };
+    try {
+      return await this.#runtime.copy({ kind: 'backup', dir: this.#dir, to, durable }, control);
+    } catch (error) {
+      if (!isKeeperError(error, 'ERR_ABORTED')) throw error;
+      throw signal?.aborted === true ? aborted(signal, 'the backup') : closedError();
+    }
+  }
+}
+
+function checkOptions(to: string, options: BackupOptions): void {
+  checkDir('dir', to);
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
+  refuseUnknown(options, { signal: true, onProgress: true }, '');
+  checkSignal(options.signal);
+  checkOnProgress(options.onProgress);
+}

@@ -1,0 +1,52 @@
+/** The directories of a backup and a restore, as a user names them: which may go with which, and who has one to himself. */
+import path from 'node:path';
+import { invalid } from '../shared/options.js';
+import { fromWire, isKeeperError, toWire } from '../shared/portable/errors.js';
+import { makeDirDurable, type Storage } from '../shared/storage.js';
+import type { Lock } from './lock.js';
+import type { Runtime } from './runtime.js';
+
+export function checkDir(name: string, dir: unknown): void {
+  if (typeof dir !== 'string' || dir === '') throw invalid(name, 'must be the path of a directory');
+}
+
+/** Whether a directory is another one, or lies in it, links followed; it need not be there yet. */
+export function isWithin(storage: Storage, dir: string, other: string): boolean {
+  const relative = path.relative(realPathOf(storage, other), realPathOf(storage, dir));
+  return relative === '' || (relative !== '..' && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative));
+}
+
+function realPathOf(storage: Storage, dir: string): string {
+  const missing: string[] = [];
+  let existing = path.resolve(dir);
+  for (; !storage.exists(existing); existing = path.dirname(existing)) missing.unshift(path.basename(existing));
+  return path.join(storage.realPath(existing), ...missing);
+}
+
+/** Do something with a directory to oneself. It is made where it is missing. @throws ERR_LOCKED, ERR_STORAGE */
+export async function withLock<T>(
+  { storage, lock }: Pick<Runtime, 'storage' | 'lock'>,
+  dir: string,
+  use: () => Promise<T>,
+): Promise<T> {
+  if (!storage.exists(dir)) makeDirDurable(storage, dir);
+  const held = lockFor(lock, dir);
+  try {
+    return await use();
+  } finally {
+    const left = held.release();
+    if (left !== undefined) process.emitWarning(left);
+  }
+}
+
+function lockFor(lock: Runtime['lock'], dir: string): Lock {
+  try {
+    return lock(dir);
+  } catch (error) {
+    if (!isKeeperError(error, 'ERR_LOCKED')) throw error;
+    throw fromWire({
+      ...toWire(error),
+      hint: 'A backup or a restore writes there: wait until it has come to its end.',
+    });
+  }
+}
