@@ -67,8 +67,7 @@ export class Indexer {
     if (making !== undefined) return making;
     const run = this.#last.then(() => this.#make(number, check));
     this.#making.set(number, run);
-    // Whoever asked for it is told.
-    this.#last = run.catch(() => undefined).then(() => this.#making.delete(number));
+    this.#last = run.catch(() => undefined); // whoever asked for it is told
     return run;
   }
 
@@ -99,6 +98,8 @@ export class Indexer {
       if (stop !== undefined) throw stop.error;
       this.#failed.add(number);
       if (!this.#closed) this.#parts.onFailure(error);
+    } finally {
+      this.#making.delete(number);
     }
   }
 
