@@ -175,7 +175,8 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
   rotateKey(): Promise<Checkpoint>;
   /**
    * Seal every full segment now: its records are digested (SHA-256), and its log is compressed into a file that is read back before
-   * it takes the raw one's place. The newest segment, which is being written, is left. Appends and reads go on meanwhile.
+   * it takes the raw one's place; then its index file is made. The newest segment, which is being written, is left. Appends and reads go
+   * on meanwhile. Segments that were sealed without an index get theirs.
    * @throws ERR_CORRUPT where a segment does not verify: it stays as it is; ERR_STORAGE; ERR_ABORTED; ERR_INVALID_OPTIONS of a
    *   store that is read only; ERR_CLOSED
    */

@@ -69,12 +69,15 @@ export interface StoreOptions {
   readonly dataCodec?: 'msgpack' | 'json';
   /** Recent records in memory, taken whole with the first of them. Bytes, 0 (none) to 4 GiB. Default 32 MiB. */
   readonly cacheBytes?: number;
-  /** Indexes of segments in memory; a segment whose index is larger is scanned. Bytes, 0 to 16 GiB. Default 64 MiB. */
+  /**
+   * Sections of index files, and indexes of segments that have none, in memory; a segment whose index would be larger is scanned. Bytes,
+   * 0 to 16 GiB. Default 64 MiB.
+   */
   readonly indexBytes?: number;
-  /** Threads that seal, sign and verify, at most. 1 to 64. Default: one less than the processors, at least 1. */
+  /** Threads that seal, index, sign and verify, at most. 1 to 64. Default: one less than the processors, at least 1. */
   readonly poolThreads?: number;
   /**
-   * When full segments are digested and compressed: `'on-demand'`, when `seal()` is called; `'background'`, one after the other as they
+   * When full segments are digested, compressed and indexed: `'on-demand'`, when `seal()` is called; `'background'`, one after the other as they
    * become full, by threads of low priority, which costs speed where all processors are busy. Default `'on-demand'`.
    */
   readonly sealing?: 'background' | 'on-demand';

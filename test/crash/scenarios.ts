@@ -2,7 +2,13 @@
 import path from 'node:path';
 import type { StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
-import { HEADS_FILE, segmentNumber, WATERMARK_FILE } from '../../dist/shared/format/file-names.js';
+import {
+  HEADS_FILE,
+  indexFile,
+  sealedNumber,
+  segmentNumber,
+  WATERMARK_FILE,
+} from '../../dist/shared/format/file-names.js';
 import type { CrashState } from './crash-states.js';
 import { expectSame, type Promised, readAll } from './history.js';
 import { type Image, withoutFiles } from './image.js';
@@ -337,6 +343,9 @@ async function checkSealing(state: CrashState<Promised>): Promise<void> {
   const raw = disk.list(DIR).filter((file) => segmentNumber(file) !== undefined);
   const used = raw.filter((file) => contentOf(disk.image(), file).some((byte) => byte !== 0));
   if (used.length > 1) throw new Error(`not sealed: ${used.join()}`);
+  const sealed = disk.list(DIR).map(sealedNumber);
+  const bare = sealed.filter((number) => number !== undefined && !disk.exists(path.join(DIR, indexFile(number))));
+  if (bare.length > 0) throw new Error(`not indexed: ${bare.join()}`);
   await store.close();
 }
 

@@ -218,24 +218,28 @@ describe('an index file', () => {
 });
 
 describe('verify', () => {
-  it('says nothing of an index file that is missing, and finds every byte that is another one', async () => {
-    const problemsOf = async (image: Image): Promise<readonly object[]> => {
-      const store = await open(new MemoryDisk(image), { readOnly: true });
-      const { ok, problems } = await store.verify({ deep: true });
-      expect(ok).toBe(problems.length === 0);
-      await store.close();
-      return problems;
-    };
-    expect(await problemsOf(sealed)).toEqual([]);
-    expect(await problemsOf(without(sealed, ...indexes))).toEqual([]);
-    const [name] = indexes;
-    const content = contentOf(sealed, name!);
-    for (const at of sample([...content.keys()], 211)) {
-      const problems = await problemsOf(withFiles(sealed, { [name!]: flippedAt(content, at) }));
-      const wrong = { code: 'ERR_CORRUPT', file: pathOf(name!), message: expect.stringContaining('made again') };
-      expect(problems, `at ${at}`).toEqual([wrong]);
-    }
-  });
+  it(
+    'says nothing of an index file that is missing, and finds every byte that is another one',
+    async () => {
+      const problemsOf = async (image: Image): Promise<readonly object[]> => {
+        const store = await open(new MemoryDisk(image), { readOnly: true });
+        const { ok, problems } = await store.verify({ deep: true });
+        expect(ok).toBe(problems.length === 0);
+        await store.close();
+        return problems;
+      };
+      expect(await problemsOf(sealed)).toEqual([]);
+      expect(await problemsOf(without(sealed, ...indexes))).toEqual([]);
+      const [name] = indexes;
+      const content = contentOf(sealed, name!);
+      for (const at of sample([...content.keys()], 211)) {
+        const problems = await problemsOf(withFiles(sealed, { [name!]: flippedAt(content, at) }));
+        const wrong = { code: 'ERR_CORRUPT', file: pathOf(name!), message: expect.stringContaining('made again') };
+        expect(problems, `at ${at}`).toEqual([wrong]);
+      }
+    },
+    TIMEOUT_MS,
+  );
 
   it('has a damaged one made again, where the store may write', async () => {
     const [name] = indexes;

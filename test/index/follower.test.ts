@@ -110,3 +110,26 @@ test('a get, and a condition of an append, are told by the index where their eve
   // Nothing but sections of index files is held, and no postings had to be built.
   expect(again.stats().memory.index.bytes).toBeLessThan(300_000);
 });
+
+test('a range in the middle of a sealed segment is read without what is before it', async () => {
+  const store = await open({ cacheBytes: 0 });
+  await fill(store);
+  await store.seal();
+  const again = await reopen(store, { cacheBytes: 0 });
+  const { segments } = again.stats();
+  for (const direction of ['forwards', 'backwards'] as const) {
+    const rows = again.query({ where: { sequence: { gte: 4001, lte: 4100 } }, direction });
+    const wanted = Array.from({ length: 100 }, (_, i) => (direction === 'forwards' ? 4001 + i : 4100 - i));
+    expect((await rows.toArray()).map(({ sequence }) => sequence)).toEqual(wanted);
+    const { bytesRead, segmentsPruned, recordsExamined } = await rows.explain();
+    expect([segmentsPruned, recordsExamined]).toEqual([segments - 1, 100]);
+    expect(bytesRead).toBeLessThan(100_000);
+  }
+  const [first, last] = [(await again.get(2500))!, (await again.get(2700))!];
+  const rows = again.query({ where: { time: { gte: first.time, lte: last.time } } });
+  const found = await rows.toArray();
+  expect(found.some(({ sequence }) => sequence === 2600)).toBe(true);
+  expect(
+    (await again.read({}, { from: 8990, direction: 'backwards', limit: 3 }).toArray()).map(({ sequence }) => sequence),
+  ).toEqual([8990, 8989, 8988]);
+});

@@ -60,7 +60,15 @@ export async function makeIndex(batches: readonly (readonly Made[])[], places: n
   const size = bytes.flat().reduce((sum, { length }) => sum + length, 0);
   const rawBytes = HEADER_BYTES + FRAME_BYTES * batches.length + size;
   const lastSequence = FIRST + places - 1;
-  const segment = { number: NUMBER, firstSequence: FIRST, lastSequence, rawBytes, lastFrame: LAST_FRAME };
+  const lastTimestampNs = timestampOf(batches.at(-1)!.at(-1)!.place);
+  const segment = {
+    number: NUMBER,
+    firstSequence: FIRST,
+    lastSequence,
+    rawBytes,
+    lastFrame: LAST_FRAME,
+    lastTimestampNs,
+  };
   const work = { dir: DIR, number: NUMBER, storeId: STORE, nodeId: NODE, holes: [] };
   const offsets: number[] = [];
   let batch = 0;

@@ -6,7 +6,7 @@ import { bytesText, countText, data, toJson } from './output.js';
 import { progressLine } from './progress-line.js';
 
 export function sealCommand(): Command {
-  const command = makeCommand('seal', 'Digest and compress every full segment. The newest one is left.', [
+  const command = makeCommand('seal', 'Digest, compress and index every full segment. The newest one is left.', [
     ['keeperlog seal', 'the store must be open for writing nowhere else'],
     ['keeperlog --dir ./data seal', 'of the store in this directory'],
     ['keeperlog seal --json', 'what was sealed, as JSON'],

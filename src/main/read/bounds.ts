@@ -93,8 +93,7 @@ async function resolve(
 
 /** The first sequence with a timestamp that is not before another; one after the last if there is none. */
 async function firstAtOrAfter(records: Records, durable: number, timestampNs: bigint): Promise<number> {
-  let low = records.floor;
-  let high = durable + 1;
+  let [low, high] = partAround(records, durable, timestampNs);
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     const present = records.holes.skip(middle);
@@ -107,6 +106,24 @@ async function firstAtOrAfter(records: Records, durable: number, timestampNs: bi
     else low = present + 1;
   }
   return low;
+}
+
+/** The part of the log in which the first event with such a timestamp is, from one sequence to before another: by headers in memory. */
+function partAround({ catalog, floor }: Records, durable: number, timestampNs: bigint): [low: number, high: number] {
+  const { segments } = catalog;
+  let low = 0;
+  let high = Math.max(0, segments.length - 1);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const { next } = segments[middle]!.blocks;
+    // Of the last one nothing is told.
+    if (next === undefined || next.previousTimestampNs >= timestampNs) high = middle;
+    else low = middle + 1;
+  }
+  const segment = segments[low];
+  const end = segment?.blocks.next?.firstSequence ?? durable + 1;
+  // What is before the first one there is, is lost: whoever comes to it is told.
+  return [low === 0 ? floor : segment!.firstSequence, Math.min(end, durable + 1)];
 }
 
 function checkBound(bound: Bound, name: string): void {

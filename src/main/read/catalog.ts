@@ -221,8 +221,8 @@ export class Catalog {
     // What a repair has put together does not go by what the headers say.
     const isTold = next?.number === number + 1 && !this.holes.beginsAnew(this.holes.skip(next.firstSequence));
     if (!isTold) return undefined;
-    const { previousBytes: rawBytes, previous: lastFrame } = next;
-    return { number, firstSequence, lastSequence: next.firstSequence - 1, rawBytes, lastFrame };
+    const { previousBytes: rawBytes, previous: lastFrame, previousTimestampNs: lastTimestampNs } = next;
+    return { number, firstSequence, lastSequence: next.firstSequence - 1, rawBytes, lastFrame, lastTimestampNs };
   }
 
   loadSync(sequence: number, durable: number): Run {

@@ -1,4 +1,5 @@
 /** The index of a segment that is in a file. */
+import { setImmediate as giveThreadBack } from 'node:timers/promises';
 import { keyOf, textOf } from '../../shared/format/index-keys.js';
 import { CHUNK_RECORDS } from '../../shared/format/index-offsets.js';
 import { decodePart, PART_PLACES, readFollowing } from '../../shared/format/index-postings.js';
@@ -13,6 +14,10 @@ import type { Steps } from './segment-blocks.js';
 /** Does steps on the file. */
 type RunSteps = <T>(steps: Steps<T>) => Promise<T>;
 
+/** A pass over a dictionary gives the thread back after so long. */
+const TURN_MS = 5;
+/** Entries that are taken from it at once. */
+const AT_ONCE = 512;
 const NONE = new Uint32Array(0);
 /** Where no list is, so that all are asked the same. */
 const NO_RECORDS: PlaceList = { count: 0, within: async () => NONE, among: async () => NONE };
@@ -74,7 +79,13 @@ export class FileIndex implements SegmentIndex {
     if (!whole.isWellFormed()) return;
     const beginning = keyOf(whole);
     const cursor = this.#reader.entriesFrom(field, beginning);
+    let began = performance.now();
     for (;;) {
+      // What comes from memory, or is read at once, awaits nothing.
+      if (performance.now() - began >= TURN_MS) {
+        await giveThreadBack();
+        began = performance.now();
+      }
       const entries = await this.#run(entriesOf(cursor, beginning));
       for (const entry of entries) {
         const value = textOf(entry.key);
@@ -147,9 +158,6 @@ export class FileIndex implements SegmentIndex {
     decodePart({ bytes, isBitmap: part.isBitmap }, part.count, part.part * PART_PLACES, into, at);
   }
 }
-
-/** Entries that are taken from a dictionary between two turns of others. */
-const AT_ONCE = 512;
 
 /** The next entries whose keys begin so. */
 function* entriesOf(cursor: EntryCursor, beginning: string): Steps<ValueEntry[]> {

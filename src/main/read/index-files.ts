@@ -28,6 +28,7 @@ export interface ChainedSegment {
   /** Its end, as the header of the segment behind it has it. */
   readonly rawBytes: number;
   readonly lastFrame: Uint8Array;
+  readonly lastTimestampNs: bigint;
 }
 
 /** Told of the bytes that a read took from a file. */
@@ -198,6 +199,7 @@ export class IndexFiles {
       header.segment.firstSequence === segment.firstSequence &&
       header.places === segment.lastSequence - segment.firstSequence + 1 &&
       header.segment.rawBytes === segment.rawBytes &&
+      header.lastTimestampNs === segment.lastTimestampNs &&
       sameChecksum(header.segment.lastFrame, segment.lastFrame);
     if (!isOwn) throw new IndexDamage('its header does not verify, or is of another segment');
     const reader = new IndexReader(header, this.memory, hasher, `${name} `);

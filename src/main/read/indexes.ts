@@ -37,13 +37,25 @@ export class Indexes {
   ): Promise<IndexInUse | undefined> {
     const raw = (): Promise<SegmentIndex | undefined> => this.#raw.get(segment, high, checkAbort, records);
     if (high - low < WORTH_READING) return undefined;
+    const index = await this.openFile(segment, records, raw);
+    if (index !== undefined || high - low < WORTH_BUILDING) return index;
+    const built = await raw();
+    return built && new IndexInUse(built, raw, () => {});
+  }
+
+  /**
+   * The index file of a segment; undefined where there is none that can be used.
+   * @param instead what is asked where it turns out to be damaged
+   */
+  async openFile(
+    segment: Segment,
+    records: Records,
+    instead: () => Promise<SegmentIndex | undefined> = async () => undefined,
+  ): Promise<IndexInUse | undefined> {
     const { catalog } = records;
     const chained = catalog.chained(segment);
     const index = chained && (await catalog.indexFiles.open(chained, records.onRead));
-    if (index !== undefined) return new IndexInUse(index, raw, () => catalog.indexFiles.damaged(segment.number));
-    if (high - low < WORTH_BUILDING) return undefined;
-    const built = await raw();
-    return built && new IndexInUse(built, raw, () => {});
+    return index && new IndexInUse(index, instead, () => catalog.indexFiles.damaged(segment.number));
   }
 }
 

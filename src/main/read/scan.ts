@@ -1,6 +1,6 @@
 /** Reading a range of the log in batches: every record that matches, in order, forwards or backwards. */
 import { setImmediate as giveThreadBack } from 'node:timers/promises';
-import { type Memory, recordLength } from '../../shared/format/record.js';
+import type { Memory } from '../../shared/format/record.js';
 import type { Hole } from '../../shared/holes.js';
 import { aborted } from '../../shared/portable/errors.js';
 import type { Direction } from '../../shared/portable/log.js';
@@ -8,17 +8,13 @@ import type { Range } from './bounds.js';
 import type { Catalog, Segment } from './catalog.js';
 import type { Indexes, IndexInUse } from './indexes.js';
 import type { Records } from './records.js';
+import { type Found, RowBatch } from './row-batch.js';
 import type { Run } from './run.js';
 import type { Candidates, Sought } from './sought.js';
 import { type Span, spansOf } from './spans.js';
 
-/** A batch ends at so many rows or bytes of them and of what was decoded in vain, and the thread is given back. */
-const BATCH_ROWS = 256;
-const BATCH_BYTES = 128 * 1024;
 /** A read that has not waited for anything gives the thread back after so long. */
 const TURN_MS = 5;
-/** Records looked at without a match before the thread is given back. */
-const BATCH_LOOKS = 16_384;
 /** Of what an index has named it is asked where so many are at first, and then at a time. */
 const FIRST_PLACES = 512;
 const MORE_PLACES = 4096;
@@ -34,12 +30,6 @@ export interface Search<T> {
   readonly signal: AbortSignal | undefined;
   /** Told of each hole in the range once the read has come to it. */
   readonly onHole: (hole: Hole) => void;
-}
-
-/** Some of what was found, each row with its sequence. */
-export interface Found<T> {
-  readonly rows: T[];
-  readonly sequences: readonly number[];
 }
 
 /** What is found in the range, in batches; ends early at the limit. Returns whether the whole range was seen. */
@@ -117,7 +107,7 @@ async function* searchSegment<T>(
   checkAbort();
   const index = sought.isSelective ? await indexes.open(segment, low, high, checkAbort, records) : undefined;
   if (index === undefined) {
-    yield* readThrough(query, sequences(low, high, range.direction), false, checkAbort);
+    yield* readAll(query, segment, low, high, checkAbort);
     return;
   }
   for (const [from, to] of windows(low, high, sought.windowRecords, range.direction)) {
@@ -125,6 +115,27 @@ async function* searchSegment<T>(
     const candidates = await index.ask((asked) => sought.candidates(segment, asked, from, to));
     if (candidates === undefined) yield* readThrough(query, sequences(from, to, range.direction), false, checkAbort);
     else yield* readCandidates(query, segment, index, candidates, checkAbort);
+  }
+}
+
+/** A whole range, from where an index file says that it is, where blocks would have to be looked at to find it. */
+async function* readAll<T>(
+  query: Search<T>,
+  segment: Segment,
+  low: number,
+  high: number,
+  checkAbort: () => void,
+): AsyncGenerator<RowBatch<T>> {
+  const { records, indexes, range } = query;
+  const isNear = segment.blocks.isNear(range.direction === 'forwards' ? low : high);
+  const index = isNear ? undefined : await indexes.openFile(segment, records);
+  if (index === undefined) {
+    yield* readThrough(query, sequences(low, high, range.direction), false, checkAbort);
+    return;
+  }
+  for (const [from, to] of windows(low, high, MORE_PLACES, range.direction)) {
+    const ordinals = Uint32Array.from({ length: to - from + 1 }, (_, i) => from - segment.firstSequence + i);
+    yield* readCandidates(query, segment, index, { ordinals, exact: false }, checkAbort);
   }
 }
 
@@ -248,37 +259,6 @@ async function* readThrough<T>(
     throw error;
   }
   yield batch;
-}
-
-/** Rows until there are enough of them, or enough was looked at, to give the thread back. */
-class RowBatch<T> implements Found<T> {
-  readonly rows: T[] = [];
-  readonly sequences: number[] = [];
-  readonly #sought: Sought<T>;
-  readonly #most: number;
-  #bytes = 0;
-  #looks = 0;
-
-  constructor({ sought, limit }: Search<T>) {
-    this.#sought = sought;
-    this.#most = Math.min(limit, BATCH_ROWS);
-  }
-
-  /** @param exact whether it is known to be one that is looked for */
-  look(memory: Memory, at: number, sequence: number, exact: boolean): void {
-    const decoded = this.#sought.decodedBytes;
-    const row = this.#sought.take(memory, at, exact);
-    this.#looks++;
-    this.#bytes += this.#sought.decodedBytes - decoded;
-    if (row === undefined) return;
-    this.rows.push(row);
-    this.sequences.push(sequence);
-    this.#bytes += recordLength(memory.view, at);
-  }
-
-  get full(): boolean {
-    return this.rows.length >= this.#most || this.#bytes >= BATCH_BYTES || this.#looks >= BATCH_LOOKS;
-  }
 }
 
 function* sequences(low: number, high: number, direction: Range['direction']): Generator<number> {

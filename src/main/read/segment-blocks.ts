@@ -143,6 +143,11 @@ export class SegmentBlocks {
     return recordAt(run.memory, run.at(sequence));
   }
 
+  /** Whether a block is found without looking at others before it. */
+  isNear(sequence: number): boolean {
+    return sequence <= this.#endSequence;
+  }
+
   /** Whether a record is read without the rest of its block. */
   isMarked(sequence: number): boolean {
     return sequence < this.#endSequence && this.#blocks[this.#indexOf(sequence)]?.marks !== undefined;

@@ -71,8 +71,7 @@ export class Indexer {
     if (making !== undefined) return making;
     const run = this.#last.then(() => this.#make(number, between));
     this.#making.set(number, run);
-    // Whoever asked for it is told.
-    this.#last = run.catch(() => undefined).then(() => this.#making.delete(number));
+    this.#last = run.catch(() => undefined); // whoever asked for it is told
     return run;
   }
 
@@ -106,6 +105,8 @@ export class Indexer {
       if (stop !== undefined) throw stop.error;
       this.#failed.add(number);
       if (!this.#end.signal.aborted) this.#parts.onFailure(error);
+    } finally {
+      this.#making.delete(number);
     }
   }
 

@@ -15,7 +15,7 @@ import type { IndexResults, IndexStepOf, RunPosition, RunSection } from '../../s
 import { shortEntry } from './index-run.js';
 
 /** A slice takes in so many values of runs, or gives so many bytes. */
-const SLICE_ENTRIES = 8192;
+const SLICE_ENTRIES = 4096;
 const SLICE_BYTES = 128 * 1024;
 /** Places of more bytes do not stand behind their value. */
 const INSIDE_BYTES = 256;
