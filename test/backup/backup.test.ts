@@ -4,8 +4,8 @@ import { type BackupProgress, openStore, restoreStore } from 'keeperlog';
 import { verifyProof } from 'keeperlog/proof';
 import { describe, expect, it } from 'vitest';
 import { namesIn } from '../../dist/shared/format/backup-list.js';
-import { copyDir, temporaryDir } from '../support/stores.js';
-import { checkRestored, contentOf, counts, eventsOf, filesIn, fill, listOf, open, textOf } from './kit.js';
+import { temporaryDir } from '../support/stores.js';
+import { checkRestored, contentOf, counts, eventsOf, filesIn, fill, flip, listOf, open } from './kit.js';
 
 const refused = (message: string | RegExp): object => ({
   code: 'ERR_INVALID_OPTIONS',
@@ -273,39 +273,46 @@ describe('a backup is refused', () => {
     await checkRestored(backup, await eventsOf(store));
   });
 
-  it('where the log is damaged, and the one before it is whole', async () => {
+  it.each(['raw', 'sealed'])('where a segment is damaged that is %s, and the one before it is whole', async (kind) => {
     const store = await open();
-    await fill(store, 2000);
+    await fill(store, 1500);
+    if (kind === 'sealed') await store.seal();
+    const backup = temporaryDir();
+    await store.backup(backup);
+    await fill(store, 1000, 'second');
     const events = await eventsOf(store);
     const { dir } = store.stats();
     await store.close();
-    for (const sealed of [false, true]) {
-      const damaged = copyDir(dir);
-      const writer = await open({ dir: damaged });
-      if (sealed) await writer.seal();
-      const backup = temporaryDir();
-      await writer.backup(backup);
-      await fill(writer, 2000, 'second');
-      await writer.close();
-      const before = contentOf(backup);
-      const name = filesIn(damaged).find((file) => file.startsWith(`segment-0000000001.${sealed ? 'sealed' : 'log'}`))!;
-      const file = path.join(damaged, name);
-      const bytes = fs.readFileSync(file);
-      bytes[bytes.length >>> 1]! ^= 1;
-      fs.writeFileSync(file, bytes);
-      const reader = await openStore({ dir: damaged, readOnly: true });
-      // The backup has the segment already: its copy is not that of the damaged one.
-      const kept = await reader.backup(backup);
-      expect(kept.lastSequence).toBe(4000);
-      await checkRestored(backup, [...events, ...textOf(await reader.read({}, { after: 2000 }).toArray())]);
-      const fresh = temporaryDir();
-      const failure = { code: 'ERR_CORRUPT', file, firstSequence: expect.any(Number) };
-      await expect(reader.backup(fresh)).rejects.toMatchObject(failure);
-      await expect(restoreStore(fresh, temporaryDir())).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
-      expect(filesIn(fresh)).toEqual(['keeperlog.backup', 'keeperlog.lock']);
-      await reader.close();
-      expect(before.size).toBeGreaterThan(2);
-    }
+    const file = path.join(dir, `segment-0000000001.${kind === 'sealed' ? 'sealed' : 'log'}`);
+    flip(file, fs.statSync(file).size >>> 1);
+    const reader = await openStore({ dir, readOnly: true });
+    const fresh = temporaryDir();
+    const failure = { code: 'ERR_CORRUPT', file, firstSequence: expect.any(Number) };
+    await expect(reader.backup(fresh)).rejects.toMatchObject(failure);
+    await expect(restoreStore(fresh, temporaryDir())).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    expect(filesIn(fresh)).toEqual(['keeperlog.backup', 'keeperlog.lock']);
+    // The backup has the segment already: its copy is not that of the damaged one.
+    expect(await reader.backup(backup)).toMatchObject({ number: 2, lastSequence: 2500 });
+    await reader.close();
+    await checkRestored(backup, events);
+  });
+
+  it('where what is new is damaged, and the one before it is whole', async () => {
+    const store = await open();
+    await fill(store, 500);
+    const events = await eventsOf(store);
+    const backup = temporaryDir();
+    await store.backup(backup);
+    const before = contentOf(backup);
+    await fill(store, 1500, 'second');
+    const { dir } = store.stats();
+    await store.close();
+    flip(path.join(dir, 'segment-0000000002.log'), 50_000);
+    const reader = await openStore({ dir, readOnly: true });
+    await expect(reader.backup(backup)).rejects.toMatchObject({ code: 'ERR_CORRUPT' });
+    await reader.close();
+    expect(contentOf(backup)).toEqual(before);
+    await checkRestored(backup, events);
   });
 
   it('with options that it does not know', async () => {
@@ -392,7 +399,7 @@ describe('the audit tree', () => {
   it('grows in the backup as it does in the store', async () => {
     const store = await open();
     const backup = temporaryDir();
-    for (const [i, events] of [100, 156, 1, 300, 16_000 - 557].entries()) {
+    for (const [i, events] of [100, 156, 1, 300].entries()) {
       if (events > 0) await append(store, events);
       if (i % 2 === 0) await store.rotateKey();
       await store.checkpoint();
@@ -443,9 +450,7 @@ describe('the audit tree', () => {
     await fill(store, 600);
     await store.checkpoint();
     const tile = path.join(store.stats().dir, 'tile', '0', '000');
-    const bytes = fs.readFileSync(tile);
-    bytes[40]! ^= 1;
-    fs.writeFileSync(tile, bytes);
+    flip(tile, 40);
     await expect(store.backup(temporaryDir())).rejects.toMatchObject({ code: 'ERR_CORRUPT', file: tile });
   });
 });
