@@ -13,10 +13,9 @@
  * list names it. The list is text, UTF-8: one line of JSON, then one line with the CRC-32 of the first as 8 hexadecimal digits.
  * The members of the JSON object are those of {@link BackupList}. A reader refuses a higher `format`.
  */
-import { isCount, isSegment, isText } from './check.js';
 import { crc32 } from './checksum.js';
 import { HEADS_FILE, sealedFile, segmentFile, TREE_FILE } from './file-names.js';
-import { decodeManifest, encodeManifest, type Manifest } from './manifest.js';
+import { decodeManifest, encodeManifest, isCount, isSegment, isText, type Manifest } from './manifest.js';
 
 export const BACKUP_FILE = 'keeperlog.backup';
 export const BACKUP_FORMAT = 1;
