@@ -31,6 +31,7 @@ const BENCHES: readonly BenchRun[] = [
   { name: 'memory', short: ['--runs', '1', '--events', '200000', '--keys', '20000', '--seconds', '1'] },
   { name: 'rates', short: ['--runs', '1', '--seconds', '0.5'], draws: true },
   { name: 'size', short: ['--runs', '1', '--most', '10000'], draws: true },
+  { name: 'find', short: ['--runs', '1', '--most', '10000'], draws: true },
 ];
 
 const { values } = parseArgs({

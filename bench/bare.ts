@@ -4,6 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
+import { decodePayload, PAYLOAD, PayloadWriter } from '#dist/shared/format/payload.js';
+import type { BenchEvent } from './events.js';
 
 /** As the engine reads: so much at once. Unit: bytes. */
 const PIECE_BYTES = 256 * 1024;
@@ -56,6 +58,19 @@ export function barePreads(dir: string, reads: number, bytes: number): number[] 
   }
 }
 
+/** What decodes so many events with the codec alone, of bytes that lie in memory. */
+export function bareCodec(events: readonly BenchEvent[], count: number): () => void {
+  const memory = Buffer.alloc(256 * 1024);
+  const target = { bytes: memory, view: new DataView(memory.buffer, memory.byteOffset, memory.length) };
+  const writer = new PayloadWriter('msgpack');
+  const payloads = events.map(({ data }) =>
+    Buffer.from(memory.subarray(0, writer.write(data, '', target, 0, memory.length))),
+  );
+  return () => {
+    for (let i = 0; i < count; i++) decodePayload(PAYLOAD.msgpack, payloads[i % payloads.length]!);
+  };
+}
+
 /** So many threads as an open store has, started together, until each has said that it runs. Milliseconds. */
 export async function bareThreads(): Promise<number> {
   const began = performance.now();
@@ -69,9 +84,10 @@ export async function bareThreads(): Promise<number> {
   return took;
 }
 
-function segmentsOf(dir: string): string[] {
+/** The names of a store's segments, raw or sealed, oldest first; the last one may be made ready and empty. */
+export function segmentsOf(dir: string): string[] {
   return fs
     .readdirSync(dir)
-    .filter((name) => name.startsWith('segment-') && name.endsWith('.log'))
+    .filter((name) => /^segment-\d+\.(log|sealed)$/.test(name))
     .sort();
 }

@@ -8,8 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStore, type Store, type StoreOptions } from 'keeperlog';
-import { decodePayload, PAYLOAD, PayloadWriter } from '#dist/shared/format/payload.js';
-import { barePreads, bareScan } from './bare.js';
+import { bareCodec, barePreads, bareScan } from './bare.js';
 import { type BenchEvent, small, webhooks } from './events.js';
 import { comparedHead, comparedRow, digits, head, median } from './report.js';
 
@@ -134,19 +133,6 @@ async function stream(store: Store): Promise<number> {
     }
   }
   return seen;
-}
-
-/** What decodes so many events with the codec alone, of bytes that lie in memory. */
-function bareCodec(events: readonly BenchEvent[], count: number): () => void {
-  const memory = Buffer.alloc(256 * 1024);
-  const target = { bytes: memory, view: new DataView(memory.buffer, memory.byteOffset, memory.length) };
-  const writer = new PayloadWriter('msgpack');
-  const payloads = events.map(({ data }) =>
-    Buffer.from(memory.subarray(0, writer.write(data, '', target, 0, memory.length))),
-  );
-  return () => {
-    for (let i = 0; i < count; i++) decodePayload(PAYLOAD.msgpack, payloads[i % payloads.length]!);
-  };
 }
 
 /** Events a second of a run and of its floor, in turn, after one of each that is not counted. */

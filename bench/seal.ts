@@ -1,5 +1,5 @@
 /**
- * The sealing bench: how fast one thread of the pool digests and compresses full segments and reads them back, what that saves, and
+ * The sealing bench: how fast one thread of the pool digests, compresses and indexes full segments and reads them back, what that saves, and
  * what it costs those who append meanwhile. The floor of the first is the same bytes read from the page cache, digested and
  * compressed by the same libraries, once, without an engine.
  *
@@ -11,6 +11,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStore, type Store, type StoreOptions } from 'keeperlog';
 import { compressSync } from 'lz4-napi';
+import { segmentsOf } from './bare.js';
 import { type Figures, medians, openLoop } from './drive.js';
 import { type BenchEvent, small, webhooks } from './events.js';
 import { comparedHead, comparedRow, digits, head, median, spread, tableHead, tableRow } from './report.js';
@@ -36,7 +37,7 @@ const { values } = parseArgs({
 const runs = Number(values.runs);
 const lines = head(
   'Sealing bench',
-  `Medians of ${runs} runs, each with its floor behind it. One thread of the pool; segments of ${SEGMENT_MIB} MiB, files in the page cache.`,
+  `Medians of ${runs} runs, each with its floor before it. One thread of the pool; segments of ${SEGMENT_MIB} MiB, files in the page cache.`,
 );
 
 lines.push(...comparedHead('MB of raw log a second', 'digest and compress alone', 'to reach'));
@@ -69,12 +70,12 @@ async function throughput(name: string, events: readonly BenchEvent[], wanted: s
       const store = await openStore({ ...ONE_THREAD, dir, segmentBytes: SEGMENT_MIB * MIB });
       try {
         await fill(store, events, Number(values.mib) * MIB);
-        const floor = bareSeal(dir);
+        const floor = bareSeal(dir, store.stats().segments - 1);
         const began = performance.now();
         const { rawBytes, fileBytes } = await store.seal();
         rates.push(rawBytes / (performance.now() - began) / 1000);
         floors.push(floor);
-        part = fileBytes / rawBytes;
+        part = (fileBytes + indexBytesIn(dir)) / rawBytes;
       } finally {
         await store.close();
       }
@@ -91,12 +92,17 @@ async function fill(store: Store, events: readonly BenchEvent[], bytes: number):
   }
 }
 
-/** MB a second of reading the full segments, their SHA-256 and the compression of their blocks. */
-function bareSeal(dir: string): number {
-  const names = fs.readdirSync(dir).filter((name) => /^segment-\d+\.log$/.test(name));
+/** Bytes of the index files. */
+function indexBytesIn(dir: string): number {
+  const names = fs.readdirSync(dir).filter((name) => name.endsWith('.index'));
+  return names.reduce((sum, name) => sum + fs.statSync(path.join(dir, name)).size, 0);
+}
+
+/** MB a second of reading so many full segments, their SHA-256 and the compression of their blocks. */
+function bareSeal(dir: string, segments: number): number {
   let bytes = 0;
   const began = performance.now();
-  for (const name of names.sort().slice(0, -1)) {
+  for (const name of segmentsOf(dir).slice(0, segments)) {
     const raw = fs.readFileSync(path.join(dir, name));
     bytes += raw.length;
     for (let at = 0; at < raw.length; at += BLOCK_BYTES) {

@@ -30,6 +30,7 @@ import { Reader } from './read/reader.js';
 import type { ReadOnlyStore } from './read-only-store.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
 import type { Runtime } from './runtime.js';
+import { type Pool, workOf } from './seal/pool.js';
 import type { SealOptions, SealReport } from './seal/seal-types.js';
 import { collectStats } from './stats.js';
 import { closedError } from './store-errors.js';
@@ -69,6 +70,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   #reader: Reader;
   readonly #appends: Appends<M>;
   readonly #audit: Audit;
+  readonly #pool: Pool;
   readonly #backups: Backups;
   /** Gives the directory back. */
   readonly #release: () => Promise<void>;
@@ -76,9 +78,10 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   #last: StoreStats | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: Settings, mode: Mode, runtime: Runtime, release: () => Promise<void>) {
+  constructor(settings: Settings, mode: Mode, runtime: Runtime, pool: Pool, release: () => Promise<void>) {
     this.#settings = settings;
     this.#mode = mode;
+    this.#pool = pool;
     this.#release = release;
     this.#reader = this.#readerOf(mode);
     const { dir, durability } = settings;
@@ -96,7 +99,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   #readerOf({ kind, store }: Mode): Reader {
     const lastOfStream = (stream: string, durable: number): number | undefined =>
       kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined;
-    return new Reader(store.records, this.#settings.indexBytes, lastOfStream, this.#storeId, () => this.#checkOpen());
+    return new Reader(store.records, lastOfStream, this.#storeId, () => this.#checkOpen());
   }
 
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
@@ -150,7 +153,9 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#checkOpen();
     const { records } = this.#mode.store;
-    return verifyLog({ records, storeId: Buffer.from(this.#storeId, 'hex'), dir: this.#settings.dir, options });
+    const work = workOf(this.#settings, Buffer.from(this.#storeId, 'hex'), records.holes);
+    const parts = { records, pool: this.#pool, threads: this.#settings.poolThreads, work };
+    return verifyLog({ ...parts, checkOpen: () => this.#checkOpen() }, options);
   }
 
   async repair(options: RepairOptions = {}): Promise<RepairReport> {
@@ -232,6 +237,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
       else this.#mode.store.records.catalog.close();
       this.#last = this.#statsAtEnd();
     } finally {
+      await this.#pool.close();
       await this.#release();
     }
   }

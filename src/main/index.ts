@@ -79,6 +79,7 @@ export type {
   Where,
 } from '../shared/portable/query/query.js';
 export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
+export type { Problem } from '../shared/problem.js';
 export { repairStore } from './repair.js';
 export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';
 export { restoreStore } from './restore.js';
@@ -89,7 +90,6 @@ export type {
   Enqueued,
   EnqueueOptions,
   MemoryUse,
-  Problem,
   RecoveryReport,
   Store,
   StoreStats,

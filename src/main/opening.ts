@@ -2,13 +2,13 @@
 import { PlaceHasher, recordSeed } from '../shared/format/checksum.js';
 import { NameHasher } from '../shared/format/name-hash.js';
 import { align, RECORD_HEADER_BYTES } from '../shared/format/record.js';
-import { BLOCK_CODEC } from '../shared/format/sealed.js';
 import { readManifest } from '../shared/inspect.js';
 import type { Opened } from '../shared/messages.js';
 import { type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
 import { aborted, fromWire } from '../shared/portable/errors.js';
 import { allocateShared, WORD } from '../shared/ring/layout.js';
 import { RingProducer } from '../shared/ring/producer.js';
+import type { Storage } from '../shared/storage.js';
 import { Clock, systemClock } from './append/clock.js';
 import { Heads } from './append/heads.js';
 import { HeadsFile } from './append/heads-file.js';
@@ -19,6 +19,8 @@ import { TailCache } from './read/tail-cache.js';
 import { loadCheckpoint, openCheckpoint, replay } from './replay.js';
 import type { Engine, Runtime } from './runtime.js';
 import { Auditor } from './seal/auditor.js';
+import { Indexer } from './seal/indexer.js';
+import { type Pool, workOf } from './seal/pool.js';
 import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
@@ -28,11 +30,12 @@ import { WritingStore } from './writing-store.js';
 /** The clock begins so far after the last event. Unit: nanoseconds. */
 const CLOCK_MARGIN_NS = 10_000_000n;
 
-/** Opens a store for writing. The directory is locked by the caller. */
+/** Opens a store for writing. The directory is locked by the caller, who also closes the pool. */
 export async function openWritingStore(
   settings: Settings,
   log: OperatorLog,
   runtime: Runtime,
+  pool: Pool,
   signal: AbortSignal | undefined,
 ): Promise<WritingStore> {
   // Before the writer begins: what the checkpoint does not cover must verify before anything is changed.
@@ -41,10 +44,11 @@ export async function openWritingStore(
   try {
     const opened = await opening.opened;
     if (signal?.aborted === true) throw aborted(signal, 'opening the store');
-    const store = await makeStore(settings, log, runtime, opening, opened, checkpoint, signal);
+    const store = await makeStore(settings, log, runtime.storage, pool, opening, opened, checkpoint, signal);
     opening.engine.link.hold(false);
     opening.handOver(store);
     store.reportOpening();
+    store.begin();
     return store;
   } catch (error) {
     await opening.engine.release();
@@ -100,20 +104,20 @@ class Opening {
 async function makeStore(
   settings: Settings,
   log: OperatorLog,
-  runtime: Runtime,
+  storage: Storage,
+  pool: Pool,
   { engine, ring }: Opening,
   opened: Opened,
   checkpoint: HeadsFile | undefined,
   signal: AbortSignal | undefined,
 ): Promise<WritingStore> {
   const { dir } = settings;
-  const { storage } = runtime;
   const manifest = readManifest(storage, dir)!;
   const { nodeId } = manifest;
   const storeId = Buffer.from(manifest.storeId, 'hex');
   const hasher = await PlaceHasher.create(storeId);
   const nameHasher = await NameHasher.create(Buffer.from(manifest.hashKey, 'hex'));
-  const catalog = new Catalog(storage, dir, storeId, hasher, manifest);
+  const catalog = new Catalog(storage, dir, storeId, hasher, manifest, settings.indexBytes);
   const tail = new TailCache(settings.cacheBytes);
   let store: WritingStore | undefined;
   const horizon = {
@@ -133,13 +137,22 @@ async function makeStore(
     const identity = { storeId: manifest.storeId, nodeId };
     const openHeadsFile = (): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher);
     const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
-    const pool = runtime.pool(settings.poolThreads);
-    const work = { dir, storeId, codec: BLOCK_CODEC[settings.compression], holes: manifest.holes };
+    const work = workOf(settings, storeId, records.holes);
     const full = (): number[] => {
       records.durable(); // which brings the catalog up to date
       return catalog.full();
     };
-    const sealer = new Sealer({ pool, catalog: { full, moved: (number) => catalog.moved(number) }, work });
+    const indexer = new Indexer({
+      storage,
+      pool,
+      work: { dir, storeId, nodeId, holes: manifest.holes },
+      durable: () => horizon.refresh(),
+      onMade: (number) => catalog.indexFiles.renewed(number),
+      onFailure: (error) => log.indexingFailed(error),
+    });
+    catalog.indexFiles.onWanted = (number) => indexer.makeSoon(number);
+    const toSeal = { full, moved: (number: number) => catalog.moved(number) };
+    const sealer = new Sealer({ pool, catalog: toSeal, work, indexer, durable: () => horizon.refresh() });
     const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
     const own = { ...parts, sealer, auditor };
     store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });

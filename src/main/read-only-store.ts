@@ -35,7 +35,7 @@ export async function openReadOnlyStore(
   }
   const found = await inspectStore(storage, dir, manifest);
   const hasher = await PlaceHasher.create(found.storeId);
-  const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest);
+  const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest, settings.indexBytes);
   for (const header of found.segments) catalog.add(header);
   for (const { number } of found.lost) catalog.lack(number);
   const horizon = new WatermarkHorizon(storage, dir, hasher, found);

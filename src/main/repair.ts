@@ -8,6 +8,7 @@ import { corrupt } from '../shared/damage.js';
 import {
   damagedFile,
   HEADS_FILE,
+  indexFile,
   MANIFEST_FILE,
   sealedNumber,
   segmentFile,
@@ -166,6 +167,9 @@ function putInPlace({ storage, dir }: SurveyContext, rewritten: readonly Segment
   // A raw segment counts where there is a sealed one as well: this may come back.
   const sealed = rewritten.flatMap(({ files }) => files.filter((file) => sealedNumber(file) !== undefined));
   for (const file of sealed) storage.remove(path.join(dir, file));
+  // They are of what the segments were before.
+  const indexes = rewritten.map(({ number }) => path.join(dir, indexFile(number)));
+  for (const file of indexes) if (storage.exists(file)) storage.remove(file);
 }
 
 async function writeAll(context: SurveyContext, plan: Plan): Promise<Before> {

@@ -4,6 +4,7 @@ import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
 import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
 import type { Appended, AppendOptions, CallOptions, EventLog, SequenceRange } from '../shared/portable/log.js';
 import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
+import type { Problem } from '../shared/problem.js';
 import type { RecoveryReport } from '../shared/recovery-report.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
 import type { SealOptions, SealReport } from './seal/seal-types.js';
@@ -17,22 +18,6 @@ export interface Enqueued {
    * not become an unhandled rejection, and its cause reaches the logger.
    */
   readonly durable: Promise<Appended>;
-}
-
-/** Something that does not verify. */
-export interface Problem {
-  /** Damage, a file that could not be read, or one of another program's format. */
-  readonly code: 'ERR_CORRUPT' | 'ERR_STORAGE' | 'ERR_UNSUPPORTED_FORMAT';
-  /** For people. */
-  readonly message: string;
-  /** The path of the segment's file. */
-  readonly file: string;
-  /** Bytes from the file's start; absent where no place is known. */
-  readonly offset?: number;
-  /** The first event that is hit, where that is known. */
-  readonly firstSequence?: number;
-  /** The last one, inclusive. */
-  readonly lastSequence?: number;
 }
 
 /** How far a verification is. */

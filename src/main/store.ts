@@ -38,19 +38,22 @@ export async function openStoreOn<M extends object = AnyEvents>(
   const settings = parseOptions(options);
   const { logger = SILENT, signal } = typeof options === 'string' ? {} : options;
   if (signal?.aborted === true) throw aborted(signal, 'opening the store');
+  const pool = runtime.pool(settings.poolThreads);
   if (settings.readOnly) {
     const openReadOnly = () => openReadOnlyStore(settings, new OperatorLog(logger, settings.dir), runtime.storage);
     const repair = (given: RepairOptions) => repairStoreOn({ ...given, dir: settings.dir }, runtime);
     const mode: Mode = { kind: 'read-only', store: await openReadOnly(), openAgain: openReadOnly, repair };
-    return new EmbeddedStore<M>(settings, mode, runtime, async () => {});
+    return new EmbeddedStore<M>(settings, mode, runtime, pool, async () => {});
   }
   const directory = await takeDirectory(settings.dir, runtime);
   const placed: Settings = { ...settings, dir: directory.dir };
   const log = new OperatorLog(logger, placed.dir);
   try {
-    const store = await openWritingStore(placed, log, runtime, signal);
-    return new EmbeddedStore<M>(placed, { kind: 'writing', store }, runtime, () => directory.release(log));
+    const store = await openWritingStore(placed, log, runtime, pool, signal);
+    const mode: Mode = { kind: 'writing', store };
+    return new EmbeddedStore<M>(placed, mode, runtime, pool, () => directory.release(log));
   } catch (error) {
+    await pool.close();
     await directory.release(log);
     throw error;
   }

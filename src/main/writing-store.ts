@@ -263,11 +263,15 @@ export class WritingStore {
   }
 
   /** Tell of what the writer found when it opened the directory, and that the store is open. */
+  /** What goes on by itself begins. */
+  begin(): void {
+    this.#sealSoon();
+  }
+
   reportOpening(): void {
     const { recovery, lastSequence: durable } = this.opened;
     const segments = this.records.catalog.segments.length;
     this.#log.recovered(recovery);
-    this.#sealSoon();
     this.#log.opened({ ...this.identity, durable, segments, clean: recovery.clean }, durable - this.#replayedFrom);
     if (recoverChannel.hasSubscribers && !(recovery.clean && recovery.tornFile === undefined)) {
       recoverChannel.publish({ dir: this.#dir, recovery });

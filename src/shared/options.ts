@@ -71,7 +71,7 @@ export interface StoreOptions {
   readonly cacheBytes?: number;
   /** Indexes of segments in memory; a segment whose index is larger is scanned. Bytes, 0 to 16 GiB. Default 64 MiB. */
   readonly indexBytes?: number;
-  /** Threads that seal, at most. 1 to 64. Default: one less than the processors, at least 1. */
+  /** Threads that seal, sign and verify, at most. 1 to 64. Default: one less than the processors, at least 1. */
   readonly poolThreads?: number;
   /**
    * When full segments are digested and compressed: `'on-demand'`, when `seal()` is called; `'background'`, one after the other as they

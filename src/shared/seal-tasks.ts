@@ -1,10 +1,16 @@
 /**
- * What the pool is asked for to seal a segment, a slice at a time: so that nobody waits for long behind it, and an end of the
- * store finds it between two slices. The order is begin, digest …, pack …, assemble, compare …, commit.
+ * What the pool is asked for, a slice at a time: so that nobody waits for long behind it, and an end of the store finds it
+ * between two slices. To seal a segment: begin, digest …, pack …, assemble, compare …, commit.
  */
 import type { Checkpoint } from './audit/prover.js';
+import type { SegmentHeader } from './format/segment.js';
+import type { FramePosition } from './frame-position.js';
 import type { Hole } from './holes.js';
+import type { IndexResults, IndexStep, IndexWork } from './index-tasks.js';
 import type { WireError } from './portable/errors.js';
+import type { Problem } from './problem.js';
+
+export type { FramePosition } from './frame-position.js';
 
 /** The segment that is sealed, and how. */
 export interface SealedWork {
@@ -26,21 +32,12 @@ export interface SealedRange {
   readonly end: { readonly offset: number; readonly previous: Uint8Array } | undefined;
 }
 
-/** A place between two frames. */
-export interface FramePosition {
-  readonly offset: number;
-  /** The next one that is there. */
-  readonly sequence: number;
-  /** Header checksum of the frame before it. */
-  readonly previous: Uint8Array;
-}
-
 export type SealTask =
   | ({ readonly kind: 'begin' } & SealedWork)
   /** Digests of the records of some frames, which are verified. */
   | ({ readonly kind: 'digest'; readonly range: SealedRange; readonly from: FramePosition } & SealedWork)
   /** Some blocks, compressed and written from an offset of the new file on. */
-  | ({ readonly kind: 'pack'; readonly rawBytes: number; readonly block: number; readonly offset: number } & SealedWork)
+  | ({ readonly kind: 'pack'; readonly rawBytes: number } & Packed & SealedWork)
   /** Everything but the blocks. */
   | ({
       readonly kind: 'assemble';
@@ -57,8 +54,22 @@ export type SealTask =
   | ({ readonly kind: 'commit' } & SealedWork)
   /** Let the audit tree grow by some frames of a segment, or make a new key, and sign it; or sign what there is. */
   | ({ readonly kind: 'audit'; readonly part: AuditPart | 'rotate-key' | undefined } & SealedWork)
+  /** Check some frames of a segment, as far as they tell by themselves. */
+  | ({ readonly kind: 'verify'; readonly part: VerifyPart } & SealedWork)
+  /** A step of making the index of a sealed segment. */
+  | ({ readonly kind: 'index'; readonly step: IndexStep } & IndexWork)
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
+
+/** How far a segment is compressed. */
+export interface Packed {
+  /** The next block. */
+  readonly block: number;
+  /** Where it goes in the new file. */
+  readonly offset: number;
+  /** What of that file is synced. */
+  readonly synced: number;
+}
 
 /** The frames of a segment that are wanted: from a place on, or from its beginning, up to a sequence that is durable. */
 export interface AuditPart {
@@ -66,21 +77,69 @@ export interface AuditPart {
   readonly lastSequence: number;
 }
 
+/** The frames of a segment that are to be checked. */
+export interface VerifyPart {
+  /** Where the last part ended; undefined: from the segment's header on. */
+  readonly from: Verified | undefined;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** Whether the segment behind it is lost: then it may end anywhere. */
+  readonly lostBehind: boolean;
+  /** Whether payloads and revisions are looked at. */
+  readonly deep: boolean;
+}
+
+/** A place between two frames; the checksum of the one before it is undefined where that is not known. */
+export interface Verified extends Omit<FramePosition, 'previous'> {
+  readonly previous: Uint8Array | undefined;
+}
+
+/** What was found. */
+export interface FramesVerified {
+  /** Of the segment, where that was looked at and is valid. */
+  readonly header: SegmentHeader | undefined;
+  readonly to: Verified;
+  /** Whether there is more to check behind it. */
+  readonly goesOn: boolean;
+  readonly events: number;
+  readonly bytes: number;
+  /** The first record that verifies; undefined where none does. */
+  readonly first: { readonly timestampNs: bigint; readonly sequence: number; readonly offset: number } | undefined;
+  readonly lastTimestampNs: bigint;
+  /** The file that was read: the raw one, or the sealed one. */
+  readonly file: string;
+  readonly problems: readonly Problem[];
+  /** Sequences of which nothing verifies. */
+  readonly lost: readonly Hole[];
+  readonly streams: StreamSpans | undefined;
+}
+
+/** Each stream of some records: the words of its hash, then first revision and sequence, last revision and sequence. */
+export interface StreamSpans {
+  readonly hashes: Uint32Array;
+  readonly numbers: Float64Array;
+}
+export const SPAN_NUMBERS = 4;
+
 export interface SealResults {
   /** Undefined: there is no raw segment. */
   readonly begin: SealedRange | undefined;
   readonly digest: { readonly to: FramePosition; readonly digests: Uint8Array };
-  readonly pack: { readonly entries: Uint8Array; readonly block: number; readonly offset: number };
+  readonly pack: { readonly entries: Uint8Array } & Packed;
   readonly assemble: undefined;
   /** The next block to compare; undefined where one is not the same. */
   readonly compare: { readonly block: number; readonly last: boolean } | undefined;
   readonly commit: { readonly fileBytes: number };
   /** Where to go on. */
   readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
+  readonly verify: FramesVerified;
+  readonly index: IndexResults[IndexStep['step']];
   readonly discard: undefined;
 }
 
 export type SealTaskOf<K extends SealTask['kind']> = Extract<SealTask, { kind: K }>;
 
 /** What a thread of the pool answers. */
-export type PoolAnswer = { readonly result: SealResults[SealTask['kind']] } | { readonly error: WireError };
+export type PoolAnswer =
+  | { readonly result: SealResults[SealTask['kind']]; readonly tookMs: number }
+  | { readonly error: WireError };

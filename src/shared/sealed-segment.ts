@@ -94,6 +94,19 @@ export class SealedSegment {
     return this.#fill(target, offset, stored, length);
   }
 
+  /** Whether these raw bytes are in it from the beginning of a block on. */
+  holds(expected: Buffer, offset: number): boolean {
+    if (offset + expected.length > this.bytes) return false;
+    const stored = this.#storedFor(expected.length, offset);
+    const length = stored === undefined ? 0 : this.#storage.read(this.#handle, stored.bytes, stored.offset);
+    const bytes = stored?.bytes.subarray(0, length);
+    for (let at = 0; at < expected.length; at += RAW_BLOCK_BYTES) {
+      const raw = this.#rawBlock((offset + at) / RAW_BLOCK_BYTES, bytes, stored?.offset ?? 0);
+      if (!raw.equals(expected.subarray(at, at + RAW_BLOCK_BYTES))) return false;
+    }
+    return true;
+  }
+
   close(): void {
     this.#storage.close(this.#handle);
   }

@@ -1,6 +1,9 @@
 /** Append conditions: an append is let in only if no event behind a sequence matches. */
+import fs from 'node:fs';
+import path from 'node:path';
 import { type AppendCondition, type AppendOptions, isKeeperError, type NewEvent, type Store } from 'keeperlog';
 import { describe, expect, test } from 'vitest';
+import { Session } from '../crash/session.js';
 import { failure, refusal } from '../support/errors.js';
 import { open, reopen } from '../support/stores.js';
 
@@ -219,6 +222,39 @@ describe('a condition on more than is at hand', () => {
     const held = store.append('names', taken('bob'), { ...free('bob'), expect: 0 });
     const next = store.append('names', taken('eve'), { expect: 0 });
     expect(await outcomes([held, next])).toEqual(['ERR_CONFLICT', 10_002]);
+  });
+});
+
+describe('a condition that cannot be checked', () => {
+  test('in what is damaged refuses the append, and nothing else', async () => {
+    const store = await large();
+    const { dir } = store.stats();
+    const file = path.join(dir, 'segment-0000000002.log');
+    const bytes = fs.readFileSync(file);
+    bytes[bytes.length / 2]! ^= 1;
+    fs.writeFileSync(file, bytes);
+    const error = await failure('ERR_CORRUPT', () => store.append('names', taken('bob'), free('bob')));
+    expect(error).toMatchObject({ file, outcome: 'not-appended' });
+    expect(await refusal(() => store.appendSync('names', taken('bob'), free('bob')))).toMatchObject({
+      code: 'ERR_CORRUPT',
+    });
+    expect(await store.append('names', taken('bob'), free('bob', 10_001))).toMatchObject({ firstSequence: 10_002 });
+  });
+
+  test('for lack of space is not waited for: what is held is refused with all others', async () => {
+    const session = new Session();
+    await session.open();
+    await session.append('a', 100);
+    const held = session.store.append('names', taken('bob'), free('bob'));
+    expect(session.store.stats()).toMatchObject({ waiting: 1 });
+    const refused = failure('ERR_DEGRADED', () => held);
+    await session.refuseAppending('no-space', 'a', 2000);
+    expect(await refused).toMatchObject({ outcome: 'not-appended' });
+    const gate = await failure('ERR_DEGRADED', () => session.store.append('names', taken('bob'), free('bob')));
+    expect(gate).toMatchObject({ outcome: 'not-appended' });
+    await session.resume();
+    expect(await session.store.append('names', taken('bob'), free('bob'))).toMatchObject({ revision: 0 });
+    await session.close();
   });
 });
 

@@ -72,16 +72,19 @@ describe.each(SIGNALS)('%s', (signal) => {
     expect(next).toBe(`keeperlog export --type Said --from ${lastSequence + 1} --to 590`);
     expect((await run(cwd, ...wordsOf(next))).stderr).toBe(`${590 - lastSequence} events exported\n`);
   });
-  test.each(['verify', 'stats'])('ends %s while it reads', async (command) => {
+  test.each([
+    // In the middle of its work: at the second read of the log, or at the second task for the pool, whose thread is told its own first.
+    ['stats', 'fs', 'read', 2],
+    ['verify', 'worker_threads', 'MessagePort.prototype.postMessage', 3],
+  ])('ends %s while it reads', async (command, module, method, calls) => {
     const cwd = await withEvents();
-    // At the second read of the log: the command is in the middle of its work then.
     const code = `
-      import fs from 'node:fs';
-      const { read } = fs;
-      let reads = 0;
-      fs.read = (...args) => {
-        if (++reads === 2) process.kill(process.pid, '${signal}');
-        return read(...args);
+      import module from 'node:${module}';
+      const inner = module.${method};
+      let calls = 0;
+      module.${method} = function (...args) {
+        if (++calls === ${calls}) process.kill(process.pid, '${signal}');
+        return inner.apply(this, args);
       };`;
     const ended = await startAfter(code, cwd, command, '--json').ended;
     expect(ended).toMatchObject({ code: 1, stdout: '' });

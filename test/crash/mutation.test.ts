@@ -32,6 +32,7 @@ const LOSSES = [
   'the manifest is missing beside segments',
   'the sealed segment cannot be read',
   'of the sealed segment does not verify',
+  'the index does not verify',
 ];
 
 /** Recoveries by themselves, which are short, then the scenarios. */

@@ -18,6 +18,8 @@ interface NotNeeded {
 const HINT = 'the watermark is a hint: the log says itself how far it goes';
 const CHECKPOINT =
   'a checkpoint is never an authority: one that does not verify, or is an older one, is made good from the log';
+const INDEX_COMMIT = 'sync@index-steps.write<index-steps.commit';
+const INDEX_SLICE = 'the whole file is synced when it is done: this one has that take less time';
 const NEW_WATERMARK = 'syncDir@storage.replaceFile<watermark-file.open';
 const FIRST_SEGMENT = 'syncDir@log-file.openSegmentFile<rotation.firstLogFile';
 
@@ -42,6 +44,11 @@ export const NOT_NEEDED: Readonly<Record<string, NotNeeded>> = {
   'sync@seal.pack<seal.runSealTask': {
     why: 'the whole file is synced when it is assembled: this one has that take less time',
     otherwise: 'sync@seal.assemble<seal.runSealTask',
+  },
+  'sync@index-steps.write<index-steps.offsets': { why: INDEX_SLICE, otherwise: INDEX_COMMIT },
+  'sync@index-steps.write<index-steps.merge': { why: INDEX_SLICE, otherwise: INDEX_COMMIT },
+  'syncDir@index-steps.commit<index-steps.runIndexStep': {
+    why: 'an index that is not there is made again from its segment',
   },
   'syncDir@recovery.mend<recovery.recover': {
     why: "the segment's name was durable before its first frame, that of a torn tail is so since it was set aside",

@@ -6,10 +6,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HeadsFile } from '../../dist/main/append/heads-file.js';
+import { checkIndex } from '../../dist/main/read/index-check.js';
 import { RecordHeader } from '../../dist/main/read/record-header.js';
 import { decodeBackupList } from '../../dist/shared/format/backup-list.js';
-import { HEADS_FILE, LOCK_FILE } from '../../dist/shared/format/file-names.js';
+import { HEADS_FILE, indexFile, LOCK_FILE } from '../../dist/shared/format/file-names.js';
 import { readFrameHeader, verifyFrameBody } from '../../dist/shared/format/frame.js';
+import { INDEXED } from '../../dist/shared/format/index-file.js';
 import { decodeManifest } from '../../dist/shared/format/manifest.js';
 import { decodePayload } from '../../dist/shared/format/payload.js';
 import {
@@ -24,6 +26,8 @@ import { decodeSegmentHeader } from '../../dist/shared/format/segment.js';
 import { decodeTreeFile } from '../../dist/shared/format/tree-file.js';
 import { decodeWatermark } from '../../dist/shared/format/watermark.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
+import { EMPTY_DISK } from '../crash/image.js';
+import { MemoryDisk } from '../crash/memory-disk.js';
 import {
   asText,
   BACKUP,
@@ -32,6 +36,8 @@ import {
   GOLDEN_DIR,
   goldenFiles,
   HEADS,
+  INDEXED_PLACES,
+  INDEXED_RECORDS,
   KEYS,
   MANIFEST,
   RECORD,
@@ -40,6 +46,7 @@ import {
   TREE,
   WATERMARKS,
 } from '../golden/fixtures.js';
+import { DIR, FIRST, listsOf, makeIndex, openIndex } from '../index/kit.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
 import { SEED } from '../support/records.js';
 import { copyDir, listing, makeDir, open, removeDir } from '../support/stores.js';
@@ -115,6 +122,29 @@ describe('golden files of format 1', () => {
     expect(keys).toEqual(KEYS);
     file.close();
     removeDir(dir);
+  });
+
+  test('an index file is read', async () => {
+    const disk = new MemoryDisk(EMPTY_DISK);
+    disk.makeDir(DIR);
+    const { segment, offsets } = await makeIndex(INDEXED_RECORDS, INDEXED_PLACES);
+    const handle = disk.openWrite(path.join(DIR, indexFile(segment.number)), 'create');
+    disk.write(handle, [golden('index.bin')], 0);
+    disk.close(handle);
+    const { index, files } = await openIndex({ disk, segment, offsets }, 0);
+    const records = INDEXED_RECORDS.flat();
+    for (const field of INDEXED) {
+      const lists: [string, number[]][] = [];
+      for await (const list of index.ofEach(field, '')) {
+        lists.push([list.value, [...(await list.within(FIRST, FIRST + INDEXED_PLACES))]]);
+      }
+      expect(new Map(lists)).toEqual(listsOf(records, field));
+      for (const [value, places] of lists) expect((await index.ofValue(field, value)).count).toBe(places.length);
+    }
+    const places = Uint32Array.from(records, ({ place }) => place);
+    expect([...(await index.recordsAt(places)).starts]).toEqual([...places].map((place) => offsets[place]));
+    expect(await checkIndex(files, segment, () => {})).toBeUndefined();
+    files.close();
   });
 
   test("a backup's list is read", () => {

@@ -5,6 +5,7 @@
 import { decodeCheckpointHeader, sectionsOffset } from '../../dist/shared/format/checkpoint.js';
 import { crc32, type PlaceHasher } from '../../dist/shared/format/checksum.js';
 import { FRAME_HEADER_BYTES, FRAME_MAGIC } from '../../dist/shared/format/frame.js';
+import { INDEX_HEADER_BYTES } from '../../dist/shared/format/index-file.js';
 import { sealRecord } from '../../dist/shared/format/record.js';
 import { SEGMENT_HEADER_BYTES } from '../../dist/shared/format/segment.js';
 import { viewOf } from '../support/bytes.js';
@@ -78,4 +79,9 @@ export function repairCheckpoint(bytes: Buffer, by: PlaceHasher): void {
   bytes.set(by.digest(0, bytes.subarray(fences, filter)), 64);
   bytes.set(by.digest(0, bytes.subarray(filter, filter + header.filterBytes)), 72);
   seal();
+}
+
+export function repairIndexHeader(bytes: Buffer, by: PlaceHasher): void {
+  if (bytes.length < INDEX_HEADER_BYTES) return;
+  bytes.set(by.digest(bytes.readUInt32LE(24), bytes.subarray(0, 504)), 504);
 }

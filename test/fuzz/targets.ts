@@ -3,10 +3,15 @@ import { HeadsFile } from '../../dist/main/append/heads-file.js';
 import { storedEvent } from '../../dist/main/read/stored-event.js';
 import { HEADS_FILE } from '../../dist/shared/format/file-names.js';
 import { readFrameHeader, verifyFrameBody, walkRecords } from '../../dist/shared/format/frame.js';
+import { decodeIndexHeader, encodeIndexHeader, INDEXED } from '../../dist/shared/format/index-file.js';
+import { decodeChunk, encodeChunk } from '../../dist/shared/format/index-offsets.js';
+import { decodePart, encodePart, readFollowing } from '../../dist/shared/format/index-postings.js';
+import { TreeBlockReader, TreeBlockWriter } from '../../dist/shared/format/index-tree.js';
 import { decodeManifest, encodeManifest } from '../../dist/shared/format/manifest.js';
 import { decodePayload, PAYLOAD, PayloadWriter } from '../../dist/shared/format/payload.js';
 import { memoryOf, verifyRecord } from '../../dist/shared/format/record.js';
 import { decodeSegmentHeader, encodeSegmentHeader } from '../../dist/shared/format/segment.js';
+import { MalformedBytes } from '../../dist/shared/format/varint.js';
 import { decodeWatermark, encodeWatermark } from '../../dist/shared/format/watermark.js';
 import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
 import { Workspace } from '../../dist/workers/background/workspace.js';
@@ -20,6 +25,7 @@ import { arbitraryBytes, below, mutate, pick } from './mutate.js';
 import {
   repairCheckpoint,
   repairFrame,
+  repairIndexHeader,
   repairManifest,
   repairRecord,
   repairSegmentHeader,
@@ -267,6 +273,130 @@ const checkpoint: Target = {
   ),
 };
 
+const PLACES = 200_000;
+const NODE = 'node';
+
+const indexHeader = target(
+  'index header',
+  [
+    encodeIndexHeader(
+      {
+        segment: { number: SEGMENT, firstSequence: 9, count: 5, rawBytes: 4096, lastFrame: new Uint8Array(8) },
+        nodeId: NODE,
+        fileBytes: 9000,
+        places: 7,
+        firstTimestampNs: 1n,
+        lastTimestampNs: 9n,
+        directoryOffset: 600,
+        fields: Object.fromEntries(
+          INDEXED.map((field, i) => [
+            field,
+            { root: i === 0 ? undefined : { offset: 700, length: i }, filterOffset: 0, filterBlocks: 0, values: i },
+          ]),
+        ) as any,
+      },
+      STORE,
+      hasher,
+    ),
+  ],
+  (bytes) => void repairIndexHeader(bytes, hasher),
+  (bytes) => {
+    const found = decodeIndexHeader(bytes, SEGMENT, STORE, hasher);
+    if (found === undefined) return undefined;
+    const { segment: of, fileBytes, places, directoryOffset, fields } = found;
+    safe(of.firstSequence, of.count, of.rawBytes, fileBytes, places, directoryOffset);
+    for (const { root, filterOffset, values } of Object.values(fields)) safe(root?.offset ?? 0, filterOffset, values);
+    return found;
+  },
+);
+
+/** What varint.ts says of bytes that no encoder writes. */
+const isMalformed = (error: unknown): boolean => error instanceof MalformedBytes;
+
+function treeBlocks(): Buffer[] {
+  const leaf = new TreeBlockWriter(0, NODE);
+  const part = { part: 1, offset: 900, length: 300, count: 280, isBitmap: false };
+  const parts = [part, { part: 2, offset: 1208, length: 8192, count: 60_000, isBitmap: true }];
+  const ids = [1, 2, 5].map((n) => `170000000${n}000000100_${n}_${NODE}`);
+  for (const key of [...ids, 'a', 'abc', 'abd']) {
+    leaf.addValue({ key, count: 1, first: 7, last: 7, places: { gaps: Buffer.alloc(0) } });
+  }
+  leaf.addValue({ key: 'b', count: 4, first: 3, last: 900, places: { gaps: Buffer.of(0, 5, 0xf6, 6) } });
+  leaf.addValue({ key: 'c', count: 60_280, first: 65_600, last: 190_000, places: { parts } });
+  const above = new TreeBlockWriter(2, NODE);
+  for (const key of ['', ids[0]!, 'ab']) above.addBlock({ key, offset: 2 ** 33, length: 4100 });
+  return [leaf.take(), above.take()];
+}
+
+/** Blocks of an index have their checksum beside them. */
+const indexBlock: Target = {
+  ...target(
+    'index block',
+    treeBlocks(),
+    () => undefined,
+    (bytes) => {
+      const block = new TreeBlockReader(bytes, NODE, PLACES);
+      const found: unknown[] = [];
+      while (!block.isAtEnd) {
+        if (block.level > 0) {
+          const entry = block.block();
+          safe(entry.offset, entry.length);
+          found.push(entry);
+          continue;
+        }
+        const { key, count, first, last, places } = block.value();
+        safe(count, first, last);
+        if ('gaps' in places) found.push([key, readFollowing(places.gaps, count, first, PLACES).length]);
+        else safe(...places.parts.flatMap((one) => [one.offset, one.length, one.part, one.count]));
+      }
+      return found;
+    },
+  ),
+  mayThrow: isMalformed,
+};
+
+const PARTS = [[1, 5, 9000], Array.from({ length: 20_000 }, (_, i) => i * 3)].map((places) => {
+  const { bytes, isBitmap } = encodePart(Uint32Array.from(places));
+  return Buffer.concat([Buffer.of(isBitmap ? 1 : 0, places.length & 0xff, places.length >>> 8), bytes]);
+});
+
+/** How many there are and of which kind is said elsewhere; here by the first bytes. */
+const indexPart: Target = {
+  ...target(
+    'index part',
+    PARTS,
+    () => undefined,
+    (bytes) => {
+      if (bytes.length < 3) return undefined;
+      const isBitmap = bytes[0]! % 2 === 1;
+      const count = bytes.readUInt16LE(1);
+      const part = bytes.subarray(3);
+      if (!isBitmap && count > part.length) return undefined; // which a block's reader refuses
+      const places = new Uint32Array(count);
+      decodePart({ bytes: part, isBitmap }, count, 65_536, places, 0);
+      for (const [i, place] of places.entries()) {
+        if (place < 65_536 || place >= 131_072 || (i > 0 && place <= places[i - 1]!)) throw new Error(`place ${place}`);
+      }
+      return places.length;
+    },
+  ),
+  mayThrow: isMalformed,
+};
+
+const indexOffsets: Target = {
+  ...target(
+    'index offsets',
+    [encodeChunk(Uint32Array.from({ length: 101 }, (_, i) => 16 + i * 40)), encodeChunk(Uint32Array.of(16, 50_000))],
+    () => undefined,
+    (bytes) => {
+      const offsets = decodeChunk(bytes, bytes.length > 50 ? 100 : 1, 1_000_000);
+      for (const [i, offset] of offsets.entries()) if (offset < (offsets[i - 1] ?? 0)) throw new Error('not ascending');
+      return offsets.length;
+    },
+  ),
+  mayThrow: isMalformed,
+};
+
 const PAYLOADS = (['msgpack', 'json'] as const).flatMap((prefer) =>
   [1, 'text', [1, [2, [3]]], { a: 1, b: { c: [true, null] } }, [new Date(5), 2n ** 63n, new Uint8Array(3)]].map(
     (value) => {
@@ -299,4 +429,16 @@ const payload: Target = {
   mayThrow: (error) => error instanceof Error && !(error instanceof RangeError) && !(error instanceof TypeError),
 };
 
-export const TARGETS: readonly Target[] = [record, frame, segment, manifest, watermark, checkpoint, payload];
+export const TARGETS: readonly Target[] = [
+  record,
+  frame,
+  segment,
+  manifest,
+  watermark,
+  checkpoint,
+  payload,
+  indexHeader,
+  indexBlock,
+  indexPart,
+  indexOffsets,
+];

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openStore } from 'keeperlog';
 import { type BackupList, encodeBackupList } from '../../dist/shared/format/backup-list.js';
-import { HEADS_FILE } from '../../dist/shared/format/file-names.js';
+import { HEADS_FILE, indexFile } from '../../dist/shared/format/file-names.js';
 import { encodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
 import { encodeSegmentHeader, type SegmentHeader } from '../../dist/shared/format/segment.js';
 import { signingKeyOf, signText } from '../../dist/shared/format/signing-key.js';
@@ -19,9 +19,10 @@ import {
 } from '../../dist/shared/format/watermark.js';
 import { formatCheckpointBody } from '../../dist/shared/portable/proof/checkpoint.js';
 import { formatNote } from '../../dist/shared/portable/proof/note.js';
-import { nodeStorage } from '../../dist/shared/storage.js';
+import { nodeStorage, readFile } from '../../dist/shared/storage.js';
 import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
 import { Workspace } from '../../dist/workers/background/workspace.js';
+import { DIR, FIRST, type Made, makeIndex, NODE, timestampOf } from '../index/kit.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
 import { sharedEntries } from '../support/entries.js';
 import { frameOf, recordOf } from '../support/records.js';
@@ -173,8 +174,30 @@ export async function goldenFiles(): Promise<Map<string, Buffer>> {
     ['manifest.txt', encodeManifest(MANIFEST)],
     ['checkpoint.bin', await checkpoint()],
     ['tree.txt', treeFile()],
+    ['index.bin', await index()],
     ['backup.txt', encodeBackupList(BACKUP)],
   ]);
+}
+
+/** Values in every form that an index has: short and long lists, a bitmap, own ids, two levels and a filter. */
+export const INDEXED_RECORDS: readonly (readonly Made[])[] = [0, 6000].map((from) =>
+  Array.from({ length: from === 0 ? 6000 : 3000 }, (_, i): Made => {
+    const n = from + i;
+    // The last ones are in a part of their own.
+    const place = n < 8700 ? n : 65_536 + n - 8700;
+    const causes = i < 200 ? [`${timestampOf(place + 1)}_${FIRST + place + 1}_${NODE}`, 1] : [];
+    const metadata = {
+      agent: n % 70 === 0 ? 'ada' : 'bob',
+      ...(n % 20 === 0 && { correlationId: `order ${n % 1800}` }),
+    };
+    return { place, stream: n % 20 === 0 ? 'task/1' : 'grün', event: { type: 'T', tags: ['ab'], causes, metadata } };
+  }),
+);
+export const INDEXED_PLACES = INDEXED_RECORDS.at(-1)!.at(-1)!.place + 1;
+
+async function index(): Promise<Buffer> {
+  const { disk, segment } = await makeIndex(INDEXED_RECORDS, INDEXED_PLACES);
+  return readFile(disk, path.join(DIR, indexFile(segment.number)), 2 ** 24);
 }
 
 function treeFile(): Buffer {

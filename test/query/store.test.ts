@@ -1,4 +1,6 @@
 /** Queries of a store: what they find does not depend on indexes, caches, pages, or on when it was opened. */
+import fs from 'node:fs';
+import path from 'node:path';
 import fc from 'fast-check';
 import type { Query, RecordedEvent, Store, Where } from 'keeperlog';
 import { openStore } from 'keeperlog';
@@ -51,14 +53,29 @@ const located: fc.Arbitrary<Where> = fc.oneof(
 
 const sequences = (events: readonly RecordedEvent[]): number[] => events.map(({ sequence }) => sequence);
 
-const WAYS: readonly { readonly name: string; readonly options: object; readonly reopened: boolean }[] = [
+interface Way {
+  readonly name: string;
+  readonly options: object;
+  readonly reopened: boolean;
+  /** Full segments are sealed; then some of their files are taken away. */
+  readonly sealed?: RegExp;
+}
+
+const WAYS: readonly Way[] = [
   { name: 'with everything in memory', options: {}, reopened: false },
   { name: 'without index and cache', options: { indexBytes: 0, cacheBytes: 0 }, reopened: false },
   { name: 'opened again, with an index and no cache', options: { cacheBytes: 0 }, reopened: true },
   { name: 'opened to be read only', options: { readOnly: true }, reopened: true },
+  { name: 'sealed and indexed', options: { cacheBytes: 0 }, reopened: true, sealed: /$^/ },
+  {
+    name: 'sealed, read only, one index missing, and little memory',
+    options: { readOnly: true, indexBytes: 20_000 },
+    reopened: true,
+    sealed: /1\.index$/,
+  },
 ];
 
-describe.each(WAYS)('a store $name', ({ options: way, reopened }) => {
+describe.each(WAYS)('a store $name', ({ options: way, reopened, sealed }) => {
   const dir = makeDir();
   let store: Store;
   let events: Plain[];
@@ -66,8 +83,10 @@ describe.each(WAYS)('a store $name', ({ options: way, reopened }) => {
   beforeAll(async () => {
     store = await openStore({ dir, ...LIMITS, ...(reopened ? {} : way) });
     await fill(store);
+    if (sealed !== undefined) expect((await store.seal()).segments).toBeGreaterThan(0);
     if (reopened) {
       await store.close();
+      for (const name of fs.readdirSync(dir)) if (sealed?.test(name)) fs.rmSync(path.join(dir, name));
       store = await openStore({ dir, ...LIMITS, ...way });
     }
     events = (await store.read().toArray()).map(

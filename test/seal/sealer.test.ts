@@ -1,16 +1,23 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Pool, threadEnded } from '../../dist/main/seal/pool.js';
 import { Sealer } from '../../dist/main/seal/sealer.js';
+import { withResolvers } from '../../dist/main/with-resolvers.js';
 import type { SealTask } from '../../dist/shared/seal-tasks.js';
 import { storageError } from '../../dist/shared/storage.js';
 import { runSealTask } from '../../dist/workers/seal/seal.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { DIR } from '../crash/session.js';
-import { filesOf, open, wholeStore } from '../repair/kit.js';
+import { contentOf, filesOf, flippedAt, open, pathOf, wholeStore } from '../repair/kit.js';
+
+/** A slice that takes so long is followed by a rest of three quarters of an hour. Unit: milliseconds. */
+const QUARTER_OF_AN_HOUR = 900_000;
 
 /** A sealer over a store that nobody has open, whose pool does what it is told to before each task. */
 async function sealerOf(
-  before: (task: SealTask) => void,
+  before: (task: SealTask) => void | Promise<void>,
+  durable = () => 0,
+  tookMs = 0,
 ): Promise<{ sealer: Sealer; disk: MemoryDisk; moved: number[] }> {
   const { image } = await wholeStore();
   const disk = new MemoryDisk(image);
@@ -19,15 +26,18 @@ async function sealerOf(
   await reader.close();
   const moved: number[] = [];
   const pool: Pool = {
-    async run(task) {
-      before(task);
-      return runSealTask(disk, task) as Promise<any>;
+    async run(task, onDone) {
+      await before(task);
+      const result: any = await runSealTask(disk, task);
+      onDone?.(tookMs);
+      return result;
     },
     async close() {},
   };
   const catalog = { full: () => [1, 2], moved: (number: number) => void moved.push(number) };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
-  return { sealer: new Sealer({ pool, catalog, work }), disk, moved };
+  const indexer = { missing: () => [], async make() {}, async close() {} };
+  return { sealer: new Sealer({ pool, catalog, work, indexer, durable }), disk, moved };
 }
 
 describe('sealing', () => {
@@ -63,5 +73,68 @@ describe('sealing', () => {
       await expect(sealer.seal({})).rejects.toMatchObject({ code: 'ERR_STORAGE', syscall: 'fsync' });
     }
     expect(commits).toBe(1);
+  });
+
+  it.each(['seal', 'close'] as const)('ends a rest in the background when it is told to %s', async (call) => {
+    let durable = 0;
+    const digested = withResolvers<void>();
+    const kinds: string[] = [];
+    const { sealer, moved } = await sealerOf(
+      ({ kind }) => {
+        kinds.push(kind);
+        if (kind === 'digest') digested.resolve();
+      },
+      () => durable++,
+      QUARTER_OF_AN_HOUR,
+    );
+    sealer.sealSoon((error) => digested.reject(error as Error));
+    await digested.promise;
+    for (let turns = 0; turns < 20; turns++) await immediate();
+    expect(kinds).toEqual(['begin', 'digest']);
+    await sealer[call]({});
+    expect(moved).toEqual(call === 'seal' ? [1, 2] : []);
+    await sealer.close();
+  });
+
+  it('leaves the background for whoever waits, who may give up at once', async () => {
+    const begun: number[] = [];
+    const first = withResolvers<void>();
+    const goOn = withResolvers<void>();
+    const { sealer, moved } = await sealerOf(async (task) => {
+      if (task.kind !== 'begin') return;
+      begun.push(task.number);
+      first.resolve();
+      if (begun.length === 1) await goOn.promise;
+    });
+    sealer.sealSoon((error) => first.reject(error as Error));
+    await first.promise;
+    const controller = new AbortController();
+    const sealed = sealer.seal({ signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(sealed).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    await expect(sealer.seal({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect(begun).toEqual([1]);
+    goOn.resolve();
+    expect(await sealer.seal({})).toMatchObject({ segments: 1 });
+    expect(moved).toEqual([1, 2]);
+    await sealer.close();
+  });
+
+  it.each<[string, (bytes: Buffer) => Buffer, (name: string) => boolean]>([
+    ['is not what was read', (bytes) => flippedAt(bytes, 1000), (name) => name.endsWith('.tmp')],
+    ['is behind a raw file that is shorter', () => Buffer.alloc(0), (name) => name === 'segment-0000000001.log'],
+  ])('replaces nothing where what is read back %s', async (_, change, isThat) => {
+    const { sealer, disk, moved } = await sealerOf(({ kind, number }) => {
+      if (kind !== 'compare' || number !== 1) return;
+      const image = disk.image();
+      const name = filesOf(image).find(isThat)!;
+      const handle = disk.openWrite(pathOf(name), 'create');
+      disk.write(handle, [change(contentOf(image, name))], 0);
+      disk.close(handle);
+    });
+    await expect(sealer.seal({})).rejects.toMatchObject({ code: 'ERR_STORAGE', errno: 'EIO' });
+    expect(moved).toEqual([]);
+    expect(filesOf(disk.image()).filter((name) => /sealed/.test(name))).toEqual([]);
+    expect(filesOf(disk.image())).toContain('segment-0000000001.log');
   });
 });

@@ -1,7 +1,7 @@
 /** `keeperlog get`: one event. */
 import type { Command } from 'commander';
 import { makeCommand, onRun, withStore } from './command.js';
-import { EXIT, Refusal } from './failure.js';
+import { namedEvent, parseEventName } from './named-event.js';
 import { data, toJson } from './output.js';
 
 export function getCommand(): Command {
@@ -12,10 +12,7 @@ export function getCommand(): Command {
   ]).argument('<id>', 'the id of the event, or its sequence');
   return onRun(command, async ({ dir, json }, id) => {
     await withStore({ dir, readOnly: true }, async (store) => {
-      const event = await store.get(/^\d+$/.test(id!) ? Number(id) : id!);
-      if (event === undefined) {
-        throw new Refusal(EXIT.failed, `there is no event ${id}`, 'read --backwards --limit 1', { id });
-      }
+      const event = await namedEvent(store, parseEventName(id!));
       await data(toJson(event.toJSON(), json === true ? undefined : 2));
     });
   });

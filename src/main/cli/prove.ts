@@ -4,7 +4,7 @@ import { isKeeperError } from '../../shared/portable/errors.js';
 import { formatProof } from '../../shared/portable/proof/proof.js';
 import type { Store } from '../index.js';
 import { makeCommand, onRun, withStore } from './command.js';
-import { EXIT, Refusal } from './failure.js';
+import { namedEvent, parseEventName } from './named-event.js';
 import { data, note, toJson } from './output.js';
 
 export function proveCommand(): Command {
@@ -22,7 +22,7 @@ export function proveCommand(): Command {
       if (json !== true) note(`signed by ${checkpoint.publicKey}`);
       return;
     }
-    const proved = await prove(dir, /^\d+$/.test(id) ? Number(id) : id);
+    const proved = await prove(dir, parseEventName(id));
     await data(json === true ? toJson(proved) : proved.proof.trimEnd());
     if (json !== true) note(`of the record with the SHA-256 ${proved.digest}`);
   });
@@ -43,9 +43,7 @@ async function prove(dir: string, id: string | number): Promise<Proved> {
     return { sequence: proof.sequence, digest, proof: formatProof(proof) };
   };
   const found = await withStore({ dir, readOnly: true }, async (store) => {
-    if ((await store.get(id)) === undefined) {
-      throw new Refusal(EXIT.failed, `there is no event ${id}`, 'read --backwards --limit 1', { id });
-    }
+    await namedEvent(store, id);
     try {
       return await proofIn(store);
     } catch (error) {

@@ -102,9 +102,8 @@ async function firstAtOrAfter(records: Records, durable: number, timestampNs: bi
       high = middle;
       continue;
     }
-    const loading = records.load(present, durable);
-    const run = loading instanceof Promise ? await loading : loading;
-    if (recordTimestampNs(run.memory.view, run.at(present)) >= timestampNs) high = middle;
+    const { view } = await records.loadOne(present, durable);
+    if (recordTimestampNs(view, 0) >= timestampNs) high = middle;
     else low = present + 1;
   }
   return low;

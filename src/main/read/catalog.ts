@@ -6,19 +6,19 @@ import { corrupt, lostSegment } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { segmentFile, segmentNumber } from '../../shared/format/file-names.js';
 import type { Manifest } from '../../shared/format/manifest.js';
-import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
+import { isKeeperError } from '../../shared/portable/errors.js';
 import type { ReadStorage } from '../../shared/storage.js';
 import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealing.js';
+import { type ChainedSegment, IndexFiles } from './index-files.js';
+import { IndexMemory } from './index-memory.js';
 import { type OpenFile, OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
-import { SegmentBlocks, type Steps, type Wanted } from './segment-blocks.js';
-
-/** A read of more is held against the file's length before memory is taken for it. Unit: bytes. */
-const LARGE_READ_BYTES = 1024 * 1024;
+import { SegmentBlocks, type Steps } from './segment-blocks.js';
+import { lastFrom, memoryFor } from './segment-lookup.js';
 
 /** A segment in the catalog. */
 export interface Segment {
@@ -44,10 +44,18 @@ export class Catalog {
   readonly #pageCache = new PageCache();
   readonly #firstSegment: number;
   readonly holes: Holes;
+  readonly indexFiles: IndexFiles;
   #lostFirst: string | undefined;
   #waits = 0;
 
-  constructor(storage: ReadStorage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
+  constructor(
+    storage: ReadStorage,
+    dir: string,
+    storeId: Uint8Array,
+    hasher: PlaceHasher,
+    manifest: Manifest,
+    indexBytes: number,
+  ) {
     this.#firstSegment = manifest.firstSegment;
     this.holes = new Holes(manifest.holes);
     this.#storage = storage;
@@ -56,6 +64,8 @@ export class Catalog {
     this.#dir = dir;
     this.#storeId = storeId;
     this.#hasher = hasher;
+    const memory = new IndexMemory(indexBytes);
+    this.indexFiles = new IndexFiles({ storage, dir, storeId, nodeId: manifest.nodeId, hasher, memory });
   }
 
   get segments(): readonly Segment[] {
@@ -98,14 +108,7 @@ export class Catalog {
 
   /** The segment that holds a sequence: the last one that begins at or before it. */
   find(sequence: number): Segment | undefined {
-    let low = 0;
-    let high = this.#segments.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#segments[middle]!.firstSequence <= sequence) low = middle + 1;
-      else high = middle;
-    }
-    return this.#segments[low - 1];
+    return lastFrom(this.#segments, sequence);
   }
 
   /**
@@ -145,14 +148,23 @@ export class Catalog {
   }
 
   #sum(segments: readonly Segment[], bytesOf: (file: OpenFile) => number): number {
-    return segments.reduce((sum, segment) => {
-      const file = this.#lease(segment);
-      try {
-        return sum + bytesOf(file);
-      } finally {
-        this.#release(segment, file);
-      }
-    }, 0);
+    return segments.reduce((sum, segment) => sum + this.#measure(segment, bytesOf), 0);
+  }
+
+  /** A segment whose file cannot be opened counts for nothing: whoever reads it is told why. */
+  #measure(segment: Segment, bytesOf: (file: OpenFile) => number): number {
+    let file: OpenFile;
+    try {
+      file = this.#lease(segment);
+    } catch (error) {
+      if (isKeeperError(error)) return 0;
+      throw error;
+    }
+    try {
+      return bytesOf(file);
+    } finally {
+      this.#release(segment, file);
+    }
   }
 
   /**
@@ -165,7 +177,7 @@ export class Catalog {
       let step = steps.next();
       while (step.done !== true) {
         const { offset } = step.value;
-        const bytes = this.#memoryFor(file, step.value);
+        const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
         const atOnce = this.#pageCache.isLikely(bytes.length);
         const length = atOnce
           ? this.#pageCache.watch(() => this.#log.read(file.handle, bytes, offset))
@@ -186,7 +198,7 @@ export class Catalog {
     try {
       let step = steps.next();
       while (step.done !== true) {
-        const bytes = this.#memoryFor(file, step.value);
+        const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
         const length = this.#log.read(file.handle, bytes, step.value.offset);
         step = steps.next(bytes.subarray(0, length));
       }
@@ -202,10 +214,15 @@ export class Catalog {
     return this.run(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)), onRead);
   }
 
-  /** One record that is durable, verified. */
-  loadRecord(sequence: number, durable: number, seed: number): Promise<Memory> {
-    const segment = this.holding(sequence);
-    return this.run(segment, segment.blocks.loadRecord(sequence, this.lastSequenceOf(segment, durable), seed));
+  /** A sealed segment as the header of the one behind it has it; undefined where it is raw, or that does not tell. */
+  chained({ number, firstSequence, blocks, file }: Segment): ChainedSegment | undefined {
+    if (segmentNumber(path.basename(file)) !== undefined) return undefined;
+    const { next } = blocks;
+    // What a repair has put together does not go by what the headers say.
+    const isTold = next?.number === number + 1 && !this.holes.beginsAnew(this.holes.skip(next.firstSequence));
+    if (!isTold) return undefined;
+    const { previousBytes: rawBytes, previous: lastFrame } = next;
+    return { number, firstSequence, lastSequence: next.firstSequence - 1, rawBytes, lastFrame };
   }
 
   loadSync(sequence: number, durable: number): Run {
@@ -215,7 +232,7 @@ export class Catalog {
 
   /** How many reads have waited, for which the thread did other things. */
   get waits(): number {
-    return this.#waits;
+    return this.#waits + this.indexFiles.waits;
   }
 
   /** The numbers of the segments behind which there is another, and whose raw file is there, oldest first. */
@@ -242,6 +259,7 @@ export class Catalog {
   }
 
   close(): void {
+    this.indexFiles.close();
     this.#files.close();
   }
 
@@ -256,12 +274,6 @@ export class Catalog {
 
   #fileOf(number: number): string {
     return fileOfSegment(this.#storage, this.#dir, number);
-  }
-
-  /** Memory for what a step wants: where it is much, no more than the file holds, whatever a header claims. */
-  #memoryFor(file: OpenFile, { offset, length }: Wanted): Buffer {
-    if (length <= LARGE_READ_BYTES) return Buffer.allocUnsafeSlow(length);
-    return Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.#log.size(file.handle) - offset)));
   }
 
   #lease(segment: Segment): OpenFile {

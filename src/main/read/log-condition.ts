@@ -1,7 +1,7 @@
 /** What an append with a condition asks of the log: whether any event behind a sequence matches. */
 import type { Memory } from '../../shared/format/record.js';
 import { matches, type ParsedSelector } from '../../shared/portable/selector.js';
-import type { RawIndexes } from './raw-index.js';
+import type { Indexes } from './indexes.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import { search } from './scan.js';
@@ -16,14 +16,14 @@ export class LogCondition {
   /** Only events with a higher sequence count. */
   readonly after: number;
   readonly #records: Records;
-  readonly #indexes: RawIndexes;
+  readonly #indexes: Indexes;
   readonly #selectors: readonly ParsedSelector[];
   #header: RecordHeader | undefined;
   /** What is durable was looked at up to here. */
   #seen: number;
   #found: number | undefined;
 
-  constructor(records: Records, indexes: RawIndexes, selectors: readonly ParsedSelector[], after: number) {
+  constructor(records: Records, indexes: Indexes, selectors: readonly ParsedSelector[], after: number) {
     this.#records = records;
     this.#indexes = indexes;
     this.#selectors = selectors;

@@ -1,12 +1,47 @@
-/** What is asked of postings of a segment, wherever they are kept: in memory or in a file. */
+/** What is asked of the index of a segment, wherever it is kept: in memory or in a file. */
 import type { PostedField } from '../../shared/portable/query/narrow.js';
 
-/** The postings of a segment: ascending places of records, each list cut to a range of sequences. */
+/** Records that have something in common, by their places in the segment, ascending. */
+export interface PlaceList {
+  /** How many there are in the segment. */
+  readonly count: number;
+  /** Those in a range of sequences. */
+  within(low: number, high: number): Promise<Uint32Array>;
+  /** Which of some places, ascending, are among them. */
+  among(places: Uint32Array): Promise<Uint32Array>;
+}
+
+/** A value and the records that have it. */
+export interface ValuePlaces extends PlaceList {
+  readonly value: string;
+  /** The first and the last place. */
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The postings of a segment. */
 export interface Postings {
-  /** The records that have a value. Undefined where there are no postings of the field. */
-  ofValue(field: PostedField, value: string, low: number, high: number): Uint32Array | undefined;
-  /** The same of each value with a prefix. */
-  ofPrefix(field: PostedField, prefix: string, low: number, high: number): Uint32Array[] | undefined;
-  /** The same of every value. */
-  ofEach(field: PostedField, low: number, high: number): Iterable<readonly [string, Uint32Array]> | undefined;
+  /** The sequences that they speak of. */
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  ofValue(field: PostedField, value: string): Promise<PlaceList>;
+  /**
+   * Those of all values with a prefix.
+   * @param isWanted leaves out some of the values
+   */
+  ofPrefix(field: PostedField, prefix: string, isWanted?: (value: string) => boolean): Promise<PlaceList>;
+  /** Each value with a prefix, in any order. */
+  ofEach(field: PostedField, prefix: string): AsyncIterable<ValuePlaces>;
+}
+
+/** Where records are in the raw segment. Unit: bytes. */
+export interface RecordPlaces {
+  readonly starts: Float64Array;
+  /** Where the next record begins, or the last one ends. */
+  readonly ends: Float64Array;
+}
+
+export interface SegmentIndex extends Postings {
+  /** Of records by their places, ascending. */
+  recordsAt(places: Uint32Array): Promise<RecordPlaces>;
 }

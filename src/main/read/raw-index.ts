@@ -1,14 +1,17 @@
 /**
- * Postings of a segment that has no index file: for each stream, type, tag, agent, session and correlation id, the records
+ * The index of a segment that has no index file: for each stream, type, tag, agent, session, correlation id and cause, the records
  * that have it; and where each record stands. Built from durable bytes when a query first wants it, continued from where
  * the last build ended, and let go when its memory is wanted elsewhere. Never an authority on bytes: what it finds is read
  * back and verified, and matched again where more than one field is asked for.
  */
 import { recordLength } from '../../shared/format/record.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
-import { type Matcher, matchesName, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Segment } from './catalog.js';
-import type { Postings } from './postings.js';
+import { type IndexMemory, rawIndexName } from './index-memory.js';
+import { Numbers } from './numbers.js';
+import type { PlaceList, RecordPlaces, SegmentIndex, ValuePlaces } from './postings.js';
+import { between, intersection, union } from './query/lists.js';
+import { RawCauses } from './raw-causes.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import type { Run } from './run.js';
@@ -16,62 +19,35 @@ import type { Run } from './run.js';
 /** What a term costs beside its characters and postings, about. Unit: bytes. */
 const TERM_BYTES = 150;
 
-/** Fields of a selector, each a letter before its terms. */
-const FIELD = { streams: 's', types: 't', tags: 'g', agent: 'a', session: 'e', correlationId: 'c' } as const;
-/** The same letters by the names that queries have for the fields; of causes there are no postings here. */
-const LETTERS: Readonly<Partial<Record<PostedField, string>>> = { ...FIELD, stream: 's', type: 't' };
+/** Each field by the letter that its terms begin with. */
+const FIELD: Readonly<Record<PostedField, string>> = {
+  stream: 's',
+  type: 't',
+  tags: 'g',
+  agent: 'a',
+  session: 'e',
+  correlationId: 'c',
+  causes: 'p',
+};
 
 const NONE = new Uint32Array(0);
 
-/** Ascending numbers in as little memory as is easy. */
-class Numbers {
-  #values = new Uint32Array(2);
-  #count = 0;
-
-  /** Returns how many bytes the memory has grown by. */
-  push(value: number): number {
-    let grown = 0;
-    if (this.#count === this.#values.length) {
-      const larger = new Uint32Array(this.#count * 2);
-      larger.set(this.#values);
-      grown = this.#values.byteLength;
-      this.#values = larger;
-    }
-    this.#values[this.#count++] = value;
-    return grown;
-  }
-
-  at(place: number): number {
-    return this.#values[place]!;
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  get values(): Uint32Array {
-    return this.#values.subarray(0, this.#count);
-  }
-}
-
-/** The first and last record of a stream in a segment. */
-export interface StreamRange {
-  readonly stream: string;
+export class RawIndex implements SegmentIndex {
   readonly firstSequence: number;
-  readonly lastSequence: number;
-}
-
-export class RawIndex implements Postings {
-  readonly #segment: Segment;
+  readonly #nodeId: string;
   readonly #terms = new Map<string, Numbers>();
   readonly #offsets = new Numbers();
+  readonly #causes: RawCauses;
   #next: number;
   /** Where the last record ends. */
   #end = 0;
   bytes = 0;
 
-  constructor(segment: Segment) {
-    this.#segment = segment;
+  /** @param nodeId third part of the store's ids */
+  constructor(segment: Segment, nodeId: string) {
+    this.firstSequence = segment.firstSequence;
+    this.#nodeId = nodeId;
+    this.#causes = new RawCauses(nodeId);
     this.#next = segment.firstSequence;
   }
 
@@ -80,17 +56,26 @@ export class RawIndex implements Postings {
     return this.#next;
   }
 
+  get lastSequence(): number {
+    return this.#next - 1;
+  }
+
   /** Take in a run's records from {@link nextSequence} on. */
   add(run: Run, lastSequence: number): void {
     for (const end = Math.min(run.lastSequence, lastSequence); this.#next <= end; this.#next++) {
       const at = run.at(this.#next);
       const header = new RecordHeader(run.memory, at);
-      const ordinal = this.#next - this.#segment.firstSequence;
+      const ordinal = this.#next - this.firstSequence;
       this.bytes += this.#offsets.push(run.fileOffset + at);
       this.#end = run.fileOffset + at + recordLength(run.memory.view, at);
-      this.#post(FIELD.streams + header.stream, ordinal);
-      this.#post(FIELD.types + header.type, ordinal);
+      this.#post(FIELD.stream + header.stream, ordinal);
+      this.#post(FIELD.type + header.type, ordinal);
       for (const tag of new Set(header.tags)) this.#post(FIELD.tags + tag, ordinal);
+      for (const cause of new Set(header.causes(this.#nodeId))) {
+        const grown = this.#causes.add(cause, ordinal);
+        if (grown === undefined) this.#post(FIELD.causes + cause, ordinal);
+        else this.bytes += grown;
+      }
       if (header.agent !== undefined) this.#post(FIELD.agent + header.agent, ordinal);
       if (header.session !== undefined) this.#post(FIELD.session + header.session, ordinal);
       if (header.correlationId !== undefined) this.#post(FIELD.correlationId + header.correlationId, ordinal);
@@ -102,114 +87,58 @@ export class RawIndex implements Postings {
     for (; this.#next < sequence; this.#next++) this.bytes += this.#offsets.push(this.#end);
   }
 
-  /** Where a record begins in the segment's file, by its place in the segment. Unit: bytes. */
-  offsetAt(ordinal: number): number {
-    return this.#offsets.at(ordinal);
+  async recordsAt(places: Uint32Array): Promise<RecordPlaces> {
+    const count = this.#offsets.count;
+    return {
+      starts: Float64Array.from(places, (place) => this.#offsets.at(place)),
+      ends: Float64Array.from(places, (place) => (place + 1 < count ? this.#offsets.at(place + 1) : this.#end)),
+    };
   }
 
-  /** Where the next record begins, or the last one ends. Unit: bytes. */
-  endAt(ordinal: number): number {
-    return ordinal + 1 < this.#offsets.count ? this.#offsets.at(ordinal + 1) : this.#end;
+  async ofValue(field: PostedField, value: string): Promise<PlaceList> {
+    const posted = this.#terms.get(FIELD[field] + value)?.values;
+    return this.#listOf(value, posted ?? (field === 'causes' ? this.#causes.ofValue(value) : NONE));
   }
 
-  /** Whether the candidates of the selectors are what matches them, and no more: each names a single field. */
-  isExact(selectors: readonly ParsedSelector[]): boolean {
-    return selectors.every((selector) => Object.keys(selector).length === 1 && (selector.tags?.length ?? 1) === 1);
+  async ofPrefix(field: PostedField, prefix: string, isWanted?: (value: string) => boolean): Promise<PlaceList> {
+    const lists: Uint32Array[] = [];
+    for (const [value, values] of this.#lists(field, prefix)) if (isWanted?.(value) !== false) lists.push(values);
+    const within = async (low: number, high: number): Promise<Uint32Array> =>
+      union(lists.map((list) => this.#within(list, low, high)));
+    return {
+      count: lists.reduce((sum, list) => sum + list.length, 0),
+      within,
+      among: async (places) => intersection(places, await within(this.firstSequence, this.lastSequence)),
+    };
   }
 
-  /**
-   * The records of a range that may match any of the selectors, by their places in the segment, ascending: each by its
-   * rarest field. Holds until more is taken in.
-   */
-  candidates(selectors: readonly ParsedSelector[], low: number, high: number): Uint32Array {
-    const lists = selectors.flatMap((selector) => this.#rarest(selector)).map((list) => this.#within(list, low, high));
-    if (lists.length === 1) return lists[0]!;
-    return Uint32Array.from(new Set(lists.flatMap((list) => [...list]))).sort();
+  async *ofEach(field: PostedField, prefix: string): AsyncGenerator<ValuePlaces> {
+    // As they are now, all of them: while others wait for what they are given, the index may grow.
+    for (const [value, list] of [...this.#lists(field, prefix)]) yield this.#listOf(value, list);
   }
 
-  ofValue(field: PostedField, value: string, low: number, high: number): Uint32Array | undefined {
-    const letter = LETTERS[field];
-    if (letter === undefined) return undefined;
-    const list = this.#terms.get(letter + value)?.values;
-    return list === undefined ? NONE : this.#within(list, low, high);
-  }
-
-  ofPrefix(field: PostedField, prefix: string, low: number, high: number): Uint32Array[] | undefined {
-    const lists = this.ofEach(field, low, high, prefix);
-    return lists && Array.from(lists, ([, list]) => list);
-  }
-
-  ofEach(field: PostedField, low: number, high: number, prefix = ''): Iterable<[string, Uint32Array]> | undefined {
-    const letter = LETTERS[field];
-    return letter === undefined ? undefined : this.#lists(letter, prefix, low, high);
-  }
-
-  *#lists(letter: string, prefix: string, low: number, high: number): Generator<[string, Uint32Array]> {
+  *#lists(field: PostedField, prefix: string): Generator<[string, Uint32Array]> {
+    const letter = FIELD[field];
     for (const [term, { values }] of this.#terms) {
-      if (term.startsWith(letter) && term.startsWith(prefix, 1)) yield [term.slice(1), this.#within(values, low, high)];
+      if (term.startsWith(letter) && term.startsWith(prefix, 1)) yield [term.slice(1), values];
     }
+    if (field === 'causes') yield* this.#causes.withPrefix(prefix);
+  }
+
+  #listOf(value: string, list: Uint32Array): ValuePlaces {
+    return {
+      value,
+      count: list.length,
+      first: list[0] ?? 0,
+      last: list.at(-1) ?? 0,
+      within: async (low, high) => this.#within(list, low, high),
+      among: async (places) => intersection(places, list),
+    };
   }
 
   /** The part of a list that is in a range. */
   #within(list: Uint32Array, low: number, high: number): Uint32Array {
-    return list.subarray(this.#placeIn(list, low), this.#placeIn(list, high + 1));
-  }
-
-  /** How many of a list's records come before a sequence. */
-  #placeIn(list: Uint32Array, sequence: number): number {
-    const ordinal = sequence - this.#segment.firstSequence;
-    let low = 0;
-    let high = list.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (list[middle]! < ordinal) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /** The streams with records here. */
-  *streams(): Generator<StreamRange> {
-    for (const [term, postings] of this.#terms) {
-      if (!term.startsWith(FIELD.streams)) continue;
-      const { values } = postings;
-      yield {
-        stream: term.slice(1),
-        firstSequence: this.#segment.firstSequence + values[0]!,
-        lastSequence: this.#segment.firstSequence + values.at(-1)!,
-      };
-    }
-  }
-
-  #rarest(selector: ParsedSelector): Uint32Array[] {
-    const fields: Uint32Array[][] = [];
-    if (selector.streams !== undefined) fields.push(this.#named(FIELD.streams, selector.streams));
-    if (selector.types !== undefined) fields.push(this.#named(FIELD.types, selector.types));
-    for (const tag of selector.tags ?? []) fields.push(this.#exact(FIELD.tags, [tag]));
-    if (selector.agent !== undefined) fields.push(this.#exact(FIELD.agent, selector.agent));
-    if (selector.session !== undefined) fields.push(this.#exact(FIELD.session, selector.session));
-    if (selector.correlationId !== undefined) fields.push(this.#exact(FIELD.correlationId, selector.correlationId));
-    const count = (lists: readonly Uint32Array[]): number => lists.reduce((sum, list) => sum + list.length, 0);
-    return fields.reduce((best, lists) => (count(lists) < count(best) ? lists : best));
-  }
-
-  #exact(field: string, values: readonly string[]): Uint32Array[] {
-    return values.flatMap((value) => this.#terms.get(field + value)?.values ?? []);
-  }
-
-  #named(field: string, matchers: readonly Matcher[]): Uint32Array[] {
-    if (matchers.every((matcher) => 'value' in matcher)) {
-      return this.#exact(
-        field,
-        matchers.map((matcher) => matcher.value),
-      );
-    }
-    const lists: Uint32Array[] = [];
-    for (const [term, postings] of this.#terms) {
-      if (!term.startsWith(field)) continue;
-      if (matchers.some((matcher) => matchesName(matcher, term.slice(1)))) lists.push(postings.values);
-    }
-    return lists;
+    return between(list, low - this.firstSequence, high - this.firstSequence);
   }
 
   #post(term: string, ordinal: number): void {
@@ -226,22 +155,13 @@ export class RawIndex implements Postings {
 /** The indexes of raw segments that are in memory, within a budget. */
 export class RawIndexes {
   readonly #records: Records;
-  readonly #budget: number;
-  /** The longest unused first. */
-  readonly #indexes = new Map<number, RawIndex>();
+  readonly #memory: IndexMemory;
   /** Segments whose index alone is over the budget. */
   readonly #tooLarge = new Set<number>();
 
-  constructor(records: Records, budgetBytes: number) {
+  constructor(records: Records, memory: IndexMemory) {
     this.#records = records;
-    this.#budget = budgetBytes;
-  }
-
-  /** Memory in use, about. */
-  get bytes(): number {
-    let bytes = 0;
-    for (const index of this.#indexes.values()) bytes += index.bytes;
-    return bytes;
+    this.#memory = memory;
   }
 
   /**
@@ -256,9 +176,8 @@ export class RawIndexes {
     records = this.#records,
   ): Promise<RawIndex | undefined> {
     if (this.#tooLarge.has(segment.number)) return undefined;
-    const index = this.#indexes.get(segment.number) ?? new RawIndex(segment);
-    this.#indexes.delete(segment.number);
-    this.#indexes.set(segment.number, index);
+    const key = rawIndexName(segment.number);
+    const index = (this.#memory.get(key) as RawIndex | undefined) ?? new RawIndex(segment, records.nodeId);
     while (index.nextSequence <= lastSequence) {
       checkAbort();
       const present = records.holes.skip(index.nextSequence);
@@ -269,22 +188,10 @@ export class RawIndexes {
       const run = await records.loadFromFile(index.nextSequence, lastSequence);
       // Another query may have gone on meanwhile.
       if (index.nextSequence >= run.firstSequence) index.add(run, lastSequence);
-      this.#makeRoom(segment.number);
-      if (index.bytes <= this.#budget) continue;
-      this.#indexes.delete(segment.number);
+      if (this.#memory.put(key, index, index.bytes)) continue;
       this.#tooLarge.add(segment.number);
       return undefined;
     }
     return index;
-  }
-
-  #makeRoom(keep: number): void {
-    let { bytes } = this;
-    for (const [number, index] of this.#indexes) {
-      if (bytes <= this.#budget) return;
-      if (number === keep) continue;
-      this.#indexes.delete(number);
-      bytes -= index.bytes;
-    }
   }
 }

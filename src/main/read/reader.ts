@@ -9,10 +9,10 @@ import type { Head, ReadOptions, ReadStreamOptions, StreamInfo, StreamsOptions }
 import { parseQuery } from '../../shared/portable/query/parse-query.js';
 import { type ParsedSelector, parseSelectors } from '../../shared/portable/selector.js';
 import { checkReadOptions, invalidQuery, type Range, resolveRange } from './bounds.js';
+import { Indexes } from './indexes.js';
 import { LogCondition } from './log-condition.js';
 import { Execution } from './query/execution.js';
 import { QueriedRows } from './query/query-rows.js';
-import { RawIndexes } from './raw-index.js';
 import type { Records } from './records.js';
 import { type Batches, PulledRows } from './rows.js';
 import { search } from './scan.js';
@@ -33,16 +33,16 @@ export type LastOfStream = (stream: string, durable: number) => number | undefin
 
 export class Reader {
   readonly #records: Records;
-  readonly #indexes: RawIndexes;
+  readonly #indexes: Indexes;
   readonly #lastOfStream: LastOfStream;
   readonly #storeId: string;
   /** Throws where the store is closed. */
   readonly #check: () => void;
 
-  constructor(records: Records, indexBytes: number, lastOfStream: LastOfStream, storeId: string, check: () => void) {
+  constructor(records: Records, lastOfStream: LastOfStream, storeId: string, check: () => void) {
     this.#records = records;
     this.#storeId = storeId;
-    this.#indexes = new RawIndexes(records, indexBytes);
+    this.#indexes = new Indexes(records);
     this.#lastOfStream = lastOfStream;
     this.#check = check;
   }

@@ -5,6 +5,7 @@ import { type Memory, memoryOf, recordLength } from '../../shared/format/record.
 import type { Holes } from '../../shared/holes.js';
 import type { Catalog, OnRead, Segment } from './catalog.js';
 import type { Run } from './run.js';
+import { loadRecord, loadRecordSync } from './single-record.js';
 import type { TailCache } from './tail-cache.js';
 
 /** How far the log may be read. */
@@ -23,7 +24,8 @@ export class Records {
   readonly #floor: number;
   readonly #tail: TailCache;
   readonly #horizon: Horizon;
-  readonly #onRead: OnRead | undefined;
+  /** Told of the bytes that are read from files. */
+  readonly onRead: OnRead | undefined;
 
   /**
    * @param seed of the store's record checksums
@@ -44,7 +46,7 @@ export class Records {
     this.nodeId = nodeId;
     this.#floor = floor;
     this.holes = catalog.holes;
-    this.#onRead = onRead;
+    this.onRead = onRead;
   }
 
   /** The same records, for a read that wants to know how many bytes it takes from files. */
@@ -75,7 +77,7 @@ export class Records {
 
   /** The same, whatever the cache has: a run that knows where it stands in its file. */
   loadFromFile(sequence: number, durable: number): Promise<Run> {
-    return this.catalog.load(sequence, durable, this.#onRead);
+    return this.catalog.load(sequence, durable, this.onRead);
   }
 
   /** Whether a durable sequence, and all that follow, are in the cache. */
@@ -94,8 +96,9 @@ export class Records {
   recordSync(sequence: number): { readonly memory: Memory; readonly at: number } | undefined {
     const durable = this.durable();
     if (sequence < this.floor || sequence > durable) return undefined;
-    const run = this.loadSync(sequence, durable);
-    return { memory: run.memory, at: run.at(sequence) };
+    const run = this.#tail.load(sequence);
+    if (run !== undefined) return { memory: run.memory, at: run.at(sequence) };
+    return { memory: loadRecordSync(this.catalog, sequence, durable, this.seed), at: 0 };
   }
 
   /**
@@ -106,13 +109,13 @@ export class Records {
     const hole = this.holes.at(sequence);
     if (hole !== undefined) throw givenUp(this.catalog.fileOf(sequence), hole);
     const run = this.#tail.load(sequence);
-    if (run === undefined) return this.catalog.loadRecord(sequence, durable, this.seed);
+    if (run === undefined) return loadRecord(this.catalog, sequence, durable, this.seed);
     const at = run.at(sequence);
     return memoryOf(Buffer.from(run.memory.bytes.subarray(at, at + recordLength(run.memory.view, at))));
   }
 
   /** A part of a segment's file, none of it verified. */
   loadSpan(segment: Segment, offset: number, end: number): Promise<Memory> {
-    return this.catalog.run(segment, segment.blocks.loadSpan(offset, end), this.#onRead);
+    return this.catalog.run(segment, segment.blocks.loadSpan(offset, end), this.onRead);
   }
 }

@@ -3,9 +3,10 @@ import { setImmediate as giveThreadBack } from 'node:timers/promises';
 import { type Memory, recordLength } from '../../shared/format/record.js';
 import type { Hole } from '../../shared/holes.js';
 import { aborted } from '../../shared/portable/errors.js';
+import type { Direction } from '../../shared/portable/log.js';
 import type { Range } from './bounds.js';
 import type { Catalog, Segment } from './catalog.js';
-import type { RawIndex, RawIndexes } from './raw-index.js';
+import type { Indexes, IndexInUse } from './indexes.js';
 import type { Records } from './records.js';
 import type { Run } from './run.js';
 import type { Candidates, Sought } from './sought.js';
@@ -18,13 +19,14 @@ const BATCH_BYTES = 128 * 1024;
 const TURN_MS = 5;
 /** Records looked at without a match before the thread is given back. */
 const BATCH_LOOKS = 16_384;
-/** A range of so few records is read through rather than indexed. */
-const SMALL_RANGE = 2048;
+/** Of what an index has named it is asked where so many are at first, and then at a time. */
+const FIRST_PLACES = 512;
+const MORE_PLACES = 4096;
 
 /** What is looked for. */
 export interface Search<T> {
   readonly records: Records;
-  readonly indexes: RawIndexes;
+  readonly indexes: Indexes;
   readonly durable: number;
   readonly range: Range;
   readonly sought: Sought<T>;
@@ -113,33 +115,66 @@ async function* searchSegment<T>(
     if (signal?.aborted === true) throw aborted(signal, 'the read');
   };
   checkAbort();
-  if (sought.isSelective && high - low >= SMALL_RANGE) {
-    const index = await indexes.get(segment, high, checkAbort, records);
-    const candidates = index && (await sought.candidates(segment, index, low, high));
-    if (index !== undefined && candidates !== undefined) {
-      yield* readCandidates(query, segment, index, candidates, checkAbort);
-      return;
-    }
+  const index = sought.isSelective ? await indexes.open(segment, low, high, checkAbort, records) : undefined;
+  if (index === undefined) {
+    yield* readThrough(query, sequences(low, high, range.direction), false, checkAbort);
+    return;
   }
-  yield* readThrough(query, sequences(low, high, range.direction), checkAbort);
+  for (const [from, to] of windows(low, high, sought.windowRecords, range.direction)) {
+    checkAbort();
+    const candidates = await index.ask((asked) => sought.candidates(segment, asked, from, to));
+    if (candidates === undefined) yield* readThrough(query, sequences(from, to, range.direction), false, checkAbort);
+    else yield* readCandidates(query, segment, index, candidates, checkAbort);
+  }
 }
 
-/** What an index has named, span by span; each record is verified, and matched with the selectors that are left. */
+/** Parts of a range, in the direction of reading: of a list that is long, no more than one is in memory. */
+function* windows(low: number, high: number, size: number, direction: Direction): Generator<[number, number]> {
+  if (direction === 'forwards') {
+    for (let from = low; from <= high; from += size) yield [from, Math.min(high, from + size - 1)];
+  } else {
+    for (let to = high; to >= low; to -= size) yield [Math.max(low, to - size + 1), to];
+  }
+}
+
+/** What an index has named, some at a time, as it tells where they are. */
 async function* readCandidates<T>(
   query: Search<T>,
   segment: Segment,
-  index: RawIndex,
-  { ordinals: candidates, exact }: Candidates,
+  index: IndexInUse,
+  { ordinals, exact }: Candidates,
   checkAbort: () => void,
 ): AsyncGenerator<RowBatch<T>> {
-  const { records, range } = query;
-  const spans = spansOf(index, candidates, range.direction);
+  const { direction } = query.range;
+  const forwards = direction === 'forwards';
+  for (let done = 0, size = FIRST_PLACES; done < ordinals.length; done += size, size = MORE_PLACES) {
+    const rest = ordinals.length - done;
+    const some = forwards ? ordinals.subarray(done, done + size) : ordinals.subarray(Math.max(0, rest - size), rest);
+    const records = await index.ask((asked) => asked.recordsAt(some));
+    if (records !== undefined) {
+      yield* readSpans(query, segment, spansOf(some, records, direction), exact, checkAbort);
+    } else {
+      const wanted = Array.from(some, (ordinal) => segment.firstSequence + ordinal);
+      yield* readThrough(query, forwards ? wanted : wanted.reverse(), exact, checkAbort);
+    }
+  }
+}
+
+/** Records span by span; each is verified, and matched with what is left to be asked. */
+async function* readSpans<T>(
+  query: Search<T>,
+  segment: Segment,
+  spans: Iterator<Span>,
+  exact: boolean,
+  checkAbort: () => void,
+): AsyncGenerator<RowBatch<T>> {
+  const { records } = query;
   let batch = new RowBatch(query);
   try {
-    for await (const [{ ordinals, offset }, memory] of loadAhead(records, segment, spans)) {
+    for await (const [{ ordinals, starts, offset }, memory] of loadAhead(records, segment, spans)) {
       checkAbort();
-      for (const ordinal of ordinals) {
-        const at = index.offsetAt(ordinal) - offset;
+      for (const [i, ordinal] of ordinals.entries()) {
+        const at = starts[i]! - offset;
         const sequence = segment.firstSequence + ordinal;
         segment.blocks.check(memory, at, sequence, records.seed, offset);
         batch.look(memory, at, sequence, exact);
@@ -179,10 +214,14 @@ async function* loadAhead(
   }
 }
 
-/** Every record, through whole blocks. */
+/**
+ * Every record of some sequences, through whole blocks.
+ * @param exact whether they are known to be looked for
+ */
 async function* readThrough<T>(
   query: Search<T>,
   sequences: Iterable<number>,
+  exact: boolean,
   checkAbort: () => void,
 ): AsyncGenerator<RowBatch<T>> {
   const { records, durable } = query;
@@ -194,7 +233,7 @@ async function* readThrough<T>(
         const loading = records.load(sequence, durable);
         run = loading instanceof Promise ? await loading : loading;
       }
-      batch.look(run.memory, run.at(sequence), sequence, false);
+      batch.look(run.memory, run.at(sequence), sequence, exact);
       if (!batch.full) continue;
       // The cache may move on while the batch is with its reader.
       if (run.fileOffset === -1) run = undefined;

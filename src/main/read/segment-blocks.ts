@@ -21,6 +21,12 @@ export interface Wanted {
   readonly length: number;
 }
 
+/** Where a record begins, and where what follows it does. Unit: bytes. */
+export interface RecordAt {
+  readonly offset: number;
+  readonly end: number;
+}
+
 /** Asks for bytes until it has its result. */
 export type Steps<T> = Generator<Wanted, T, Buffer>;
 
@@ -74,6 +80,11 @@ export class SegmentBlocks {
   /** The log goes on in another segment, whose header says how this one ends. */
   endsBefore(next: SegmentHeader): void {
     this.#next = next;
+  }
+
+  /** The header of the segment after this one, once there is one. */
+  get next(): SegmentHeader | undefined {
+    return this.#next;
   }
 
   /**
@@ -130,6 +141,17 @@ export class SegmentBlocks {
     }
     const run = yield* this.load(sequence, lastSequence);
     return recordAt(run.memory, run.at(sequence));
+  }
+
+  /** Whether a record is read without the rest of its block. */
+  isMarked(sequence: number): boolean {
+    return sequence < this.#endSequence && this.#blocks[this.#indexOf(sequence)]?.marks !== undefined;
+  }
+
+  /** One record from where it is said to be; undefined where it is not. */
+  *loadPlaced({ offset, end }: RecordAt, sequence: number, seed: number): Steps<Memory | undefined> {
+    const memory = memoryOf(yield { offset, length: end - offset });
+    return isRecord(memory, 0, sequence, seed) ? recordAt(memory, 0) : undefined;
   }
 
   /** Bytes of the file, none of them verified. */

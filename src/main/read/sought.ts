@@ -1,9 +1,11 @@
 /** What a read looks for, and what it makes of the records that it finds. */
 import { type Memory, recordRevision } from '../../shared/format/record.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
-import { matches, type ParsedSelector } from '../../shared/portable/selector.js';
+import type { PostedField } from '../../shared/portable/query/narrow.js';
+import { type Matcher, matches, matchesName, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Segment } from './catalog.js';
-import type { RawIndex } from './raw-index.js';
+import type { PlaceList, Postings, SegmentIndex } from './postings.js';
+import { union } from './query/lists.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import { storedEvent } from './stored-event.js';
@@ -15,18 +17,21 @@ export interface Candidates {
   readonly exact: boolean;
 }
 
+/** A list of what an index has named is no longer than this. */
+export const WINDOW_RECORDS = 262_144;
+
 export interface Sought<T> {
   /** Whether an index can leave anything out. */
   readonly isSelective: boolean;
   /** Payload bytes that were decoded so far to decide. */
   readonly decodedBytes: number;
-  /** The records of a range of a segment that are to be looked at; undefined where this index leaves nothing out. */
-  candidates(
-    segment: Segment,
-    index: RawIndex,
-    low: number,
-    high: number,
-  ): Candidates | undefined | Promise<Candidates | undefined>;
+  /** Of so many records an index is asked at a time. */
+  readonly windowRecords: number;
+  /**
+   * The records of a range of a segment that are to be looked at; undefined where an index leaves nothing out. Where it is
+   * rejected nothing has changed: it may be asked again of another index.
+   */
+  candidates(segment: Segment, index: SegmentIndex, low: number, high: number): Promise<Candidates | undefined>;
   /**
    * The row of a record, undefined where it is not looked for.
    * @param exact whether it is known to be
@@ -43,6 +48,7 @@ export interface Revisions {
 /** Events that selectors match. */
 export class Selected implements Sought<RecordedEvent<any>> {
   readonly decodedBytes = 0;
+  readonly windowRecords = WINDOW_RECORDS;
   readonly #records: Records;
   readonly #selectors: readonly ParsedSelector[];
   readonly #revisions: Revisions | undefined;
@@ -58,9 +64,9 @@ export class Selected implements Sought<RecordedEvent<any>> {
     return this.#selectors.length > 0;
   }
 
-  async candidates(segment: Segment, index: RawIndex, low: number, high: number): Promise<Candidates> {
-    const named = index.candidates(this.#selectors, low, high);
-    return { ordinals: await this.#narrowed(segment, index, named), exact: index.isExact(this.#selectors) };
+  async candidates(segment: Segment, index: SegmentIndex, low: number, high: number): Promise<Candidates> {
+    const named = await namedBy(this.#selectors, index, low, high);
+    return { ordinals: await this.#narrowed(segment, index, named), exact: areNames(this.#selectors) };
   }
 
   take(memory: Memory, at: number, exact: boolean): RecordedEvent<any> | undefined {
@@ -71,14 +77,15 @@ export class Selected implements Sought<RecordedEvent<any>> {
   }
 
   /** Of the ascending candidates, those whose revisions are wanted: a stream's revisions are gapless as appended. */
-  async #narrowed(segment: Segment, index: RawIndex, candidates: Uint32Array): Promise<Uint32Array> {
+  async #narrowed(segment: Segment, index: SegmentIndex, candidates: Uint32Array): Promise<Uint32Array> {
     const first = candidates[0];
     const records = this.#records;
     // Where events were given up, revisions may be missing too: then each record is looked at.
     if (first === undefined || this.#revisions === undefined || records.holes.list.length > 0) return candidates;
     const { lowest, highest } = this.#revisions;
-    const offset = index.offsetAt(first);
-    const memory = await records.loadSpan(segment, offset, index.endAt(first));
+    const { starts, ends } = await index.recordsAt(candidates.subarray(0, 1));
+    const offset = starts[0]!;
+    const memory = await records.loadSpan(segment, offset, ends[0]!);
     segment.blocks.check(memory, 0, segment.firstSequence + first, records.seed, offset);
     const revision = recordRevision(memory.view, 0);
     return candidates.subarray(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
@@ -89,4 +96,49 @@ export class Selected implements Sought<RecordedEvent<any>> {
     const revision = recordRevision(memory.view, at);
     return revision >= this.#revisions.lowest && revision <= this.#revisions.highest;
   }
+}
+
+/** Whether what is named for the selectors is what matches them, and no more: each has a single field. */
+function areNames(selectors: readonly ParsedSelector[]): boolean {
+  return selectors.every((selector) => Object.keys(selector).length === 1 && (selector.tags?.length ?? 1) === 1);
+}
+
+/** The records of a range that may match any of the selectors, ascending: each by its rarest field. */
+async function namedBy(
+  selectors: readonly ParsedSelector[],
+  index: Postings,
+  low: number,
+  high: number,
+): Promise<Uint32Array> {
+  const named: Uint32Array[] = [];
+  for (const selector of selectors) {
+    for (const list of await rarest(selector, index)) named.push(await list.within(low, high));
+  }
+  return union(named);
+}
+
+async function rarest(selector: ParsedSelector, index: Postings): Promise<PlaceList[]> {
+  const { streams, types, tags, agent, session, correlationId } = selector;
+  const of = (field: PostedField, values: readonly string[]): Promise<PlaceList[]> =>
+    Promise.all([...new Set(values)].map((value) => index.ofValue(field, value)));
+  const fields: PlaceList[][] = [];
+  if (streams !== undefined) fields.push(await matching('stream', streams, index));
+  if (types !== undefined) fields.push(await matching('type', types, index));
+  for (const tag of tags ?? []) fields.push(await of('tags', [tag]));
+  if (agent !== undefined) fields.push(await of('agent', agent));
+  if (session !== undefined) fields.push(await of('session', session));
+  if (correlationId !== undefined) fields.push(await of('correlationId', correlationId));
+  const count = (lists: readonly PlaceList[]): number => lists.reduce((sum, list) => sum + list.count, 0);
+  return fields.reduce((best, lists) => (count(lists) < count(best) ? lists : best));
+}
+
+/** Lists of names, and of what has the beginning of a pattern and fits it. */
+function matching(field: PostedField, matchers: readonly Matcher[], index: Postings): Promise<PlaceList[]> {
+  return Promise.all(
+    matchers.map((matcher) =>
+      'value' in matcher
+        ? index.ofValue(field, matcher.value)
+        : index.ofPrefix(field, matcher.parts[0]!, (value) => matchesName(matcher, value)),
+    ),
+  );
 }

@@ -6,7 +6,8 @@
 import { recordRevision } from '../../shared/format/record.js';
 import { aborted } from '../../shared/portable/errors.js';
 import type { StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
-import type { RawIndexes, StreamRange } from './raw-index.js';
+import type { Indexes } from './indexes.js';
+import type { ValuePlaces } from './postings.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import type { Batches } from './rows.js';
@@ -15,11 +16,7 @@ import type { Batches } from './rows.js';
 const PAGE_STREAMS = 10_000;
 
 /** Streams sorted by name; the position is that of the last durable event. */
-export async function* listStreams(
-  records: Records,
-  indexes: RawIndexes,
-  options: StreamsOptions,
-): Batches<StreamInfo> {
+export async function* listStreams(records: Records, indexes: Indexes, options: StreamsOptions): Batches<StreamInfo> {
   const { prefix = '', limit = Number.POSITIVE_INFINITY, signal } = options;
   const durable = records.durable();
   // Where the first segment is lost, streams may be missing.
@@ -35,9 +32,16 @@ export async function* listStreams(
     for (const segment of records.catalog.segments) {
       const last = records.catalog.lastSequenceOf(segment, durable);
       if (last < segment.firstSequence) continue;
-      const index = await indexes.get(segment, last, checkAbort);
-      if (index !== undefined) for (const range of index.streams()) page.add(range);
-      else for await (const range of scanStreams(records, segment.firstSequence, last, checkAbort)) page.add(range);
+      const index = await indexes.open(segment, segment.firstSequence, last, checkAbort);
+      const told = await index?.ask(async (asked) => {
+        for await (const list of asked.ofEach('stream', prefix)) {
+          checkAbort();
+          page.add(await rangeOf(list, segment.firstSequence, last));
+        }
+        return true;
+      });
+      if (told === true) continue;
+      for await (const range of scanStreams(records, segment.firstSequence, last, checkAbort)) page.add(range);
     }
     const ranges = page.smallest();
     const rows: StreamInfo[] = [];
@@ -52,6 +56,25 @@ export async function* listStreams(
     after = rows.at(-1)!.stream;
   }
   return durable;
+}
+
+/** The first and the last record of a stream in a segment. */
+interface StreamRange {
+  readonly stream: string;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+}
+
+/** What of a stream is not behind a sequence: an index may know more by now. */
+async function rangeOf(
+  { value: stream, first, last, within }: ValuePlaces,
+  base: number,
+  upTo: number,
+): Promise<StreamRange | undefined> {
+  if (base + last <= upTo) return { stream, firstSequence: base + first, lastSequence: base + last };
+  const places = await within(base, upTo);
+  if (places.length === 0) return undefined;
+  return { stream, firstSequence: base + places[0]!, lastSequence: base + places.at(-1)! };
 }
 
 /** The smallest names after one, with a prefix. */
@@ -70,7 +93,8 @@ class Page {
   }
 
   /** Take in where a stream stands; later ranges of it come later. */
-  add(range: StreamRange): void {
+  add(range: StreamRange | undefined): void {
+    if (range === undefined) return;
     const { stream } = range;
     if (!stream.startsWith(this.#prefix) || stream <= this.#after) return;
     if (this.#end !== undefined && stream >= this.#end) return;

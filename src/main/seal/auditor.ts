@@ -6,7 +6,7 @@ import { TREE_FILE } from '../../shared/format/file-names.js';
 import type { Holes } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { AuditPart, FramePosition, SealedWork, SealResults } from '../../shared/seal-tasks.js';
-import type { Pool } from './pool.js';
+import { type Pool, withTries } from './pool.js';
 
 /** A segment, as far as it counts here. */
 interface AuditedSegment {
@@ -47,7 +47,8 @@ export class Auditor {
 
   /** Make a new key, and sign with it and with the one before it. */
   rotateKey(): Promise<Checkpoint> {
-    return this.#next(async () => (await this.#run(0, 'rotate-key')).checkpoint);
+    // Not tried again: the checkpoint that leads from one key to the next would be replaced.
+    return this.#next(async () => (await this.#runOnce(0, 'rotate-key')).checkpoint);
   }
 
   /** Stop between two slices. */
@@ -92,7 +93,12 @@ export class Auditor {
     return this.#place?.number === number && this.#place.at.sequence <= sequence ? this.#place.at : undefined;
   }
 
-  #run(number: number, part: AuditPart | 'rotate-key' | undefined): Promise<SealResults['audit']> {
+  /** Each task begins with the tree as it is, and compares what that has already: it may be done again. */
+  #run(number: number, part: AuditPart | undefined): Promise<SealResults['audit']> {
+    return withTries(() => this.#runOnce(number, part));
+  }
+
+  async #runOnce(number: number, part: AuditPart | 'rotate-key' | undefined): Promise<SealResults['audit']> {
     if (this.#closed) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being audited');
     return this.#parts.pool.run({ kind: 'audit', ...this.#parts.work, number, part });
   }

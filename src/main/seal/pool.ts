@@ -1,16 +1,24 @@
-/** The pool of threads that seal. Its threads begin with the first task, and end when there is none for a while. */
+/** The pool of threads that seal, audit and verify. They begin with the first task, and end when there is none for a while. */
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
+import { BLOCK_CODEC } from '../../shared/format/sealed.js';
+import type { Holes } from '../../shared/holes.js';
+import type { Settings } from '../../shared/options.js';
 import { fromWire, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
-import type { PoolAnswer, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
+import type { PoolAnswer, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 
 export interface Pool {
-  /** @throws what the task throws; an error of which {@link hasThreadEnded} is true where its thread has ended */
-  run<K extends SealTask['kind']>(task: SealTaskOf<K>): Promise<SealResults[K]>;
+  /**
+   * @param onDone told how long the thread took. Unit: milliseconds
+   * @throws what the task throws; an error that {@link withTries} knows where its thread has ended
+   */
+  run<K extends SealTask['kind']>(task: SealTaskOf<K>, onDone?: (tookMs: number) => void): Promise<SealResults[K]>;
   close(): Promise<void>;
 }
 
 const SYSCALL = 'worker';
+/** What was under way in a thread that has ended is begun anew, so many times at most in all. */
+const TRIES = 3;
 /** A thread without work ends after so long. Unit: milliseconds. */
 const IDLE_MS = 10_000;
 
@@ -21,13 +29,14 @@ const IDLE_MS = 10_000;
 export function threadPool(file: URL, threads: number): Pool {
   let made: Promise<Piscina> | undefined;
   return {
-    async run(task) {
+    async run(task, onDone) {
       made ??= makePiscina(file, threads);
       const piscina = await made;
-      const answer: PoolAnswer = await piscina.run(task).catch((error: unknown) => {
+      const answer: PoolAnswer = await piscina.run(task, { transferList: given(task) }).catch((error: unknown) => {
         throw threadEnded(error);
       });
       if ('error' in answer) throw fromWire(answer.error);
+      onDone?.(answer.tookMs);
       return answer.result as any;
     },
     async close() {
@@ -35,6 +44,20 @@ export function threadPool(file: URL, threads: number): Pool {
       await piscina?.destroy();
     },
   };
+}
+
+/** Megabytes that nobody needs here any more: they go over without a copy. */
+function given(task: SealTask): ArrayBuffer[] {
+  return task.kind === 'assemble' ? task.digests.map(({ buffer }) => buffer as ArrayBuffer) : [];
+}
+
+/** What the tasks on a store have in common. */
+export function workOf(
+  { dir, compression }: Settings,
+  storeId: Uint8Array,
+  { list: holes }: Holes,
+): Omit<SealedWork, 'number'> {
+  return { dir, storeId, codec: BLOCK_CODEC[compression], holes };
 }
 
 /** The thread of a task has ended before the task had: out of memory, or by an error that nobody expected. */
@@ -47,7 +70,18 @@ export function threadEnded(cause: unknown): KeeperError {
   });
 }
 
-export function hasThreadEnded(error: unknown): boolean {
+/** Once more where a thread of the pool has ended; what the task itself says is final. */
+export async function withTries<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!hasThreadEnded(error) || tries === TRIES) throw error;
+    }
+  }
+}
+
+function hasThreadEnded(error: unknown): boolean {
   return isKeeperError(error, 'ERR_STORAGE') && error.syscall === SYSCALL;
 }
 

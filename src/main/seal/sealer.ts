@@ -5,13 +5,19 @@
 import { blocksIn, SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
 import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../../shared/options.js';
 import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
-import type { FramePosition, SealedRange, SealedWork } from '../../shared/seal-tasks.js';
+import type {
+  FramePosition,
+  Packed,
+  SealedRange,
+  SealedWork,
+  SealResults,
+  SealTask,
+  SealTaskOf,
+} from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
-import { hasThreadEnded, type Pool } from './pool.js';
+import { type Between, Pace } from './pace.js';
+import { type Pool, withTries } from './pool.js';
 import type { SealOptions, SealReport } from './seal-types.js';
-
-/** A segment is begun anew so many times where a thread of the pool has ended over it. */
-const TRIES = 3;
 
 export interface SealerParts {
   readonly pool: Pool;
@@ -23,11 +29,24 @@ export interface SealerParts {
   };
   /** The same for every segment. */
   readonly work: Omit<SealedWork, 'number'>;
+  readonly indexer: {
+    /** The numbers of the sealed segments without an index file. */
+    missing(): readonly number[];
+    /** Make an index file. What does not work is told of by itself; only what its check throws is thrown. */
+    make(number: number, between: Between): Promise<void>;
+    close(): Promise<void>;
+  };
+  /** The last durable sequence. */
+  durable(): number;
 }
 
 export class Sealer {
   readonly #parts: SealerParts;
+  readonly #pace: Pace;
   readonly #end = new AbortController();
+  /** Ends a rest, and is aborted while somebody waits. */
+  #hurry = new AbortController();
+  #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
   /** A sync that has failed: what it was about is not known, and is not asked again. */
   #failure: KeeperError | undefined;
@@ -38,6 +57,7 @@ export class Sealer {
 
   constructor(parts: SealerParts) {
     this.#parts = parts;
+    this.#pace = new Pace(() => parts.durable());
   }
 
   /**
@@ -47,9 +67,11 @@ export class Sealer {
    */
   async seal(options: SealOptions): Promise<SealReport> {
     checkOptions(options);
-    const run = this.#last.then(() => this.#seal(options));
+    this.#waiting++;
+    this.#hurry.abort();
+    const run = this.#last.then(() => this.#seal(options)).finally(() => this.#isDone());
     this.#last = run.catch(() => undefined); // whoever asked for it is told
-    return await run;
+    return await orAborted(run, options.signal);
   }
 
   /**
@@ -69,15 +91,23 @@ export class Sealer {
     });
   }
 
-  /** Stop between two slices, and let go of the pool. */
+  /** Stop between two slices. */
   async close(): Promise<void> {
     this.#end.abort();
+    this.#hurry.abort();
     await this.#last;
-    await this.#parts.pool.close();
+    await this.#parts.indexer.close();
+  }
+
+  #isDone(): void {
+    this.#waiting--;
+    if (this.#waiting === 0 && !this.#end.signal.aborted) this.#hurry = new AbortController();
   }
 
   async #seal({ signal, onProgress }: SealOptions): Promise<SealReport> {
     const report = { segments: 0, rawBytes: 0, fileBytes: 0 };
+    const { indexer } = this.#parts;
+    const withoutIndex = indexer.missing();
     for (const number of this.#parts.catalog.full()) {
       const sealed = await this.#sealOne(number, signal);
       if (sealed === undefined) continue;
@@ -86,12 +116,15 @@ export class Sealer {
       report.fileBytes += sealed.fileBytes;
       onProgress?.({ ...report });
     }
+    for (const number of withoutIndex) await indexer.make(number, this.#between(signal));
     return report;
   }
 
   async #sealIntact(onDamage: (error: unknown) => void): Promise<void> {
     for (const number of this.#parts.catalog.full()) {
       if (this.#damaged.has(number)) continue;
+      // Somebody waits, who seals all of it, or ends it.
+      if (this.#waiting > 0) return this.sealSoon(onDamage);
       try {
         await this.#sealOne(number, undefined);
       } catch (error) {
@@ -105,11 +138,15 @@ export class Sealer {
   /** Undefined where there is nothing to seal. */
   async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Sealed | undefined> {
     if (this.#failure !== undefined) throw this.#failure;
-    const { pool, catalog, work } = this.#parts;
-    const job = new SealJob(pool, { ...work, number }, () => this.#check(signal));
+    const { pool, catalog, work, indexer } = this.#parts;
+    const between = this.#between(signal);
+    const job = new SealJob(pool, { ...work, number }, between);
     try {
       const sealed = await withTries(() => job.run());
-      if (sealed !== undefined) catalog.moved(number);
+      if (sealed !== undefined) {
+        catalog.moved(number);
+        await indexer.make(number, between);
+      }
       return sealed;
     } catch (error) {
       if (isFailedSync(error)) this.#failure = error;
@@ -117,9 +154,32 @@ export class Sealer {
     }
   }
 
+  #between(signal: AbortSignal | undefined): Between {
+    return {
+      check: () => this.#check(signal),
+      rest: (workedMs) => this.#pace.rest(workedMs, this.#hurry.signal),
+    };
+  }
+
   #check(signal: AbortSignal | undefined): void {
     if (this.#end.signal.aborted) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being sealed');
     if (signal?.aborted === true) throw aborted(signal, 'sealing');
+  }
+}
+
+/** What waits behind others hears of an abort at once; what is done hears of it between two slices. */
+async function orAborted<T>(run: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return run;
+  if (signal.aborted) throw aborted(signal, 'sealing');
+  let onAbort = (): void => {};
+  const abort = new Promise<never>((_, reject) => {
+    onAbort = () => reject(aborted(signal, 'sealing'));
+  });
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([run, abort]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 
@@ -131,17 +191,6 @@ function checkOptions(options: SealOptions): void {
   checkOnProgress(onProgress);
 }
 
-/** Once more where a thread of the pool has ended; what the task itself says is final. */
-async function withTries<T>(run: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await run();
-    } catch (error) {
-      if (!hasThreadEnded(error) || tries === TRIES) throw error;
-    }
-  }
-}
-
 interface Sealed {
   readonly rawBytes: number;
   readonly fileBytes: number;
@@ -151,18 +200,17 @@ interface Sealed {
 class SealJob {
   readonly #pool: Pool;
   readonly #work: SealedWork;
-  readonly #check: () => void;
+  readonly #between: Between;
 
-  /** @param check throws where it is not to go on */
-  constructor(pool: Pool, work: SealedWork, check: () => void) {
+  constructor(pool: Pool, work: SealedWork, between: Between) {
     this.#pool = pool;
     this.#work = work;
-    this.#check = check;
+    this.#between = between;
   }
 
   /** Undefined where there is nothing to seal. */
   async run(): Promise<Sealed | undefined> {
-    this.#check();
+    this.#between.check();
     const range = await this.#pool.run({ kind: 'begin', ...this.#work });
     if (range === undefined) return undefined;
     try {
@@ -182,8 +230,7 @@ class SealJob {
     const digests: Uint8Array[] = [];
     let end = range.start;
     while (end.sequence <= range.lastSequence) {
-      this.#check();
-      const done = await this.#pool.run({ kind: 'digest', ...this.#work, range, from: end });
+      const done = await this.#slice({ kind: 'digest', ...this.#work, range, from: end });
       digests.push(done.digests);
       end = done.to;
     }
@@ -192,23 +239,21 @@ class SealJob {
 
   async #write(range: SealedRange, end: FramePosition, digests: readonly Uint8Array[]): Promise<void> {
     const entries: Uint8Array[] = [];
-    let [block, offset] = [0, SEALED_HEADER_BYTES];
-    while (block < blocksIn(end.offset)) {
-      this.#check();
-      const packed = await this.#pool.run({ kind: 'pack', ...this.#work, rawBytes: end.offset, block, offset });
+    let to: Packed = { block: 0, offset: SEALED_HEADER_BYTES, synced: 0 };
+    while (to.block < blocksIn(end.offset)) {
+      const packed = await this.#slice({ kind: 'pack', ...this.#work, rawBytes: end.offset, ...to });
       entries.push(packed.entries);
-      ({ block, offset } = packed);
+      to = { block: packed.block, offset: packed.offset, synced: packed.synced };
     }
     const table = Buffer.concat(entries);
-    const storedBytes = offset - SEALED_HEADER_BYTES;
-    await this.#pool.run({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests });
+    const storedBytes = to.offset - SEALED_HEADER_BYTES;
+    await this.#slice({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests });
   }
 
   /** Nothing is replaced by what does not read back. */
   async #readBack(): Promise<void> {
     for (let block = 0; ; ) {
-      this.#check();
-      const compared = await this.#pool.run({ kind: 'compare', ...this.#work, block });
+      const compared = await this.#slice({ kind: 'compare', ...this.#work, block });
       if (compared === undefined) break;
       if (compared.last) return;
       block = compared.block;
@@ -218,5 +263,15 @@ class SealJob {
       syscall: 'read',
       hint: 'The raw segment is as it was. Look at the disk.',
     });
+  }
+
+  async #slice<K extends SealTask['kind']>(task: SealTaskOf<K>): Promise<SealResults[K]> {
+    this.#between.check();
+    let tookMs = 0;
+    const result = await this.#pool.run(task, (ms) => {
+      tookMs = ms;
+    });
+    await this.#between.rest(tookMs);
+    return result;
   }
 }

@@ -74,6 +74,11 @@ export class OperatorLog {
     this.#say('warn', { err }, 'a full segment could not be sealed, and stays as it is');
   }
 
+  /** @param err that names the segment's file, or what the system said */
+  indexingFailed(err: unknown): void {
+    this.#say('warn', { err }, 'the index of a sealed segment could not be made: queries go on without it');
+  }
+
   checkpointFailed(error: Error | WireError): void {
     const err = error instanceof Error ? error : fromWire(error);
     this.#say('warn', { err }, 'the checkpoint of stream heads could not be written');

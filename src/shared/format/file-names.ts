@@ -10,6 +10,7 @@
  *     tile/0/000                     the hashes of the audit tree
  *     segment-0000000001.log         the log, in segments numbered from 1
  *     segment-0000000001.sealed      a segment that is sealed; beside a raw one of the same number, that one counts
+ *     segment-0000000001.index       where records and values are in a sealed segment; derived, and made again where it is missing
  *     segment-0000000001.3.torn      a torn tail that epoch 3 set aside
  *     segment-0000000001.log.3.damaged   what a repair has replaced; also of the manifest
  *     keeperlog.restoring            a restore into this directory has not come to its end: no store yet
@@ -29,6 +30,7 @@ export const TEMPORARY = '.tmp';
 
 const SEGMENT = /^segment-([0-9]{10})\.log$/;
 const SEALED = /^segment-([0-9]{10})\.sealed$/;
+const INDEX = /^segment-([0-9]{10})\.index$/;
 const DAMAGED = /^.+\.[0-9]+\.damaged$/;
 const TORN = /^segment-[0-9]{10}\.[0-9]+\.torn$/;
 
@@ -49,6 +51,17 @@ export function sealedFile(number: number): string {
 /** The number in the name of a sealed segment's file, or undefined if it is no such name. */
 export function sealedNumber(file: string): number | undefined {
   const match = SEALED.exec(file);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** The index of a sealed segment. */
+export function indexFile(number: number): string {
+  return `segment-${String(number).padStart(10, '0')}.index`;
+}
+
+/** The number in the name of an index file, or undefined if it is no such name. */
+export function indexNumber(file: string): number | undefined {
+  const match = INDEX.exec(file);
   return match === null ? undefined : Number(match[1]);
 }
 

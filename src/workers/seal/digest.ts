@@ -34,7 +34,9 @@ export function digestFrames(
 export function digestsOf({ memory: { bytes, view }, starts }: FramesRead): Buffer {
   const digests = Buffer.allocUnsafeSlow(starts.length * DIGEST_BYTES);
   for (const [i, start] of starts.entries()) {
-    digests.set(hash('sha256', bytes.subarray(start, start + recordLength(view, start)), 'buffer'), i * DIGEST_BYTES);
+    const record = bytes.subarray(start, start + recordLength(view, start));
+    // As a string, a character a byte: a buffer for each would take half as long again.
+    digests.write(hash('sha256', record, 'binary'), i * DIGEST_BYTES, 'latin1');
   }
   return digests;
 }

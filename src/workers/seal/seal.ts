@@ -24,9 +24,14 @@ import { unsealing } from '../../shared/unsealing.js';
 import { audit } from './audit.js';
 import { digestFrames } from './digest.js';
 import { startOf } from './frames.js';
+import { runIndexStep } from './index-steps.js';
+import { verifyFrames } from './verify.js';
 
-/** Blocks that are compressed, or compared, at once. */
-const SLICE_BLOCKS = 16;
+/** Blocks that are compressed at once, and compared, which takes a quarter of the time: some milliseconds. */
+const PACKED_BLOCKS = 16;
+const COMPARED_BLOCKS = 64;
+/** So much is synced at once: a large sync would hold up those of the log, many small ones the sealing. Unit: bytes. */
+const SYNC_BYTES = 1024 * 1024;
 
 /** @throws ERR_CORRUPT where the raw segment does not verify; ERR_STORAGE */
 export async function runSealTask(storage: Storage, task: SealTask): Promise<SealResults[SealTask['kind']]> {
@@ -46,6 +51,10 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return commit(storage, task);
     case 'audit':
       return audit(storage, hasher, task);
+    case 'verify':
+      return verifyFrames(storage, hasher, task);
+    case 'index':
+      return runIndexStep(storage, hasher, task, task.step);
     case 'discard': {
       const file = temporaryPath(task);
       if (storage.exists(file)) storage.remove(file);
@@ -84,7 +93,8 @@ function begin(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'begin'>)
 
 function pack(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'pack'>): SealResults['pack'] {
   const { rawBytes, number, codec } = task;
-  const end = Math.min(task.block + SLICE_BLOCKS, blocksIn(rawBytes));
+  const last = blocksIn(rawBytes);
+  const end = Math.min(task.block + PACKED_BLOCKS, last);
   const from = task.block * RAW_BLOCK_BYTES;
   const raw = readRange(storage, rawPath(task), from, Math.min(end * RAW_BLOCK_BYTES, rawBytes) - from);
   const entries = Buffer.allocUnsafeSlow((end - task.block) * BLOCK_ENTRY_BYTES);
@@ -95,15 +105,16 @@ function pack(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'pack'>): 
     writeBlockEntry(entries, block - task.block, stored, number, hasher);
     parts.push(stored);
   }
+  const offset = task.offset + parts.reduce((sum, { length }) => sum + length, 0);
+  const isDue = end === last || offset - task.synced >= SYNC_BYTES;
   const handle = storage.openWrite(temporaryPath(task), task.block === 0 ? 'create' : 'existing');
   try {
     writeFully(storage, handle, parts, task.offset);
-    // A little at a time: a large sync would hold up those of the log.
-    storage.sync(handle);
+    if (isDue) storage.sync(handle);
   } finally {
     storage.close(handle);
   }
-  return { entries, block: end, offset: task.offset + parts.reduce((sum, { length }) => sum + length, 0) };
+  return { entries, block: end, offset, synced: isDue ? offset : task.synced };
 }
 
 function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assemble'>): undefined {
@@ -150,11 +161,11 @@ function compare(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'compar
     throw error;
   }
   try {
-    const end = Math.min(block + SLICE_BLOCKS, blocksIn(sealed.bytes));
+    const end = Math.min(block + COMPARED_BLOCKS, blocksIn(sealed.bytes));
     const from = block * RAW_BLOCK_BYTES;
-    const bytes = Buffer.allocUnsafe(Math.min(end * RAW_BLOCK_BYTES, sealed.bytes) - from);
-    const raw = readRange(storage, rawPath(task), from, bytes.length);
-    if (sealed.read(bytes, from) !== bytes.length || !bytes.equals(raw)) return undefined;
+    const length = Math.min(end * RAW_BLOCK_BYTES, sealed.bytes) - from;
+    const raw = readRange(storage, rawPath(task), from, length);
+    if (raw.length !== length || !sealed.holds(raw, from)) return undefined;
     return { block: end, last: end === blocksIn(sealed.bytes) };
   } finally {
     sealed.close();

@@ -12,8 +12,10 @@ if (process.platform === 'linux') {
 }
 
 export default async function run(task: SealTask): Promise<PoolAnswer> {
+  const began = performance.now();
   try {
-    return { result: await runSealTask(nodeStorage, task) };
+    const result = await runSealTask(nodeStorage, task);
+    return { result, tookMs: performance.now() - began };
   } catch (error) {
     // Errors lose their class and code between threads.
     if (isKeeperError(error)) return { error: toWire(error) };

@@ -1,6 +1,6 @@
 /** From what a query asks of an index to the records that are looked at: the cheapest postings, cut down by others. */
 import type { PostingQuery, Served } from '../../../shared/portable/query/narrow.js';
-import type { Postings } from '../postings.js';
+import type { PlaceList, Postings } from '../postings.js';
 import type { Candidates } from '../sought.js';
 import { intersection, union } from './lists.js';
 
@@ -8,7 +8,9 @@ import { intersection, union } from './lists.js';
 const WORTHWHILE = 16;
 
 /** Lists that records are in: in all of them, or in any. */
-type Lists = Uint32Array | { readonly kind: 'all' | 'any'; readonly of: readonly Lists[]; readonly count: number };
+type Lists =
+  | { readonly kind: 'list'; readonly list: PlaceList; readonly count: number }
+  | { readonly kind: 'all' | 'any'; readonly of: readonly Lists[]; readonly count: number };
 
 /** What postings came to. */
 export interface Chosen extends Candidates {
@@ -16,12 +18,15 @@ export interface Chosen extends Candidates {
   readonly read: number;
 }
 
-/** The records of a range that may match; undefined where the postings leave nothing out. */
-export function choose({ postings, exact }: Served, source: Postings, low: number, high: number): Chosen | undefined {
+/** The records of a range of sequences that may match. */
+export async function choose(
+  { postings, exact }: Served,
+  source: Postings,
+  low: number,
+  high: number,
+): Promise<Chosen> {
   const found = new Lookup(source, low, high);
-  const lists = found.listsOf(postings);
-  if (lists === undefined) return undefined;
-  const ordinals = found.resolve(lists);
+  const ordinals = await found.resolve(await found.listsOf(postings));
   return { ordinals, exact: exact && found.exact, read: found.read };
 }
 
@@ -39,57 +44,51 @@ class Lookup {
     this.#high = high;
   }
 
-  listsOf(query: PostingQuery): Lists | undefined {
-    switch (query.kind) {
-      case 'value':
-        return this.#source.ofValue(query.field, query.value, this.#low, this.#high);
-      case 'prefix': {
-        const lists = this.#source.ofPrefix(query.field, query.value, this.#low, this.#high);
-        return lists && { kind: 'any', of: lists, count: total(lists) };
-      }
-      case 'any': {
-        const of = query.of.map((part) => this.listsOf(part));
-        return of.every((lists) => lists !== undefined) ? { kind: 'any', of, count: total(of) } : undefined;
-      }
-      case 'all': {
-        const parts = query.of.map((part) => this.listsOf(part));
-        const of = parts.filter((lists) => lists !== undefined);
-        if (of.length < parts.length) this.exact = false;
-        return of.length === 0 ? undefined : { kind: 'all', of, count: Math.min(...of.map(countOf)) };
-      }
+  async listsOf(query: PostingQuery): Promise<Lists> {
+    if (!('of' in query)) {
+      const { field, value } = query;
+      const asked = query.kind === 'value' ? this.#source.ofValue(field, value) : this.#source.ofPrefix(field, value);
+      const list = await asked;
+      return { kind: 'list', list, count: list.count };
     }
+    const of: Lists[] = [];
+    for (const part of query.of) {
+      const lists = await this.listsOf(part);
+      of.push(lists);
+      // Nothing is in all of them then, whatever the others are.
+      if (query.kind === 'all' && lists.count === 0) return lists;
+    }
+    if (query.kind === 'all') return { kind: 'all', of, count: Math.min(...of.map(({ count }) => count)) };
+    return { kind: 'any', of, count: of.reduce((sum, { count }) => sum + count, 0) };
   }
 
   /** The records, ascending, each once. */
-  resolve(lists: Lists): Uint32Array {
-    if (lists instanceof Uint32Array) {
-      this.read += lists.length;
-      return lists;
+  async resolve(lists: Lists): Promise<Uint32Array> {
+    if (lists.kind === 'all') return this.#intersection(lists.of);
+    if (lists.kind === 'list') {
+      const places = await lists.list.within(this.#low, this.#high);
+      this.read += places.length;
+      return places;
     }
-    return lists.kind === 'all' ? this.#intersection(lists.of) : union(lists.of.map((part) => this.resolve(part)));
+    const parts: Uint32Array[] = [];
+    for (const part of lists.of) parts.push(await this.resolve(part));
+    return union(parts);
   }
 
-  #intersection(of: readonly Lists[]): Uint32Array {
-    const [cheapest, ...others] = [...of].sort((one, other) => countOf(one) - countOf(other));
-    let common = this.resolve(cheapest!);
+  async #intersection(of: readonly Lists[]): Promise<Uint32Array> {
+    const [cheapest, ...others] = [...of].sort((one, other) => one.count - other.count);
+    let common = await this.resolve(cheapest!);
     for (const lists of others) {
-      if (lists instanceof Uint32Array) {
+      if (common.length === 0) break;
+      if (lists.kind === 'list') {
         this.read += common.length;
-        common = intersection(common, lists);
-      } else if (countOf(lists) <= WORTHWHILE * common.length) {
-        common = intersection(common, this.resolve(lists));
+        common = await lists.list.among(common);
+      } else if (lists.count <= WORTHWHILE * common.length) {
+        common = intersection(common, await this.resolve(lists));
       } else {
         this.exact = false;
       }
     }
     return common;
   }
-}
-
-function countOf(lists: Lists): number {
-  return lists instanceof Uint32Array ? lists.length : lists.count;
-}
-
-function total(lists: readonly Lists[]): number {
-  return lists.reduce((sum, part) => sum + countOf(part), 0);
 }

@@ -2,7 +2,6 @@
 import type { Aggregation, GroupValue, ParsedAggregate } from '../../../shared/portable/query/aggregate.js';
 import type { PostedField } from '../../../shared/portable/query/narrow.js';
 import type { Postings } from '../postings.js';
-import { intersection } from './lists.js';
 
 /** A range of a segment, and the places of those records in it that are counted: of all, where they are not named. */
 export interface Counting {
@@ -13,7 +12,7 @@ export interface Counting {
 }
 
 /** Counts records into groups. Returns how many entries of postings it took; undefined where they cannot tell. */
-export type Count = (postings: Postings, counting: Counting) => number | undefined;
+export type Count = (postings: Postings, counting: Counting) => Promise<number | undefined>;
 
 /** Fields with postings of which an event has one value at most. */
 const SINGLE = ['stream', 'type', 'agent', 'session', 'correlationId'] as const satisfies PostedField[];
@@ -22,8 +21,11 @@ const SINGLE = ['stream', 'type', 'agent', 'session', 'correlationId'] as const 
 export function countFor({ groupBy, min, max }: ParsedAggregate, aggregation: Aggregation): Count | undefined {
   if (groupBy.length > 1 || ![...min, ...max].every(({ field }) => field.name === 'sequence')) return undefined;
   if (groupBy.length === 0) {
-    return (_, counting) => {
-      addGroup(aggregation, counting, null, placesOf(counting));
+    return async (_, { firstSequence, low, high, ordinals }) => {
+      const [first, last] =
+        ordinals === undefined ? [low, high] : [ordinals[0], ordinals.at(-1)].map((place) => firstSequence + place!);
+      const count = ordinals?.length ?? high - low + 1;
+      if (count > 0) aggregation.addMany(null, count, first!, last!);
       return 0;
     };
   }
@@ -31,35 +33,56 @@ export function countFor({ groupBy, min, max }: ParsedAggregate, aggregation: Ag
   return field && ((postings, counting) => countByField(field, aggregation, postings, counting));
 }
 
-function countByField(
+/** A group in a range: how many records, and the places of the first and the last one. */
+interface Grouped {
+  readonly value: GroupValue;
+  readonly count: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Nothing is added before everything was read: it may have to be read again from another index. */
+async function countByField(
   field: PostedField,
   aggregation: Aggregation,
   postings: Postings,
   counting: Counting,
-): number | undefined {
-  const lists = postings.ofEach(field, counting.low, counting.high);
-  if (lists === undefined) return undefined;
-  const groups: [GroupValue, Uint32Array][] = [];
-  const places = placesOf(counting);
-  const offset = counting.low - counting.firstSequence;
-  const isGrouped = new Uint8Array(counting.high - counting.low + 1);
+): Promise<number> {
+  const { firstSequence, low, high, ordinals } = counting;
+  const groups: Grouped[] = [];
+  const wanted = ordinals?.length ?? high - low + 1;
   let read = 0;
-  for (const [value, list] of lists) {
-    read += list.length;
-    const own = counting.ordinals === undefined ? list : intersection(counting.ordinals, list);
-    if (own.length > 0) groups.push([value, own]);
-    for (const place of own) isGrouped[place - offset] = 1;
+  let grouped = 0;
+  const isWhole = ordinals === undefined && low <= postings.firstSequence && high >= postings.lastSequence;
+  if (isWhole) {
+    for await (const { value, count, first, last } of postings.ofEach(field, '')) {
+      read++;
+      grouped += count;
+      groups.push({ value, count, first, last });
+    }
   }
-  const rest = places.filter((place) => isGrouped[place - offset] === 0);
-  if (rest.length > 0) groups.push([null, rest]);
-  groups.sort(([, one], [, other]) => one[0]! - other[0]!);
-  for (const [value, own] of groups) addGroup(aggregation, counting, value, own);
+  if (grouped < wanted) {
+    groups.length = 0;
+    const isGrouped = new Uint8Array(high - low + 1);
+    const offset = low - firstSequence;
+    for await (const list of postings.ofEach(field, '')) {
+      const own = ordinals === undefined ? await list.within(low, high) : await list.among(ordinals);
+      read += own.length;
+      if (own.length > 0) groups.push(groupOf(list.value, own));
+      for (const place of own) isGrouped[place - offset] = 1;
+    }
+    const rest = placesOf(counting).filter((place) => isGrouped[place - offset] === 0);
+    if (rest.length > 0) groups.push(groupOf(null, rest));
+  }
+  groups.sort((one, other) => one.first - other.first);
+  for (const { value, count, first, last } of groups) {
+    aggregation.addMany(value, count, firstSequence + first, firstSequence + last);
+  }
   return read;
 }
 
-function addGroup(aggregation: Aggregation, { firstSequence }: Counting, value: GroupValue, places: Uint32Array): void {
-  if (places.length === 0) return;
-  aggregation.addMany(value, places.length, firstSequence + places[0]!, firstSequence + places.at(-1)!);
+function groupOf(value: GroupValue, places: Uint32Array): Grouped {
+  return { value, count: places.length, first: places[0]!, last: places.at(-1)! };
 }
 
 function placesOf({ ordinals, firstSequence, low, high }: Counting): Uint32Array {

@@ -9,7 +9,7 @@ import { projectorOf } from '../../../shared/portable/query/project.js';
 import type { Explanation } from '../../../shared/portable/query/query.js';
 import { toCel } from '../../../shared/portable/query/to-cel.js';
 import { type Range, resolveRange } from '../bounds.js';
-import type { RawIndexes } from '../raw-index.js';
+import type { Indexes } from '../indexes.js';
 import type { Records } from '../records.js';
 import type { Batches } from '../rows.js';
 import { search } from '../scan.js';
@@ -22,7 +22,7 @@ import { type Make, Queried } from './queried.js';
 /** The log that a query is asked of. */
 export interface QueriedLog {
   readonly records: Records;
-  readonly indexes: RawIndexes;
+  readonly indexes: Indexes;
   readonly storeId: string;
   /** Throws where the store is closed. */
   readonly check: () => void;

@@ -43,3 +43,20 @@ function placeOf(list: Uint32Array, wanted: number, from: number): number {
   }
   return low;
 }
+
+/** Those from one place to another. */
+export function between(list: Uint32Array, low: number, high: number): Uint32Array {
+  return list.subarray(countBefore(list, low), countBefore(list, high + 1));
+}
+
+/** How many come before a place. */
+function countBefore(list: Uint32Array, wanted: number): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]! < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -4,8 +4,8 @@ import { compile, isAlways, type Matches } from '../../../shared/portable/query/
 import { postingsOf, type Served } from '../../../shared/portable/query/narrow.js';
 import type { Predicate } from '../../../shared/portable/query/predicate.js';
 import type { Segment } from '../catalog.js';
-import type { RawIndex } from '../raw-index.js';
-import type { Candidates, Sought } from '../sought.js';
+import type { SegmentIndex } from '../postings.js';
+import { type Candidates, type Sought, WINDOW_RECORDS } from '../sought.js';
 import { choose } from './choose.js';
 import type { Count } from './counted.js';
 import { RecordView } from './record-view.js';
@@ -54,19 +54,31 @@ export class Queried<T> implements Sought<T> {
     return [...this.#left].filter((number) => !this.#used.has(number)).length;
   }
 
-  candidates(segment: Segment, index: RawIndex, low: number, high: number): Candidates | undefined {
-    const chosen = this.#served && choose(this.#served, index, low, high);
+  get windowRecords(): number {
+    // A group's range is told by its entry where the whole segment is asked for.
+    const isCounted = this.#count !== undefined && this.#isEverything;
+    return isCounted ? Number.POSITIVE_INFINITY : WINDOW_RECORDS;
+  }
+
+  async candidates(segment: Segment, index: SegmentIndex, low: number, high: number): Promise<Candidates | undefined> {
+    const chosen = this.#served && (await choose(this.#served, index, low, high));
     if (chosen === undefined && !this.#isEverything) return undefined;
     const ordinals = chosen?.ordinals;
+    const isCounted = chosen?.exact !== false && (await this.#isCounted(segment, index, low, high, ordinals));
     this.postingsRead += chosen?.read ?? 0;
     (ordinals?.length === 0 ? this.#left : this.#used).add(segment.number);
-    if (chosen?.exact === false || !this.#isCounted(segment, index, low, high, ordinals)) return chosen;
-    return { ordinals: NONE, exact: true };
+    return isCounted ? { ordinals: NONE, exact: true } : chosen;
   }
 
   /** Whether the records, all of which match, are taken in as they are named. */
-  #isCounted(segment: Segment, index: RawIndex, low: number, high: number, ordinals: Uint32Array | undefined): boolean {
-    const read = this.#count?.(index, { firstSequence: segment.firstSequence, low, high, ordinals });
+  async #isCounted(
+    { firstSequence }: Segment,
+    index: SegmentIndex,
+    low: number,
+    high: number,
+    ordinals: Uint32Array | undefined,
+  ): Promise<boolean> {
+    const read = await this.#count?.(index, { firstSequence, low, high, ordinals });
     if (read === undefined) return false;
     this.postingsRead += read;
     this.recordsMatched += ordinals?.length ?? high - low + 1;

@@ -1,0 +1,183 @@
+/**
+ * An index file, read section by section. The steps are generators that ask for bytes where a section is not in memory, so that
+ * the same code serves reads that block and reads that do not.
+ */
+import { CHECKSUM_BYTES, type PlaceHasher } from '../../shared/format/checksum.js';
+import { type IndexHeader, verifiedBlock } from '../../shared/format/index-file.js';
+import { BLOCKS_PER_PAGE, FILTER_BLOCK_BYTES, filterBlockOf, mayBeInBlock } from '../../shared/format/index-filter.js';
+import {
+  type BlockRef,
+  CHUNK_RECORDS,
+  CHUNKS_PER_PAGE,
+  chunkIn,
+  chunksOf,
+  decodeChunk,
+  pageBytes,
+} from '../../shared/format/index-offsets.js';
+import { type BlockEntry, MAX_BLOCK_BYTES, TreeBlockReader, type ValueEntry } from '../../shared/format/index-tree.js';
+import { RECORD_ALIGNMENT } from '../../shared/format/record.js';
+import { MalformedBytes } from '../../shared/format/varint.js';
+import type { PostedField } from '../../shared/portable/query/narrow.js';
+import type { IndexMemory } from './index-memory.js';
+import type { RecordAt, Steps } from './segment-blocks.js';
+
+/** An index file does not verify, or cannot be read: it is to be done without. */
+export class IndexDamage extends Error {
+  override readonly name = 'IndexDamage';
+}
+
+/** What an index costs in memory beside its bytes, about. */
+const SECTION_BYTES = 120;
+/** A tree of more levels is none. */
+const MAX_LEVELS = 16;
+
+export class IndexReader {
+  readonly header: IndexHeader;
+  readonly #memory: IndexMemory;
+  readonly #hasher: PlaceHasher;
+  readonly #name: string;
+
+  /** @param name what the keys of its sections in memory begin with */
+  constructor(header: IndexHeader, memory: IndexMemory, hasher: PlaceHasher, name: string) {
+    this.header = header;
+    this.#memory = memory;
+    this.#hasher = hasher;
+    this.#name = name;
+  }
+
+  /** What a value's entry says; undefined where no record has it. */
+  *find(field: PostedField, key: string): Steps<ValueEntry | undefined> {
+    const { root } = this.header.fields[field];
+    if (root === undefined || !(yield* this.mayHave(field, key))) return undefined;
+    const cursor = this.entriesFrom(field, key);
+    const entry = yield* cursor.next();
+    return entry?.key === key ? entry : undefined;
+  }
+
+  /** The entries of a field from a key on. */
+  entriesFrom(field: PostedField, key: string): EntryCursor {
+    return new EntryCursor(this, this.header.fields[field].root, key);
+  }
+
+  /** Whether a filter leaves it open that a field has a value. */
+  *mayHave(field: PostedField, key: string): Steps<boolean> {
+    const { filterOffset, filterBlocks } = this.header.fields[field];
+    if (filterBlocks === 0) return true;
+    const hash = this.#hasher.digest(this.header.segment.number, Buffer.from(key, 'latin1'));
+    const block = filterBlockOf(hash, filterBlocks);
+    const page = Math.floor(block / BLOCKS_PER_PAGE);
+    const blocks = Math.min(BLOCKS_PER_PAGE, filterBlocks - page * BLOCKS_PER_PAGE);
+    const offset = filterOffset + page * (BLOCKS_PER_PAGE * FILTER_BLOCK_BYTES + CHECKSUM_BYTES);
+    const bytes = yield* this.block({ offset, length: blocks * FILTER_BLOCK_BYTES });
+    return mayBeInBlock(bytes, (block % BLOCKS_PER_PAGE) * FILTER_BLOCK_BYTES, hash);
+  }
+
+  /** A block of a dictionary. */
+  *treeBlock(ref: BlockRef): Steps<TreeBlockReader> {
+    const bytes = yield* this.block(ref);
+    return new TreeBlockReader(bytes, this.header.nodeId, this.header.places);
+  }
+
+  /** The offsets of the records of a chunk and of what follows them, in units of 8 bytes. */
+  *offsets(chunk: number): Steps<Uint32Array> {
+    const key = `${this.#name}chunk ${chunk}`;
+    const held = this.#memory.get(key);
+    if (held !== undefined) return held as Uint32Array;
+    const { directoryOffset, places, segment } = this.header;
+    const chunks = chunksOf(places);
+    const page = Math.floor(chunk / CHUNKS_PER_PAGE);
+    const first = page * CHUNKS_PER_PAGE;
+    const pageOffset = directoryOffset + page * (pageBytes(0, CHUNKS_PER_PAGE) + CHECKSUM_BYTES);
+    const directory = yield* this.block({ offset: pageOffset, length: pageBytes(first, chunks) });
+    const ref = chunkIn(directory, chunk - first);
+    const bytes = yield* this.#read(ref);
+    const records = Math.min(CHUNK_RECORDS, places - chunk * CHUNK_RECORDS);
+    const offsets = decodeChunk(bytes, records, segment.rawBytes);
+    this.#memory.put(key, offsets, offsets.byteLength + SECTION_BYTES);
+    return offsets;
+  }
+
+  /** Where the record of a place begins, and where what follows it does. */
+  *recordAt(place: number): Steps<RecordAt> {
+    const offsets = yield* this.offsets(Math.floor(place / CHUNK_RECORDS));
+    const at = place % CHUNK_RECORDS;
+    return { offset: offsets[at]! * RECORD_ALIGNMENT, end: offsets[at + 1]! * RECORD_ALIGNMENT };
+  }
+
+  *block(ref: BlockRef): Steps<Buffer> {
+    const key = `${this.#name}${ref.offset}`;
+    const held = this.#memory.get(key) as Buffer | undefined;
+    if (held?.length === ref.length) return held;
+    const bytes = yield* this.#read(ref);
+    this.#memory.put(key, bytes, bytes.length + SECTION_BYTES);
+    return bytes;
+  }
+
+  *#read({ offset, length }: BlockRef): Steps<Buffer> {
+    if (length > MAX_BLOCK_BYTES || offset + length + CHECKSUM_BYTES > this.header.fileBytes) {
+      throw new MalformedBytes('a block is not in the file');
+    }
+    const stored = yield { offset, length: length + CHECKSUM_BYTES };
+    const bytes = verifiedBlock(this.header.segment, { offset, length }, stored, this.#hasher);
+    if (bytes === undefined) throw new IndexDamage(`the block at ${offset} does not verify`);
+    return bytes;
+  }
+}
+
+/** Goes from value to value, in order. */
+export class EntryCursor {
+  readonly #reader: IndexReader;
+  #root: BlockRef | undefined;
+  readonly #key: string;
+  /** What is left of the blocks above the leaf, the highest first. */
+  readonly #above: BlockEntry[][] = [];
+  #leaf: TreeBlockReader | undefined;
+
+  /** @param root undefined where there is no value */
+  constructor(reader: IndexReader, root: BlockRef | undefined, key: string) {
+    this.#reader = reader;
+    this.#root = root;
+    this.#key = key;
+  }
+
+  /** The next entry; undefined behind the last one. */
+  *next(): Steps<ValueEntry | undefined> {
+    if (this.#root !== undefined) {
+      yield* this.#descend(this.#root, true);
+      this.#root = undefined;
+    }
+    for (;;) {
+      if (this.#leaf === undefined) return undefined;
+      while (!this.#leaf.isAtEnd) {
+        const entry = this.#leaf.value();
+        if (entry.key >= this.#key) return entry;
+      }
+      this.#leaf = undefined;
+      while (this.#above.at(-1)?.length === 0) this.#above.pop();
+      const block = this.#above.at(-1)?.shift();
+      if (block !== undefined) yield* this.#descend(block, false);
+    }
+  }
+
+  /** @param seek whether to the leaf that may hold the key, or to the first one */
+  *#descend(top: BlockRef, seek: boolean): Steps<void> {
+    let block = yield* this.#reader.treeBlock(top);
+    for (let levels = 1; block.level > 0; levels++) {
+      if (levels === MAX_LEVELS) throw new MalformedBytes('a dictionary has no end');
+      const below: BlockEntry[] = [];
+      while (!block.isAtEnd) {
+        const entry = block.block();
+        // What begins at or before the key may hold it: the last of those does.
+        if (seek && entry.key <= this.#key) below.length = 0;
+        below.push(entry);
+      }
+      const first = below.shift();
+      if (first === undefined) throw new MalformedBytes('a block names none');
+      this.#above.push(below);
+      const level = block.level;
+      block = yield* this.#reader.treeBlock(first);
+      if (block.level !== level - 1) throw new MalformedBytes('a block is of another level');
+    }
+    this.#leaf = block;
+  }
+}
