@@ -5,7 +5,7 @@ import { verifyProof } from 'keeperlog/proof';
 import { describe, expect, it } from 'vitest';
 import { namesIn } from '../../dist/shared/format/backup-list.js';
 import { temporaryDir } from '../support/stores.js';
-import { checkRestored, contentOf, counts, eventsOf, filesIn, fill, listOf, open, textOf } from './kit.js';
+import { checkRestored, contentOf, counts, eventsOf, filesIn, fill, flip, listOf, open } from './kit.js';
 
 const refused = (message: string | RegExp): object => ({
   code: 'ERR_INVALID_OPTIONS',

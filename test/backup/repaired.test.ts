@@ -2,10 +2,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { restoreStoreOn } from '../../dist/main/restore.js';
 import { openStoreOn } from '../../dist/main/store.js';
+import { decodeManifest, encodeManifest } from '../../dist/shared/format/manifest.js';
+import { replaceFile } from '../../dist/shared/storage.js';
 import type { Image } from '../crash/image.js';
 import { InlineRuntime } from '../crash/inline-runtime.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
-import { OPTIONS } from '../crash/session.js';
+import { DIR, OPTIONS } from '../crash/session.js';
 import {
   changed,
   contentOf,
@@ -118,6 +120,48 @@ describe('a store that was repaired', () => {
     await store.close();
   });
 });
+
+describe('a store whose oldest segments are removed while it is backed up', () => {
+  it('is backed up as it is then', async () => {
+    const disk = new MemoryDisk(whole.image);
+    const [first] = segmentsOf(whole.image);
+    const { manifest, number } = withoutFirst(whole.image);
+    const store = await open(disk, { readOnly: true });
+    const onProgress = ({ segments }: { segments: number }): void => {
+      // As retention does: the manifest says so, then the file goes.
+      if (segments !== 0 || !disk.exists(`${DIR}/${first}`)) return;
+      replaceFile(disk, DIR, 'keeperlog.manifest', [manifest]);
+      disk.remove(`${DIR}/${first}`);
+    };
+    const { segments, lastSequence } = await store.backup(BACKUP, { onProgress });
+    await store.close();
+    expect({ segments, lastSequence }).toEqual({ segments: number, lastSequence: whole.events.size });
+    expect(disk.exists(`${DIR}/${first}`)).toBe(false);
+    const runtime = new InlineRuntime(disk);
+    await restoreStoreOn(BACKUP, RESTORED, {}, runtime);
+    const restored = await openStoreOn({ ...OPTIONS, dir: RESTORED, readOnly: true }, runtime);
+    expect(await restored.verify()).toMatchObject({ ok: true, segments: number });
+    await restored.close();
+  });
+
+  it('is told of as damaged where nothing says that they were removed', async () => {
+    const [, second] = segmentsOf(whole.image);
+    const disk = new MemoryDisk(withFiles(whole.image, { [second!]: undefined }));
+    const store = await open(disk, { readOnly: true });
+    const failure = { code: 'ERR_CORRUPT', file: `${DIR}/${second}` };
+    await expect(store.backup(BACKUP)).rejects.toMatchObject(failure);
+    await store.close();
+  });
+});
+
+/** A manifest that begins with the second segment, and how many there are then. */
+function withoutFirst(image: Image): { manifest: Buffer; number: number } {
+  const used = segmentsOf(image).filter((file) => contentOf(image, file).some((byte) => byte !== 0));
+  const found = decodeManifest(contentOf(image, 'keeperlog.manifest'));
+  if (found.kind !== 'valid') throw new Error(found.kind);
+  const floor = Number(contentOf(image, used[1]!).readBigUInt64LE(32));
+  return { manifest: encodeManifest({ ...found.manifest, firstSegment: 2, floor }), number: used.length - 1 };
+}
 
 describe('a reader that does not know of the last events', () => {
   it('backs up what the last backup has all the same', async () => {

@@ -69,7 +69,7 @@ const golden = (name: string): Buffer => fs.readFileSync(path.join(GOLDEN_DIR, n
 describe('golden files of format 1', () => {
   test('are what the encoders still write', async () => {
     const files = await goldenFiles();
-    expect(files.size).toBe(8);
+    expect(files.size).toBe(9);
     for (const [name, bytes] of files) expect(golden(name).equals(bytes), name).toBe(true);
   });
 

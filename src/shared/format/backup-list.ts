@@ -13,10 +13,9 @@
  * list names it. The list is text, UTF-8: one line of JSON, then one line with the CRC-32 of the first as 8 hexadecimal digits.
  * The members of the JSON object are those of {@link BackupList}. A reader refuses a higher `format`.
  */
-import { isCount, isSegment, isText } from './check.js';
 import { crc32 } from './checksum.js';
 import { HEADS_FILE, sealedFile, segmentFile, TREE_FILE } from './file-names.js';
-import { decodeManifest, encodeManifest, type Manifest } from './manifest.js';
+import { decodeManifest, encodeManifest, isCount, isSegment, isText, type Manifest } from './manifest.js';
 
 export const BACKUP_FILE = 'keeperlog.backup';
 export const BACKUP_FORMAT = 1;
@@ -78,13 +77,22 @@ export function storeName({ number, sealed }: Pick<BackupSegment, 'number' | 'se
   return sealed ? sealedFile(number) : segmentFile(number);
 }
 
-/** The names of all files that a list speaks of, but for the tiles. */
+/** Every file of a backup but for the tiles, and what it is called in a store. */
+export function filesOf({
+  segments,
+  heads,
+  tree,
+}: BackupContent): { readonly name: string; readonly file: BackupFile }[] {
+  return [
+    ...segments.map((segment) => ({ name: storeName(segment), file: segment })),
+    ...(heads === null ? [] : [{ name: HEADS_FILE, file: heads }]),
+    ...(tree === null ? [] : [{ name: TREE_FILE, file: tree }]),
+  ];
+}
+
+/** What they are called in the backup. */
 export function namesIn(content: BackupContent | null): Set<string> {
-  if (content === null) return new Set();
-  const names = content.segments.map((segment) => backupName(storeName(segment), segment));
-  if (content.heads !== null) names.push(backupName(HEADS_FILE, content.heads));
-  if (content.tree !== null) names.push(backupName(TREE_FILE, content.tree));
-  return new Set(names);
+  return new Set(content === null ? [] : filesOf(content).map(({ name, file }) => backupName(name, file)));
 }
 
 const COPY = /^(segment-[0-9]{10}\.(log|sealed)|keeperlog\.(heads|tree))\.[0-9]+(\.tmp)?$/;
@@ -166,16 +174,16 @@ function isBackupSegment(value: unknown): boolean {
 }
 
 /** Whether the parts of a backup go together. */
-function fits({ manifest, segments, heads, tree }: BackupContent, { storeId, number }: BackupList): boolean {
+function fits(content: BackupContent, { storeId, number }: BackupList): boolean {
+  const { manifest, segments, heads, tree } = content;
   const last = segments.at(-1);
   const end = last?.lastSequence ?? manifest.durableUpTo;
-  const files = [...segments, heads, tree].filter((file) => file !== null);
   return (
     manifest.storeId === storeId &&
     manifest.durableUpTo === end &&
     manifest.lastSegment === (last?.number ?? 0) &&
     last?.sealed !== true &&
-    files.every(({ backup }) => backup > 0 && backup <= number) &&
+    filesOf(content).every(({ file: { backup } }) => backup > 0 && backup <= number) &&
     segments.every(({ number, firstSequence }, i) => {
       const before = segments[i - 1];
       if (before === undefined) return number === manifest.firstSegment;

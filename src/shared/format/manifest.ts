@@ -6,7 +6,6 @@
  */
 import type { Hole } from '../holes.js';
 import { NODE_ID } from '../portable/event-id.js';
-import { isCount, isSegment, isText } from './check.js';
 import { crc32 } from './checksum.js';
 
 export const MANIFEST_FORMAT = 1;
@@ -68,6 +67,10 @@ export function decodeManifest(file: Buffer): ManifestFound {
   if (wrong !== undefined) return { kind: 'corrupt', why: `its member ${wrong[0]} cannot be` };
   return { kind: 'valid', manifest: found as Manifest };
 }
+
+export const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+export const isSegment = (value: unknown): boolean => isCount(value) && (value as number) < 2 ** 32;
+export const isText = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value);
 
 /** What each member must be, for a manifest may have a good checksum and be nonsense. */
 const MEMBERS: readonly (readonly [keyof Manifest, (value: unknown) => boolean])[] = [

@@ -4,12 +4,12 @@
  */
 import type { BackupJob, CopyHooks } from '../../shared/backup-jobs.js';
 import type { BackupProgress, BackupReport } from '../../shared/backup-report.js';
-import { type BackupContent, type BackupSegment, storeName } from '../../shared/format/backup-list.js';
+import { type BackupContent, type BackupSegment, filesOf, storeName } from '../../shared/format/backup-list.js';
 import { PlaceHasher } from '../../shared/format/checksum.js';
 import type { Manifest } from '../../shared/format/manifest.js';
 import { Holes } from '../../shared/holes.js';
 import { readManifest } from '../../shared/inspect.js';
-import { KeeperError } from '../../shared/portable/errors.js';
+import { isKeeperError, KeeperError } from '../../shared/portable/errors.js';
 import type { Storage } from '../../shared/storage.js';
 import type { CopyContext } from './copying.js';
 import { backUpHeads } from './heads.js';
@@ -27,19 +27,24 @@ import { backUpTree, openTree } from './tree.js';
  */
 export async function backUp(storage: Storage, job: BackupJob, hooks: CopyHooks): Promise<BackupReport> {
   const { dir } = job;
-  const manifest = readManifest(storage, dir);
+  let manifest = readManifest(storage, dir);
   if (manifest === undefined) throw new KeeperError('ERR_NOT_FOUND', `there is no store in ${dir}`);
   const target = BackupTarget.open(storage, job.to, manifest.storeId);
   const storeId = Buffer.from(manifest.storeId, 'hex');
   const hasher = await PlaceHasher.create(storeId);
-  const backup = new Backup({ storage, storeId, hasher, hooks, dir, manifest, target });
-  let content: BackupContent;
-  try {
-    content = await backup.copyAll(job.durable);
-  } catch (error) {
-    // What stays is removed by the next one. What counts is why it was in vain.
-    attempt(() => target.sweep());
-    throw error;
+  let content: BackupContent | undefined;
+  while (content === undefined) {
+    try {
+      content = await new Backup({ storage, storeId, hasher, hooks, dir, manifest, target }).copyAll(job.durable);
+    } catch (error) {
+      const later = removedMeanwhile(storage, dir, manifest, error);
+      if (later === undefined) {
+        // What stays is removed by the next one. What counts is why it was in vain.
+        attempt(() => target.sweep());
+        throw error;
+      }
+      manifest = later;
+    }
   }
   const before = target.content?.tree?.size ?? 0;
   target.commit(content);
@@ -51,6 +56,17 @@ export async function backUp(storage: Storage, job: BackupJob, hooks: CopyHooks)
   return reportOf(content, target.number - 1);
 }
 
+/**
+ * The manifest as it is now, if the oldest segments have been removed since an older one was read: what is missing then is no damage,
+ * and the backup begins anew with what there is.
+ */
+function removedMeanwhile(storage: Storage, dir: string, before: Manifest, error: unknown): Manifest | undefined {
+  const isMissing = isKeeperError(error, 'ERR_STORAGE') && error.errno === 'ENOENT';
+  if (!isMissing && !isKeeperError(error, 'ERR_CORRUPT')) return undefined;
+  const now = readManifest(storage, dir);
+  return now?.storeId === before.storeId && now.firstSegment > before.firstSegment ? now : undefined;
+}
+
 function attempt(tidy: () => void): void {
   try {
     tidy();
@@ -59,8 +75,9 @@ function attempt(tidy: () => void): void {
   }
 }
 
-function reportOf({ manifest, segments, heads, tree }: BackupContent, number: number): BackupReport {
-  const files = [...segments, heads, tree].filter((file) => file !== null);
+function reportOf(content: BackupContent, number: number): BackupReport {
+  const { manifest, segments } = content;
+  const files = filesOf(content).map(({ file }) => file);
   const sum = (some: readonly { readonly bytes: number }[]): number => some.reduce((all, { bytes }) => all + bytes, 0);
   const copied = segments.filter(({ backup }) => backup === number);
   return {

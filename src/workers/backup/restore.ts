@@ -16,6 +16,7 @@ import {
   type BackupList,
   type BackupSegment,
   backupName,
+  filesOf,
   storeName,
 } from '../../shared/format/backup-list.js';
 import { PlaceHasher } from '../../shared/format/checksum.js';
@@ -74,8 +75,7 @@ export async function restore(storage: Storage, { from, dir }: RestoreJob, hooks
   storage.remove(path.join(dir, RESTORING_FILE));
   storage.syncDir(dir);
   const { storeId, nodeId, durableUpTo: lastSequence } = content.manifest;
-  const files = [...content.segments, content.heads, content.tree].filter((file) => file !== null);
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const bytes = filesOf(content).reduce((sum, { file }) => sum + file.bytes, 0);
   return { storeId, nodeId, lastSequence, segments: content.segments.length, bytes };
 }
 

@@ -1,7 +1,7 @@
 /** The log of a store as it is backed up: which segments there are up to a sequence, and where each of them ends. */
 import path from 'node:path';
 import { lostSegment } from '../../shared/damage.js';
-import { sealedFile, segmentFile } from '../../shared/format/file-names.js';
+import { sealedFile, segmentFile, segmentNumber } from '../../shared/format/file-names.js';
 import type { Manifest } from '../../shared/format/manifest.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
@@ -33,17 +33,25 @@ export async function segmentsUpTo(
   upTo: number,
 ): Promise<StoreSegment[]> {
   const log = unsealing(place.storage, place.storeId, place.hasher);
+  const headerOf = (number: number): SegmentHeader | undefined => {
+    const isThere = log.exists(path.join(dir, segmentFile(number)));
+    return isThere ? readSegmentHeader({ ...place, storage: log, dir }, number) : undefined;
+  };
   const headers: SegmentHeader[] = [];
   for (let number = manifest.firstSegment; ; number++) {
     await place.pause();
-    const isThere = log.exists(path.join(dir, segmentFile(number)));
-    const header = isThere ? readSegmentHeader({ ...place, storage: log, dir }, number) : undefined;
-    if (header === undefined && number <= manifest.lastSegment) {
-      const from = headers.at(-1)?.firstSequence ?? manifest.floor;
-      throw lostSegment(fileOfSegment(place.storage, dir, number), from, upTo);
+    const header = headerOf(number);
+    if (header !== undefined && header.firstSequence <= upTo) {
+      headers.push(header);
+      continue;
     }
-    if (header === undefined || header.firstSequence > upTo) break;
-    headers.push(header);
+    if (header !== undefined) break;
+    // A file that was never used has none behind it that was.
+    const behind = log.list(dir).map((name) => segmentNumber(name) ?? 0);
+    const isUsed = (other: number): boolean => other > number && (headerOf(other)?.firstSequence ?? Infinity) <= upTo;
+    if (number > manifest.lastSegment && !behind.some(isUsed)) break;
+    const from = headers.at(-1)?.firstSequence ?? manifest.floor;
+    throw lostSegment(fileOfSegment(place.storage, dir, number), from, upTo);
   }
   return headers.map((header, i) => {
     const next = headers[i + 1];
