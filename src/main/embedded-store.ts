@@ -25,8 +25,9 @@ import type { Appender } from './append/appender.js';
 import { Appends } from './appends.js';
 import { Audit } from './audit.js';
 import { invalidQuery } from './read/bounds.js';
-import { Reader } from './read/reader.js';
+import { Reader, type StreamEnds } from './read/reader.js';
 import type { ReadOnlyStore } from './read-only-store.js';
+import { removedHead, withBase } from './removed.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
 import type { SealOptions, SealReport } from './seal/seal-types.js';
 import { collectStats } from './stats.js';
@@ -63,6 +64,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   readonly #settings: Settings;
+  readonly #storage: Storage;
   #mode: Mode;
   #reader: Reader;
   readonly #appends: Appends<M>;
@@ -75,6 +77,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   constructor(settings: Settings, mode: Mode, storage: Storage, release: () => Promise<void>) {
     this.#settings = settings;
+    this.#storage = storage;
     this.#mode = mode;
     this.#release = release;
     this.#reader = this.#readerOf(mode);
@@ -90,9 +93,11 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   #readerOf({ kind, store }: Mode): Reader {
-    const lastOfStream = (stream: string, durable: number): number | undefined =>
-      kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined;
-    return new Reader(store.records, this.#settings.indexBytes, lastOfStream, this.#storeId, () => this.#checkOpen());
+    const ends: StreamEnds = {
+      last: (stream, durable) => (kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined),
+      removed: (stream) => removedHead(this.#storage, this.#settings.dir, stream),
+    };
+    return new Reader(store.records, this.#settings.indexBytes, ends, this.#storeId, () => this.#checkOpen());
   }
 
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
@@ -146,7 +151,9 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#checkOpen();
     const { records } = this.#mode.store;
-    return verifyLog({ records, storeId: Buffer.from(this.#storeId, 'hex'), dir: this.#settings.dir, options });
+    const { dir } = this.#settings;
+    const report = await verifyLog({ records, storeId: Buffer.from(this.#storeId, 'hex'), dir, options });
+    return withBase(report, this.#storage, dir);
   }
 
   async repair(options: RepairOptions = {}): Promise<RepairReport> {

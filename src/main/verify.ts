@@ -30,6 +30,7 @@ import type { Segment } from './read/catalog.js';
 import type { Records } from './read/records.js';
 import type { Steps } from './read/segment-blocks.js';
 import type { Problem, VerifyOptions, VerifyReport } from './store-types.js';
+import { problemOf } from './verify-problem.js';
 
 /** Read at once, unless a frame is larger. Unit: bytes. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -50,13 +51,14 @@ export async function verifyLog(context: Context): Promise<VerifyReport> {
   const names = options.deep === true ? await NameHasher.create(Buffer.alloc(32)) : undefined;
   const check = new LogCheck(context, hasher, durable, names);
   check.lostFirst();
-  for (const segment of records.catalog.segments) {
-    try {
-      await records.catalog.run(segment, check.segment(segment));
-    } catch (error) {
-      if (!isKeeperError(error) || error.code === 'ERR_ABORTED') throw error;
-      check.problem('ERR_STORAGE', error.message, segment.file);
+  const lease = records.lease();
+  try {
+    for (const segment of records.catalog.segments) {
+      lease.moveTo(segment.firstSequence);
+      await check.whole(segment);
     }
+  } finally {
+    lease.end();
   }
   return check.report();
 }
@@ -98,27 +100,13 @@ class LogCheck {
       segments: this.#segments,
       events: this.#events,
       bytes: this.#bytes,
-      holes: this.#context.records.holes.missing(1, this.#durable),
+      holes: this.#context.records.holes.missing(this.#context.records.floor, this.#durable),
       problems: this.#problems,
     };
   }
 
-  problem(
-    code: Problem['code'],
-    message: string,
-    file: string,
-    offset?: number,
-    firstSequence?: number,
-    lastSequence?: number,
-  ): void {
-    this.#problems.push({
-      code,
-      message,
-      file,
-      ...(offset !== undefined && { offset }),
-      ...(firstSequence !== undefined && { firstSequence }),
-      ...(lastSequence !== undefined && { lastSequence }),
-    });
+  problem(...about: Parameters<typeof problemOf>): void {
+    this.#problems.push(problemOf(...about));
   }
 
   /** The first segment, where it is lost. */
@@ -139,8 +127,19 @@ class LogCheck {
     );
   }
 
+  async whole(segment: Segment): Promise<void> {
+    try {
+      await this.#context.records.catalog.run(segment, this.#segment(segment));
+    } catch (error) {
+      // What was removed since is no part of the log any more.
+      if (isKeeperError(error, 'ERR_PRUNED')) return;
+      if (!isKeeperError(error) || error.code === 'ERR_ABORTED') throw error;
+      this.problem('ERR_STORAGE', error.message, segment.file);
+    }
+  }
+
   /** One segment: header, chain, frames, records. */
-  *segment(segment: Segment): Steps<void> {
+  *#segment(segment: Segment): Steps<void> {
     const { records, storeId } = this.#context;
     const last = records.catalog.lastSequenceOf(segment, this.#durable);
     this.#segments++;
@@ -269,7 +268,9 @@ class LogCheck {
     const hash = names.hash(bytes.toString('utf8', parts.stream, parts.type));
     const revision = recordRevision(view, at);
     const entry = this.#revisions.find(hash);
-    const expected = entry === -1 ? 0 : this.#revisions.first(entry) + 1;
+    // Where retention has removed events, a stream may begin with any revision.
+    const first = this.#context.records.floor > 1 ? revision : 0;
+    const expected = entry === -1 ? first : this.#revisions.first(entry) + 1;
     const since = entry === -1 ? 0 : this.#revisions.second(entry);
     const isLost = revision > expected && this.#context.records.holes.isBetween(since, sequence);
     if (revision !== expected && !isLost) {

@@ -61,7 +61,7 @@ describe('the manifest', () => {
   });
 
   test('of a later format is told apart', () => {
-    expect(decodeManifest(encodeManifest({ ...MANIFEST, format: 2 }))).toEqual({ kind: 'unsupported', format: '2' });
+    expect(decodeManifest(encodeManifest({ ...MANIFEST, format: 3 }))).toEqual({ kind: 'unsupported', format: '3' });
   });
 
   test('is two lines of text that people can read', () => {

@@ -10,26 +10,26 @@ import type { Memory } from '../../shared/format/record.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
-import type { ReadStorage } from '../../shared/storage.js';
+import type { FileHandle, ReadStorage } from '../../shared/storage.js';
 import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealing.js';
+import { LogStart } from './log-start.js';
 import { type OpenFile, OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
-import { SegmentBlocks, type Steps, type Wanted } from './segment-blocks.js';
-
-/** A read of more is held against the file's length before memory is taken for it. Unit: bytes. */
-const LARGE_READ_BYTES = 1024 * 1024;
+import { SegmentBlocks, type Steps } from './segment-blocks.js';
+import { lastFrom, memoryFor } from './segment-lookup.js';
 
 /** A segment in the catalog. */
 export interface Segment {
   readonly number: number;
   readonly firstSequence: number;
+  /** Of the last event before it. */
+  readonly previousTimestampNs: bigint;
   /** The raw file, or the sealed one: that which was opened last. */
   file: string;
   readonly blocks: SegmentBlocks;
 }
 
-/** Told of the bytes that a read took from a file. */
 export type OnRead = (bytes: number) => void;
 
 export class Catalog {
@@ -39,16 +39,24 @@ export class Catalog {
   readonly #dir: string;
   readonly #storeId: Uint8Array;
   readonly #hasher: PlaceHasher;
-  readonly #segments: Segment[] = [];
+  #segments: Segment[] = [];
   readonly #files: OpenFiles;
   readonly #pageCache = new PageCache();
-  readonly #firstSegment: number;
+  readonly start: LogStart;
   readonly holes: Holes;
   #lostFirst: string | undefined;
   #waits = 0;
 
-  constructor(storage: ReadStorage, dir: string, storeId: Uint8Array, hasher: PlaceHasher, manifest: Manifest) {
-    this.#firstSegment = manifest.firstSegment;
+  /** @param readManifest of a store that another process may be writing */
+  constructor(
+    storage: ReadStorage,
+    dir: string,
+    storeId: Uint8Array,
+    hasher: PlaceHasher,
+    manifest: Manifest,
+    readManifest?: () => Manifest | undefined,
+  ) {
+    this.start = new LogStart(manifest, readManifest);
     this.holes = new Holes(manifest.holes);
     this.#storage = storage;
     this.#log = unsealing(storage, storeId, hasher);
@@ -68,10 +76,10 @@ export class Catalog {
   }
 
   add(header: SegmentHeader): void {
-    const { number, firstSequence } = header;
+    const { number, firstSequence, previousTimestampNs } = header;
     this.#segments.at(-1)?.blocks.endsBefore(header);
     const blocks = new SegmentBlocks(header, () => segment.file, this.#hasher, this.holes);
-    const segment: Segment = { number, firstSequence, file: this.#fileOf(number), blocks };
+    const segment: Segment = { number, firstSequence, previousTimestampNs, file: this.#fileOf(number), blocks };
     this.#segments.push(segment);
   }
 
@@ -85,34 +93,42 @@ export class Catalog {
 
   /** Add the segments up to a number that came since, by their headers. */
   discover(upTo: number): void {
-    const next = (this.#segments.at(-1)?.number ?? this.#firstSegment - 1) + 1;
+    const next = (this.#segments.at(-1)?.number ?? this.start.firstSegment - 1) + 1;
     for (let number = next; number <= upTo; number++) {
       const place = { storage: this.#log, dir: this.#dir, storeId: this.#storeId, hasher: this.#hasher };
       const header = readSegmentHeader(place, number);
-      if (header === undefined) {
-        throw corrupt(this.#fileOf(number), 0, 'a segment that is in use has no valid header');
-      }
+      if (header === undefined) throw corrupt(this.#fileOf(number), 0, 'a segment that is in use has no valid header');
       this.add(header);
     }
   }
 
+  /** The log begins later from now on. */
+  prune(start: Pick<Manifest, 'firstSegment' | 'floor'>): void {
+    this.start.moveTo(start);
+    for (const { number } of this.#segments) if (number < start.firstSegment) this.#files.forget(number);
+    // Whoever goes through the old ones still has them.
+    this.#segments = this.#segments.filter(({ number }) => number >= start.firstSegment);
+  }
+
+  /** See whether another process has removed segments; returns whether it has. */
+  follow(): boolean {
+    const [first] = this.#segments;
+    const start = this.start.moved(() => first === undefined || !this.#log.exists(this.#rawFile(first.number)));
+    if (start !== undefined) this.prune(start);
+    return start !== undefined;
+  }
+
   /** The segment that holds a sequence: the last one that begins at or before it. */
   find(sequence: number): Segment | undefined {
-    let low = 0;
-    let high = this.#segments.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#segments[middle]!.firstSequence <= sequence) low = middle + 1;
-      else high = middle;
-    }
-    return this.#segments[low - 1];
+    return lastFrom(this.#segments, sequence);
   }
 
   /**
    * The same.
-   * @throws ERR_CORRUPT where it is lost with the first segment
+   * @throws ERR_PRUNED below the floor; ERR_CORRUPT where it is lost with the first segment
    */
   holding(sequence: number): Segment {
+    this.start.check(sequence);
     const segment = this.find(sequence);
     if (segment !== undefined) return segment;
     throw lostSegment(this.lostFirst ?? this.#dir, sequence, (this.#segments[0]?.firstSequence ?? sequence + 1) - 1);
@@ -139,9 +155,9 @@ export class Catalog {
     return this.#sum(this.#segments, ({ handle }) => this.#log.size(handle));
   }
 
-  /** Bytes on the disk of all but the newest. */
-  closedBytes(): number {
-    return this.#sum(this.#segments.slice(0, -1), ({ handle }) => this.#log.fileBytes(handle));
+  /** Bytes on the disk of all but the newest, or of some. */
+  closedBytes(segments = this.#segments.slice(0, -1)): number {
+    return this.#sum(segments, ({ handle }) => this.#log.fileBytes(handle));
   }
 
   #sum(segments: readonly Segment[], bytesOf: (file: OpenFile) => number): number {
@@ -165,7 +181,7 @@ export class Catalog {
       let step = steps.next();
       while (step.done !== true) {
         const { offset } = step.value;
-        const bytes = this.#memoryFor(file, step.value);
+        const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
         const atOnce = this.#pageCache.isLikely(bytes.length);
         const length = atOnce
           ? this.#pageCache.watch(() => this.#log.read(file.handle, bytes, offset))
@@ -186,7 +202,7 @@ export class Catalog {
     try {
       let step = steps.next();
       while (step.done !== true) {
-        const bytes = this.#memoryFor(file, step.value);
+        const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
         const length = this.#log.read(file.handle, bytes, step.value.offset);
         step = steps.next(bytes.subarray(0, length));
       }
@@ -222,7 +238,7 @@ export class Catalog {
   full(): number[] {
     return this.#segments
       .slice(0, -1)
-      .filter((segment) => this.#isRaw(segment))
+      .filter((segment) => this.isRaw(segment))
       .map(({ number }) => number);
   }
 
@@ -230,7 +246,7 @@ export class Catalog {
   sealedUpTo(): number {
     const [first] = this.#segments;
     if (first === undefined) return 0;
-    const open = this.#segments.findIndex((segment, i) => i === this.#segments.length - 1 || this.#isRaw(segment));
+    const open = this.#segments.findIndex((segment, i) => i === this.#segments.length - 1 || this.isRaw(segment));
     return this.#segments[open]!.firstSequence - 1;
   }
 
@@ -246,7 +262,7 @@ export class Catalog {
   }
 
   /** Whether it is not sealed yet; once it is, it stays so. */
-  #isRaw({ number, file }: Segment): boolean {
+  isRaw({ number, file }: Segment): boolean {
     return segmentNumber(path.basename(file)) !== undefined && this.#storage.exists(this.#rawFile(number));
   }
 
@@ -258,19 +274,24 @@ export class Catalog {
     return fileOfSegment(this.#storage, this.#dir, number);
   }
 
-  /** Memory for what a step wants: where it is much, no more than the file holds, whatever a header claims. */
-  #memoryFor(file: OpenFile, { offset, length }: Wanted): Buffer {
-    if (length <= LARGE_READ_BYTES) return Buffer.allocUnsafeSlow(length);
-    return Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.#log.size(file.handle) - offset)));
-  }
-
+  /** @throws ERR_PRUNED where retention has removed it */
   #lease(segment: Segment): OpenFile {
+    this.start.checkSegment(segment);
     return this.#files.lease(segment.number, () => {
-      const handle = this.#log.openRead(this.#rawFile(segment.number));
+      const handle = this.#openRead(segment);
       // Sealed meanwhile, perhaps by another process.
       segment.file = this.#fileOf(segment.number);
       return handle;
     });
+  }
+
+  #openRead(segment: Segment): FileHandle {
+    try {
+      return this.#log.openRead(this.#rawFile(segment.number));
+    } catch (error) {
+      if (this.follow()) this.start.checkSegment(segment);
+      throw error;
+    }
   }
 
   #release(segment: Segment, file: OpenFile): void {
