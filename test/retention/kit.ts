@@ -24,7 +24,8 @@ export function logLines(): { readonly logger: Logger; readonly lines: Line[] } 
 
 /** Small segments, which are sealed as they become full. */
 export function openWith(retention: StoreOptions['retention'], options: Partial<StoreOptions> = {}): Promise<Store> {
-  return open({ segmentBytes: SEGMENT_BYTES, sealing: 'background', compression: 'none', retention, ...options });
+  const small = { segmentBytes: SEGMENT_BYTES, sealing: 'background', compression: 'none' } as const;
+  return open({ ...small, ...(retention !== undefined && { retention }), ...options });
 }
 
 /** One event of some 5 KB after the other, in three streams. */

@@ -19,6 +19,7 @@ import { type Batches, PulledRows } from './rows.js';
 import { search } from './scan.js';
 import { Selected } from './sought.js';
 import { storedEvent } from './stored-event.js';
+import type { StreamEnd, StreamEnds } from './stream-ends.js';
 import { listStreams } from './streams.js';
 
 const READ_OPTIONS = ['from', 'to', 'after', 'direction', 'limit', 'signal'];
@@ -28,19 +29,6 @@ const STREAMS_OPTIONS = ['prefix', 'limit', 'after', 'signal'];
 type Event = RecordedEvent<any>;
 
 type OnHole = (hole: Hole) => void;
-
-/** What is known of streams beside the log. */
-export interface StreamEnds {
-  /** The last durable event of a stream, sequence 0 where it has none; undefined where only a search can tell. */
-  last(stream: string, durable: number): StreamEnd | undefined;
-  /** The last event of a stream below the floor; undefined where it has none there. */
-  removed(stream: string): Promise<StreamEnd | undefined>;
-}
-
-export interface StreamEnd {
-  readonly lastSequence: number;
-  readonly revision: number;
-}
 
 export class Reader {
   readonly #records: Records;
