@@ -4,7 +4,7 @@
  */
 
 export type { Checkpoint } from '../shared/audit/prover.js';
-export type { IdempotencyOptions, Logger, StoreOptions } from '../shared/options.js';
+export type { IdempotencyOptions, Logger, RetentionOptions, StoreOptions } from '../shared/options.js';
 export type { ErrorFields } from '../shared/portable/error-fields.js';
 export {
   type ErrorCode,
@@ -91,7 +91,9 @@ export type {
 } from './store-types.js';
 export type {
   AppendMessage,
+  ClockMessage,
   CommitMessage,
+  PruneMessage,
   RecoverMessage,
   RefuseMessage,
   RotateMessage,

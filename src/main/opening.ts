@@ -27,6 +27,7 @@ import type { Engine, Runtime } from './runtime.js';
 import { Auditor } from './seal/auditor.js';
 import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
+import { clockChannel, pruneChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
 import { WritingStore } from './writing-store.js';
@@ -138,6 +139,7 @@ async function makeStore(
     await replay(records, heads, keys, table.sequence, opened.lastSequence, signal);
     const clock = new Clock(systemClock, (jumpMs) => {
       log.clockJumped(jumpMs);
+      if (clockChannel.hasSubscribers) clockChannel.publish({ dir, jumpMs });
       store?.retention.suspendAge();
     });
     if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
@@ -172,7 +174,10 @@ async function makeStore(
         clock,
         activeBytes: () => loadPosition(ring.state, POSITION.endOffset),
         refresh: () => void records.durable(),
-        onPruned: (pruned) => log.pruned(pruned),
+        onPruned: (pruned) => {
+          log.pruned(pruned);
+          if (pruneChannel.hasSubscribers) pruneChannel.publish({ dir, ...pruned });
+        },
         onFailure: (error) => log.retentionFailed(error),
         onClockDoubted: (aheadMs) => log.clockDoubted(aheadMs),
       });

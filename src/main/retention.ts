@@ -16,8 +16,8 @@ const NS_PER_MS = 1_000_000n;
 
 export interface RetentionParts {
   readonly limits: RetentionOptions;
-  readonly catalog: Catalog;
-  readonly pruning: Pruning;
+  readonly catalog: Pick<Catalog, 'segments' | 'sealedUpTo' | 'closedBytes' | 'isRaw' | 'start'>;
+  readonly pruning: Pick<Pruning, 'prune' | 'close'>;
   /** Bytes of the segment that is being written. */
   activeBytes(): number;
   /** Bring the catalog up to date. */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect } from 'vitest';
 import type { Appended, Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
+import { baseFloor } from '../../dist/shared/format/file-names.js';
 import { FaultyStorage } from './faulty-storage.js';
 import { type Call, findCalls, NOTHING, type Promised, readAll } from './history.js';
 import { EMPTY_DISK, type Image } from './image.js';
@@ -73,7 +74,7 @@ export class Session {
   async open(before: Promised = this.#afterProcess()): Promise<void> {
     this.#start();
     this.store = await openStoreOn(this.#options, this.#runtime);
-    const present = findCalls(await readAll(this.store), before);
+    const present = await this.#countPresent(before);
     const { tornFile } = this.store.stats().recovery;
     const torn = new Map(before.torn);
     if (tornFile !== undefined) torn.set(tornFile, contentOf(this.disk.image(), tornFile));
@@ -200,6 +201,36 @@ export class Session {
     return isDead;
   }
 
+  /** Seal what is full, and wait until retention has removed what it is to remove. */
+  async retain(): Promise<void> {
+    await this.store.seal();
+    const { maxBytes = 0 } = this.#options.retention ?? {};
+    const turns = 20_000;
+    for (let turn = 0; turn < turns; turn++) {
+      await new Promise(setImmediate);
+      if (this.store.stats().bytes > maxBytes) continue;
+      const { floor } = this.store.stats();
+      const bases = this.disk.list(DIR).filter((file) => baseFloor(file) !== undefined);
+      // The old base goes last.
+      if (bases.length === 1 && baseFloor(bases[0]!) === floor) return;
+    }
+    throw new Error('retention does not come to an end');
+  }
+
+  /**
+   * Seal what is full and let retention remove what it is to, in a process that dies once it has changed the disk so many times.
+   * @returns false where all of that was done by then; the process is killed there
+   */
+  async dieRetaining(changes: number): Promise<boolean> {
+    const died = this.#death().then(() => true);
+    this.#process.dieAfter(changes);
+    const retained = this.retain().then(() => false);
+    retained.catch(() => {}); // where it dies in the middle
+    const isDead = await Promise.race([died, retained.catch(() => died)]);
+    if (!isDead) this.kill();
+    return isDead;
+  }
+
   /** The disk refuses to sync an append: nobody knows then what became of it. */
   async failAppending(stream: string, ...sizes: readonly number[]): Promise<void> {
     this.#process.failNext('fail-sync');
@@ -223,6 +254,16 @@ export class Session {
     const failure = { code: 'ERR_DEGRADED', outcome: 'not-appended' };
     await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);
     this.#promise({ ...this.#promised, calls: this.#promised.calls.slice(0, -1) });
+  }
+
+  /** How many calls there are, those that retention has removed among them. */
+  async #countPresent({ calls, acknowledged, torn }: Promised): Promise<number> {
+    const { floor } = this.store.stats();
+    if (floor === 1) return findCalls(await readAll(this.store), { calls, acknowledged, torn });
+    let gone = 0;
+    for (let next = 1; next < floor; gone++) next += calls[gone]!.events.length;
+    const left = { calls: calls.slice(gone), acknowledged: Math.max(0, acknowledged - gone), torn };
+    return gone + findCalls(await this.store.read().toArray(), left);
   }
 
   #start(): void {
