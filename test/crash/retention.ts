@@ -14,32 +14,50 @@ import { MemoryDisk } from './memory-disk.js';
 import { DIR, inputs, OPTIONS, type Session } from './session.js';
 
 const KiB = 1024;
-/** Three segments, of two events each. */
-const MAX_BYTES = 192 * KiB;
+/** Two segments, of some two events each. */
+const MAX_BYTES = 128 * KiB;
 
 /** Blocks as they are: how well random bytes are compressed is another matter at each run. */
+const KEEPING: StoreOptions = { ...OPTIONS, compression: 'none' };
 export const RETAINING: StoreOptions = { ...OPTIONS, compression: 'none', retention: { maxBytes: MAX_BYTES } };
 
-/** Segments that go, in processes that die at each step of it, beside appends, and with the checkpoint lost. */
+/** Changes of the disk: from the last one of an opening on, and those behind the edit of the manifest. */
+const CHANGES = { opening: 10, pruning: [24, 25, 26, 27] } as const;
+
+/** Segments that go, in processes that die at each step of it; then beside appends. */
 export async function retain(session: Session): Promise<void> {
-  await session.open();
-  await session.append('gone', 30 * KiB, 900);
-  await session.appendKeyed('keyed', 'order-1', 26 * KiB);
-  for (let i = 0; i < 6; i++) await session.append('a', 29 * KiB);
-  await session.appendKeyed('keyed', 'order-2', 900);
-  for (let changes = 0; await session.dieRetaining(changes); changes++) {
-    await session.open();
-    // More to go, now and then, and never so much that all of it is done when it dies.
-    if (changes % 16 === 0) await session.append('b', 29 * KiB);
+  await fill(session, 3);
+  for (let changes = CHANGES.opening; await session.dieRetaining(changes); changes++);
+  // Each opening goes on where the one before it has ended; so that the last steps are come by as well, there is more to do.
+  for (const changes of CHANGES.pruning) {
+    await fill(session, 1);
+    await session.dieRetaining(changes);
   }
+  session.options = { ...RETAINING, sealing: 'background' };
   await session.open();
   await session.append('a', 29 * KiB, 29 * KiB);
-  const retaining = session.retain();
-  await session.append('b', 10 * KiB, 700);
-  await retaining;
+  await session.append('b', 29 * KiB, 700);
+  await session.append('a', 29 * KiB);
+  await session.retained();
   await session.close();
   await session.open();
   await session.close();
+}
+
+/** More segments, sealed and audited: retention has nothing else to do with them. */
+async function fill(session: Session, segments: number): Promise<void> {
+  session.options = KEEPING;
+  await session.open();
+  const { calls } = session.promised;
+  await session.append(`stream-${calls.length}`, 900);
+  for (let i = 0; i < segments; i++) {
+    await session.append('a', 29 * KiB);
+    await session.appendKeyed('keyed', `order-${calls.length}`, 29 * KiB);
+  }
+  await session.seal();
+  await session.store.checkpoint();
+  await session.close();
+  session.options = RETAINING;
 }
 
 /** Opened as it is, and with its checkpoint lost, the store has what it must have. */
@@ -52,7 +70,7 @@ async function checkPruned(image: Image, promised: Promised): Promise<void> {
   const disk = new MemoryDisk(image);
   const runtime = new InlineRuntime(disk);
   // Nothing is removed while it is looked at.
-  const store = await openStoreOn({ ...RETAINING, retention: {} }, runtime);
+  const store = await openStoreOn(KEEPING, runtime);
   expectTidy(disk);
   const present = await expectWhole(store, promised);
   const before = await store.read().toArray();
@@ -61,7 +79,7 @@ async function checkPruned(image: Image, promised: Promised): Promise<void> {
   runtime.kill();
   // What is left over was removed for good, or not at all.
   const rest = new InlineRuntime(new MemoryDisk(onlyDurable(disk.base, disk.journal)));
-  const again = await openStoreOn({ ...RETAINING, retention: {} }, rest);
+  const again = await openStoreOn(KEEPING, rest);
   const after = await again.read().toArray();
   expectSame(
     after.slice(0, before.length).map(({ id }) => id),

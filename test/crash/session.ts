@@ -4,7 +4,8 @@ import path from 'node:path';
 import { expect } from 'vitest';
 import type { Appended, Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
-import { baseFloor } from '../../dist/shared/format/file-names.js';
+import { baseFloor, sealedNumber } from '../../dist/shared/format/file-names.js';
+import { readManifest } from '../../dist/shared/inspect.js';
 import { FaultyStorage } from './faulty-storage.js';
 import { type Call, findCalls, NOTHING, type Promised, readAll } from './history.js';
 import { EMPTY_DISK, type Image } from './image.js';
@@ -39,7 +40,8 @@ export class Session {
   /** The disk as the engine gets it: what is done on it goes into the journal, with its call sites. */
   readonly storage: Disk;
   readonly #pokes: Pokes;
-  readonly #options: StoreOptions;
+  /** Of the next opening. */
+  options: StoreOptions;
   #process!: FaultyStorage;
   #runtime!: InlineRuntime;
   store!: Store;
@@ -60,7 +62,7 @@ export class Session {
     this.disk = disk;
     this.storage = wrap(disk);
     this.#pokes = pokes;
-    this.#options = options;
+    this.options = options;
   }
 
   get promised(): Promised {
@@ -73,7 +75,7 @@ export class Session {
    */
   async open(before: Promised = this.#afterProcess()): Promise<void> {
     this.#start();
-    this.store = await openStoreOn(this.#options, this.#runtime);
+    this.store = await openStoreOn(this.options, this.#runtime);
     const present = await this.#countPresent(before);
     const { tornFile } = this.store.stats().recovery;
     const torn = new Map(before.torn);
@@ -176,7 +178,7 @@ export class Session {
     this.#start();
     const died = this.#death().then(() => true);
     this.#process.dieAfter(changes);
-    const opened = openStoreOn(this.#options, this.#runtime).then(() => false);
+    const opened = openStoreOn(this.options, this.#runtime).then(() => false);
     opened.catch(() => {}); // where it dies before the writer has begun, opening says so
     const isDead = await Promise.race([died, opened.catch(() => died)]);
     if (!isDead) this.kill();
@@ -201,30 +203,39 @@ export class Session {
     return isDead;
   }
 
-  /** Seal what is full, and wait until retention has removed what it is to remove. */
-  async retain(): Promise<void> {
-    await this.store.seal();
-    const { maxBytes = 0 } = this.#options.retention ?? {};
+  /** Wait until retention has removed what it is to remove. */
+  async retained(): Promise<void> {
+    const { maxBytes = 0 } = this.options.retention ?? {};
     const turns = 20_000;
     for (let turn = 0; turn < turns; turn++) {
       await new Promise(setImmediate);
-      if (this.store.stats().bytes > maxBytes) continue;
-      const { floor } = this.store.stats();
-      const bases = this.disk.list(DIR).filter((file) => baseFloor(file) !== undefined);
-      // The old base goes last.
-      if (bases.length === 1 && baseFloor(bases[0]!) === floor) return;
+      const { bytes, floor } = this.store.stats();
+      if (bytes <= maxBytes && this.#isTidy(floor)) return;
     }
     throw new Error('retention does not come to an end');
   }
 
+  /** Whether nothing is left of what is below the floor. */
+  #isTidy(floor: number): boolean {
+    const { firstSegment, floor: durable } = readManifest(this.disk, DIR)!;
+    const isOld = (file: string): boolean =>
+      (sealedNumber(file) ?? firstSegment) < firstSegment || (baseFloor(file) ?? floor) !== floor;
+    return durable === floor && !this.disk.list(DIR).some(isOld);
+  }
+
   /**
-   * Seal what is full and let retention remove what it is to, in a process that dies once it has changed the disk so many times.
+   * Open the store and let retention remove what it is to, in a process that dies once it has changed the disk so many times.
    * @returns false where all of that was done by then; the process is killed there
    */
   async dieRetaining(changes: number): Promise<boolean> {
+    this.#start();
     const died = this.#death().then(() => true);
     this.#process.dieAfter(changes);
-    const retained = this.retain().then(() => false);
+    const retained = (async () => {
+      this.store = await openStoreOn(this.options, this.#runtime);
+      await this.retained();
+      return false;
+    })();
     retained.catch(() => {}); // where it dies in the middle
     const isDead = await Promise.race([died, retained.catch(() => died)]);
     if (!isDead) this.kill();
