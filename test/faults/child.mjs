@@ -89,8 +89,9 @@ const COMMANDS = {
     while (ended().length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     const { ids } = await store.append('after', { type: 'WentOn' });
     const { floor } = store.stats();
+    const rows = (await store.read().toArray()).map(({ sequence }) => sequence);
     await store.close();
-    return { floor, ids, lines: ended() };
+    return { floor, rows, ids, lines: ended() };
   },
   /** Take memory beside the load until there is none: of V8's heap, or outside of it. */
   hoard: ({ outside }) => hoard(outside),

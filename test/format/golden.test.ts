@@ -5,11 +5,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { BaseFile } from '../../dist/main/append/base-file.js';
 import { HeadsFile } from '../../dist/main/append/heads-file.js';
 import { RecordHeader } from '../../dist/main/read/record-header.js';
+import { hashBody } from '../../dist/shared/format/base.js';
 import { HEADS_FILE, LOCK_FILE } from '../../dist/shared/format/file-names.js';
 import { readFrameHeader, verifyFrameBody } from '../../dist/shared/format/frame.js';
 import { decodeManifest } from '../../dist/shared/format/manifest.js';
+import { NameHasher } from '../../dist/shared/format/name-hash.js';
 import { decodePayload } from '../../dist/shared/format/payload.js';
 import {
   memoryOf,
@@ -25,6 +28,7 @@ import { decodeWatermark } from '../../dist/shared/format/watermark.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
 import {
   asText,
+  base,
   createStore,
   FRAME,
   GOLDEN_DIR,
@@ -33,13 +37,14 @@ import {
   KEYS,
   MANIFEST,
   RECORD,
+  RESULTS,
   SEGMENT,
   STORE_DIR,
   TREE,
   WATERMARKS,
 } from '../golden/fixtures.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
-import { SEED } from '../support/records.js';
+import { recordOf, SEED } from '../support/records.js';
 import { copyDir, listing, makeDir, open, removeDir } from '../support/stores.js';
 
 const EXPECTED = path.join(GOLDEN_DIR, 'store.txt');
@@ -60,7 +65,7 @@ const golden = (name: string): Buffer => fs.readFileSync(path.join(GOLDEN_DIR, n
 describe('golden files of format 1', () => {
   test('are what the encoders still write', async () => {
     const files = await goldenFiles();
-    expect(files.size).toBe(7);
+    expect(files.size).toBe(9);
     for (const [name, bytes] of files) expect(golden(name).equals(bytes), name).toBe(true);
   });
 
@@ -112,6 +117,27 @@ describe('golden files of format 1', () => {
     file.forEachKey((hash, a, b) => void keys.push({ hash, a, b }));
     expect(keys).toEqual(KEYS);
     file.close();
+    removeDir(dir);
+  });
+
+  test('a base is read, and the manifest that names it', async () => {
+    const found = decodeManifest(golden('manifest-base.txt'));
+    const { manifest } = await base();
+    expect(found).toEqual({ kind: 'valid', manifest });
+    const dir = makeDir();
+    fs.writeFileSync(path.join(dir, manifest.base!.file), golden('base.bin'));
+    const file = BaseFile.open(nodeStorage, dir, hasher, manifest.base!);
+    file.verify(dir);
+    const names = await NameHasher.create(Buffer.from(MANIFEST.hashKey, 'hex'));
+    for (const result of RESULTS) {
+      const { sequence, revision, timestampNs } = result;
+      const body = hashBody(names, memoryOf(recordOf(result)), 0);
+      expect(file.find(sequence)).toEqual({ sequence, revision, timestampNs, body });
+    }
+    file.close();
+    const heads = HeadsFile.open(nodeStorage, dir, hasher, manifest.base)!;
+    for (const { hash, a, b } of HEADS) expect(heads.find(hash)).toEqual({ revision: a - 1, lastSequence: b });
+    heads.close();
     removeDir(dir);
   });
 

@@ -231,7 +231,7 @@ describe('the base', () => {
     const heads = path.join(dir, 'keeperlog.heads');
     const ends = await Promise.all(['s0', 's1', 's2'].map((stream) => store.head(stream)));
     await store.close();
-    for (const damage of ['lost', 'damaged', 'old']) {
+    for (const damage of ['lost', 'damaged']) {
       if (damage === 'lost') fs.rmSync(heads);
       else {
         const bytes = fs.readFileSync(heads);
@@ -243,6 +243,28 @@ describe('the base', () => {
       await expect(again.append('gone', { type: 'D' }, { expect: 1 })).rejects.toMatchObject({ actual: 2 });
       await again.close();
     }
+  });
+
+  test('has the heads, where the checkpoint is older than it', async () => {
+    let store = await openWith(undefined);
+    await store.append('gone', [{ type: 'A' }, { type: 'B' }]);
+    await store.close();
+    const heads = path.join(store.stats().dir, 'keeperlog.heads');
+    const old = fs.readFileSync(heads);
+    store = await reopen(store, { ...SMALL, retention: LIMIT });
+    await store.append('gone', { type: 'C' });
+    await fill(store, 60);
+    await untilWithin(store, LIMIT.maxBytes);
+    await store.close();
+    fs.writeFileSync(heads, old);
+    store = await reopen(store, { ...SMALL, retention: LIMIT });
+    await expect(store.append('gone', { type: 'D' }, { expect: 1 })).rejects.toMatchObject({ actual: 2 });
+    // What is removed from here on is removed from a log whose checkpoint is the base.
+    await fill(store, 60, 60);
+    await untilWithin(store, LIMIT.maxBytes);
+    store = await reopen(store, SMALL);
+    expect(await store.append('gone', { type: 'D' }, { expect: 2 })).toMatchObject({ revision: 3 });
+    expect(await store.append('s0', { type: 'D' }, { expect: 39 })).toMatchObject({ revision: 40 });
   });
 
   test('is found again by who only reads, beside a writer', async () => {

@@ -47,7 +47,7 @@ export interface Manifest {
 /** A base's file, as the manifest names it. */
 export interface NamedBase {
   readonly file: string;
-  /** 16 hexadecimal digits: the checksum of its header, which no other base has. */
+  /** 16 hexadecimal digits: the checksum of its header. Of two with the same floor, heads are the same, live keys may be fewer. */
   readonly checksum: string;
 }
 

@@ -22,7 +22,7 @@ import { baseFile, TEMPORARY } from '../../shared/format/file-names.js';
 import type { NamedBase } from '../../shared/format/manifest.js';
 import { readSafeInteger } from '../../shared/format/record.js';
 import type { BaseSnapshot } from '../../shared/messages.js';
-import { type Storage, writeFully } from '../../shared/storage.js';
+import { isFailedSync, type Storage, writeFully } from '../../shared/storage.js';
 import { openOldHeads } from './checkpoint-writer.js';
 import { BlockWriter, inOrder, writeTable } from './table-writer.js';
 import type { Workspace } from './workspace.js';
@@ -32,12 +32,27 @@ const MOST_OF_A_CALL = 65_535;
 
 /** @throws ERR_CORRUPT where the base in force does not verify; ERR_STORAGE */
 export function writeBase(storage: Storage, dir: string, workspace: Workspace, snapshot: BaseSnapshot): NamedBase {
+  const file = baseFile(snapshot.sequence + 1);
+  try {
+    const checksum = writeContent(storage, dir, workspace, snapshot);
+    storage.rename(path.join(dir, file + TEMPORARY), path.join(dir, file));
+    // Before the manifest names it.
+    storage.syncDir(dir);
+    return { file, checksum };
+  } catch (error) {
+    // On a full disk it would take the room that is to be made.
+    const left = path.join(dir, file + TEMPORARY);
+    if (!isFailedSync(error) && storage.exists(left)) storage.remove(left);
+    throw error;
+  }
+}
+
+/** Write the file, under its temporary name; returns the checksum of its header. */
+function writeContent(storage: Storage, dir: string, workspace: Workspace, snapshot: BaseSnapshot): string {
   const { hasher } = workspace;
   const { sequence, storeId, heads, before: old } = snapshot;
-  const file = baseFile(sequence + 1);
   const before = openOldHeads(storage, path.join(dir, old?.file ?? ''), old?.sequence ?? 0, hasher);
-  const handle = storage.openWrite(path.join(dir, file + TEMPORARY), 'create');
-  let checksum: string;
+  const handle = storage.openWrite(path.join(dir, baseFile(sequence + 1) + TEMPORARY), 'create');
   try {
     const keys = keysBelow(snapshot);
     const sections = writeTable(storage, handle, workspace, { sequence, before, heads, keys });
@@ -55,17 +70,13 @@ export function writeBase(storage: Storage, dir: string, workspace: Workspace, s
     }
     blocks.endSection();
     const header = encodeBaseHeader(sections, results, storeId, hasher);
-    checksum = header.checksum;
     writeFully(storage, handle, [header.block], 0);
     storage.sync(handle);
+    return header.checksum;
   } finally {
     storage.close(handle);
     before.close();
   }
-  storage.rename(path.join(dir, file + TEMPORARY), path.join(dir, file));
-  // Before the manifest names it.
-  storage.syncDir(dir);
-  return { file, checksum };
 }
 
 /** Live keys of events that go. */
