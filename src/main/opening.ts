@@ -11,6 +11,7 @@ import { type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
 import { aborted, fromWire } from '../shared/portable/errors.js';
 import { allocateShared, loadPosition, POSITION, WORD } from '../shared/ring/layout.js';
 import { RingProducer } from '../shared/ring/producer.js';
+import { fileBytes } from '../shared/storage.js';
 import { CurrentBase } from './append/base-file.js';
 import { Clock, systemClock } from './append/clock.js';
 import { Heads } from './append/heads.js';
@@ -172,6 +173,7 @@ async function makeStore(
         catalog,
         pruning,
         clock,
+        bytesOf: ({ file }) => fileBytes(storage, file),
         activeBytes: () => loadPosition(ring.state, POSITION.endOffset),
         refresh: () => void records.durable(),
         onPruned: (pruned) => {

@@ -16,8 +16,10 @@ const NS_PER_MS = 1_000_000n;
 
 export interface RetentionParts {
   readonly limits: RetentionOptions;
-  readonly catalog: Pick<Catalog, 'segments' | 'sealedUpTo' | 'closedBytes' | 'isRaw' | 'start'>;
+  readonly catalog: Pick<Catalog, 'segments' | 'sealedUpTo' | 'isRaw' | 'start'>;
   readonly pruning: Pick<Pruning, 'prune' | 'close'>;
+  /** Bytes of a segment's file. */
+  bytesOf(segment: Segment): number;
   /** Bytes of the segment that is being written. */
   activeBytes(): number;
   /** Bring the catalog up to date. */
@@ -152,7 +154,7 @@ export class Retention {
     const known = this.#sizes.get(segment.number);
     if (known !== undefined) return known;
     const { catalog } = this.#parts;
-    const bytes = catalog.closedBytes([segment]);
+    const bytes = this.#parts.bytesOf(segment);
     if (!catalog.isRaw(segment)) this.#sizes.set(segment.number, bytes);
     return bytes;
   }

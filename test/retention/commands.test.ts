@@ -60,6 +60,23 @@ describe('a log whose beginning retention has removed', () => {
     expect([code, JSON.parse(stdout)]).toMatchObject([0, { damaged: false, lost: [] }]);
   });
 
+  test('repair makes a damaged base anew, if it can, and says so if it cannot', async () => {
+    const dir = path.join(cwd, 'damaged');
+    fs.cpSync(path.join(cwd, 'data'), dir, { recursive: true });
+    const base = path.join(dir, `keeperlog.${floor}.base`);
+    const damage = (): void => fs.writeFileSync(base, fs.readFileSync(base).fill(7, 4200, 4300));
+    damage();
+    const refused = await run(cwd, 'append', 'a', 'A', '--dir', dir, '--json');
+    expect([refused.code, JSON.parse(refused.stderr).error]).toMatchObject([5, { code: 'ERR_CORRUPT' }]);
+    const repaired = await run(cwd, 'repair', '--dir', dir, '--json');
+    expect([repaired.code, JSON.parse(repaired.stdout)]).toMatchObject([0, { repaired: true, rewritten: [base] }]);
+    expect(await run(cwd, 'append', 'a', 'A', '--dir', dir)).toMatchObject({ code: 0 });
+    damage();
+    fs.rmSync(path.join(dir, 'keeperlog.heads'));
+    const left = await run(cwd, 'repair', '--dir', dir);
+    expect(left).toMatchObject({ code: 5, stdout: expect.stringContaining(`not repaired: ${base}`) });
+  });
+
   test('ingest does not begin anew where its progress is gone', async () => {
     const { code, stderr } = await run(cwd, 'ingest', 'events.jsonl', '--json');
     expect(code).toBe(1);

@@ -10,7 +10,7 @@ const NOW = 1_700_000_000_000;
 const HOUR = 3_600_000;
 
 /** Ten segments of 10 events and 100 bytes; the newest event of segment n is as many hours old as there are behind it. */
-function log(limits: RetentionOptions, options: { sealed?: number; active?: number } = {}) {
+function log(limits: RetentionOptions, options: { sealed?: number } = {}) {
   const sealed = options.sealed ?? 9;
   const at = (number: number): Segment =>
     ({
@@ -32,7 +32,6 @@ function log(limits: RetentionOptions, options: { sealed?: number; active?: numb
         return segments;
       },
       sealedUpTo: () => sealed * 10,
-      closedBytes: (some: readonly Segment[]) => some.length * 100,
       isRaw: ({ number }: Segment) => number > sealed,
       start: { leases },
     },
@@ -46,7 +45,8 @@ function log(limits: RetentionOptions, options: { sealed?: number; active?: numb
       },
       close() {},
     },
-    activeBytes: () => options.active ?? 50,
+    bytesOf: () => 100,
+    activeBytes: () => 50,
     refresh() {},
     clock: {
       wallMs: () => clock.wall,

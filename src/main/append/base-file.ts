@@ -19,7 +19,7 @@ import type { FileHandle, Storage } from '../../shared/storage.js';
 import { HeadsFile } from './heads-file.js';
 
 const HINT =
-  'Nothing was changed. It cannot be made anew: copy the directory, read it with readOnly, and put the file back from a backup.';
+  'Nothing was changed. Copy the directory, and look at `keeperlog repair --dry-run`, or put the file back from a backup.';
 
 export class BaseFile {
   readonly header: BaseHeader;
@@ -98,7 +98,9 @@ export class BaseFile {
     const count = this.#load(low - 1);
     for (let i = 0; i < count; i++) {
       const result = readResult(this.#block, i * RESULT_BYTES);
-      if (result.sequence === sequence) return result;
+      if (result.sequence !== sequence) continue;
+      if (Number.isSafeInteger(result.revision) && sequence <= this.header.sequence) return result;
+      throw damaged(this.#file, 0, 'a result of the base speaks of what cannot be');
     }
     return undefined;
   }

@@ -1,6 +1,6 @@
 /**
  * The base: what is known of the events below the retention floor, which are in no segment any more. An authority, unlike
- * the checkpoint: nothing could make it anew. The manifest names it, with the checksum of its header.
+ * the checkpoint: the log could not make it anew. The manifest names it, with the checksum of its header.
  *
  * A table of heads and keys as {@link file://./checkpoint.ts} draws it, as of the sequence before the floor, with another
  * header, and with results behind it. Little-endian.
