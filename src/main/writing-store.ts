@@ -197,8 +197,8 @@ export class WritingStore {
     this.appender.setGate(() => closedError());
     await this.appender.whenIdle();
     if (this.#failure === undefined) await this.#checkpoints.finish();
-    await this.retention.close();
-    await this.auditor.close();
+    // Together: retention may wait for the tree to grow, which ends with the slice under way.
+    await Promise.all([this.retention.close(), this.auditor.close()]);
     await this.sealer.close();
     this.#engine.link.hold(true);
     this.#engine.link.post({ kind: 'close' });

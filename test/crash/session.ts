@@ -84,6 +84,12 @@ export class Session {
     this.#promise({ calls: before.calls.slice(0, present), acknowledged: present, torn });
   }
 
+  /** Open a store of which nothing was promised. */
+  async openAsItIs(): Promise<void> {
+    this.#start();
+    this.store = await openStoreOn(this.options, this.#runtime);
+  }
+
   append(stream: string, ...sizes: readonly number[]): Promise<Appended> {
     const call = this.#call([{ stream, sizes }], undefined);
     return this.#follow(call, this.store.append(stream, this.#inputs(call, stream)));

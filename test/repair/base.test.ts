@@ -76,6 +76,25 @@ describe('a log whose beginning is gone', () => {
   });
 });
 
+describe('a log with holes', () => {
+  it('loses its beginning as any other, holes included', async () => {
+    const disk = new MemoryDisk<any>(damaged([segments()[0]!, 10 * KiB]));
+    const { lost } = await repair(disk);
+    const hole = lost[0]!.lastSequence;
+    const session = new Session('at-once', disk, (inner) => inner, { ...RETAINING, sealing: 'background' });
+    await session.openAsItIs();
+    const { store } = session;
+    expect(store.stats().holes).toEqual(lost);
+    for (let i = 0; i < 9; i++) await store.append('left', { type: 'C', data: 'x'.repeat(29 * KiB) });
+    await session.retained();
+    expect(store.stats().floor).toBeGreaterThan(hole);
+    expect(store.stats().holes).toEqual([]);
+    await store.prove(hole);
+    await session.close();
+    await expectGoesOn(new MemoryDisk<any>(withFiles(disk.image(), { [HEADS]: undefined })));
+  });
+});
+
 describe('a base that does not verify', () => {
   const places = (): [string, number][] => [
     [base, 30],
