@@ -1,9 +1,10 @@
 /** What is removed, and what a user of the store sees of it. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import fs from 'node:fs';
 import path from 'node:path';
 import { openStore, type Store } from 'keeperlog';
 import { verifyProof } from 'keeperlog/proof';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { reopen } from '../support/stores.js';
 import { filesOf, fill, logLines, openWith, SEGMENT_BYTES, untilWithin } from './kit.js';
 
@@ -25,6 +26,10 @@ async function pruned(): Promise<{ store: Store; ids: string[]; digests: string[
 describe('a limit on bytes', () => {
   test('has the oldest sealed segments go, whole, and no more than has to', async () => {
     const { logger, lines } = logLines();
+    const told: { floor: number }[] = [];
+    const listen = (message: unknown): void => void told.push(message as { floor: number });
+    subscribe('keeperlog:prune', listen);
+    onTestFinished(() => void unsubscribe('keeperlog:prune', listen));
     const store = await openWith(LIMIT, { logger });
     await fill(store, 120);
     const floor = await untilWithin(store, LIMIT.maxBytes);
@@ -37,8 +42,9 @@ describe('a limit on bytes', () => {
     expect(segments).toBeLessThan(6);
     expect(await store.verify({ deep: true })).toMatchObject({ ok: true, events: rows.length });
     expect(filesOf(store, '.tmp')).toEqual([]);
-    const told = lines.filter(({ message }) => message === 'retention has removed the oldest segments');
-    expect(told.at(-1)!.fields).toMatchObject({ floor });
+    const removed = lines.filter(({ message }) => message === 'retention has removed the oldest segments');
+    expect(removed.map(({ fields }) => fields)).toEqual(told);
+    expect(told.at(-1)).toMatchObject({ floor, dir: store.stats().dir });
     expect(lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
   });
 
@@ -67,6 +73,46 @@ describe('a limit on bytes', () => {
     expect(store.stats()).toMatchObject({ floor: 1 });
     await store.seal();
     expect(await untilWithin(store, LIMIT.maxBytes)).toBeGreaterThan(40);
+  });
+});
+
+describe('a limit on age', () => {
+  test('has segments go by themselves once their newest event is old enough, but for the newest one', async () => {
+    const store = await openWith({ maxAgeMs: 2000 });
+    const ids = await fill(store, 60);
+    const newest = Number(BigInt(ids.at(-1)!.split('_')[0]!) / 1_000_000n);
+    await vi.waitFor(() => expect(store.stats().segments).toBe(1), { timeout: 20_000, interval: 20 });
+    expect(Date.now()).toBeGreaterThan(newest + 1000);
+    const rows = await store.read().toArray();
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.at(-1)!.sequence).toBe(60);
+    expect(rows[0]!.sequence).toBe(store.stats().floor);
+  });
+
+  test('waits after a jump of the wall clock, which is told of, until the store is opened again', async () => {
+    const { logger, lines } = logLines();
+    const told: unknown[] = [];
+    const listen = (message: unknown): void => void told.push(message);
+    subscribe('keeperlog:clock', listen);
+    onTestFinished(() => void unsubscribe('keeperlog:clock', listen));
+    const retention = { maxAgeMs: 12 * 3_600_000 };
+    const store = await openWith(retention, { logger });
+    await fill(store, 60);
+    const { now } = Date;
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + 24 * 3_600_000);
+    onTestFinished(() => clock.mockRestore());
+    await fill(store, 60, 60);
+    const messages = (): string[] => lines.map(({ message }) => message);
+    const doubted = 'the wall clock is in doubt: retention by age is suspended';
+    await vi.waitFor(() => expect(messages()).toContain(doubted), { timeout: 20_000, interval: 20 });
+    expect(messages()).toContain('the wall clock has jumped; timestamps go on increasing');
+    expect(told).toEqual([{ dir: store.stats().dir, jumpMs: expect.closeTo(24 * 3_600_000, -4) }]);
+    await store.seal();
+    await store.checkpoint();
+    expect(store.stats().floor).toBe(1);
+    const again = await reopen(store, { ...SMALL, retention });
+    await vi.waitFor(() => expect(again.stats().floor).toBeGreaterThan(40), { timeout: 20_000, interval: 20 });
+    expect(again.stats().floor).toBeLessThanOrEqual(61);
   });
 });
 
