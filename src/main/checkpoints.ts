@@ -2,6 +2,7 @@
  * When a checkpoint of heads and keys is made, and when it comes into force: it is taken from what is accepted, written by
  * the background thread, and put in force once all of it is durable.
  */
+import { HEADS_FILE } from '../shared/format/file-names.js';
 import type { FromBackground, ToBackground } from '../shared/messages.js';
 import type { Heads } from './append/heads.js';
 import type { HeadsFile } from './append/heads-file.js';
@@ -29,16 +30,19 @@ export interface CheckpointParts {
 export class Checkpoints {
   readonly #parts: CheckpointParts;
   #state: State = { kind: 'idle' };
-  /** Of the checkpoint in force. */
+  /** Of the checkpoint in force, or of the base where there is none yet; 0 where there is neither. */
   #sequence: number;
+  #file: string;
   #segment: number;
   #onIdle: (() => void)[] = [];
   /** Nobody is there any more who would write one. */
   #ended = false;
 
-  constructor(parts: CheckpointParts, sequence: number) {
+  /** @param table the one that heads are looked up in */
+  constructor(parts: CheckpointParts, table: { readonly sequence: number; readonly file: string }) {
     this.#parts = parts;
-    this.#sequence = sequence;
+    this.#sequence = table.sequence;
+    this.#file = table.file;
     this.#segment = parts.segment();
   }
 
@@ -91,6 +95,11 @@ export class Checkpoints {
     }
   }
 
+  /** Whether heads are looked up in a checkpoint, and not in the base. */
+  get isMade(): boolean {
+    return this.#file === HEADS_FILE;
+  }
+
   /** Have everything that is durable in a checkpoint; resolves when it is in force, or has failed. */
   async finish(): Promise<void> {
     await this.#whenIdle();
@@ -104,7 +113,8 @@ export class Checkpoints {
     const sequence = this.#parts.accepted();
     this.#segment = this.#parts.segment();
     this.#state = { kind: 'writing', sequence, given: false };
-    const snapshot = { storeId, sequence, base: this.#sequence, heads: heads.freeze(), keys: keys.entries() };
+    const table = { base: this.#sequence, from: this.#file };
+    const snapshot = { storeId, sequence, ...table, heads: heads.freeze(), keys: keys.entries() };
     this.#parts.post({ kind: 'write-checkpoint', snapshot });
   }
 
@@ -131,6 +141,7 @@ export class Checkpoints {
       return;
     }
     this.#sequence = sequence;
+    this.#file = HEADS_FILE;
     this.#parts.heads.adopt(file);
     this.#rest();
   }

@@ -21,13 +21,16 @@ import type {
 import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 import type { QueryRows } from '../shared/portable/query/query.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';
+import type { Storage } from '../shared/storage.js';
 import type { Appender } from './append/appender.js';
 import { Appends } from './appends.js';
 import { Audit } from './audit.js';
 import { Backups } from './backup.js';
 import { invalidQuery } from './read/bounds.js';
 import { Reader } from './read/reader.js';
+import type { StreamEnds } from './read/stream-ends.js';
 import type { ReadOnlyStore } from './read-only-store.js';
+import { removedHead, withBase } from './removed.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
 import type { Runtime } from './runtime.js';
 import { type Pool, workOf } from './seal/pool.js';
@@ -66,6 +69,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   readonly #settings: Settings;
+  readonly #storage: Storage;
   #mode: Mode;
   #reader: Reader;
   readonly #appends: Appends<M>;
@@ -80,6 +84,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   constructor(settings: Settings, mode: Mode, runtime: Runtime, pool: Pool, release: () => Promise<void>) {
     this.#settings = settings;
+    this.#storage = runtime.storage;
     this.#mode = mode;
     this.#pool = pool;
     this.#release = release;
@@ -97,9 +102,11 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   }
 
   #readerOf({ kind, store }: Mode): Reader {
-    const lastOfStream = (stream: string, durable: number): number | undefined =>
-      kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined;
-    return new Reader(store.records, lastOfStream, this.#storeId, () => this.#checkOpen());
+    const ends: StreamEnds = {
+      last: (stream, durable) => (kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined),
+      removed: (stream) => removedHead(this.#storage, this.#settings.dir, stream),
+    };
+    return new Reader(store.records, ends, this.#storeId, () => this.#checkOpen());
   }
 
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
@@ -155,7 +162,8 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     const { records } = this.#mode.store;
     const work = workOf(this.#settings, Buffer.from(this.#storeId, 'hex'), records.holes);
     const parts = { records, pool: this.#pool, threads: this.#settings.poolThreads, work };
-    return verifyLog({ ...parts, checkOpen: () => this.#checkOpen() }, options);
+    const report = await verifyLog({ ...parts, checkOpen: () => this.#checkOpen() }, options);
+    return withBase(report, this.#storage, this.#settings.dir);
   }
 
   async repair(options: RepairOptions = {}): Promise<RepairReport> {

@@ -11,7 +11,7 @@ export type {
   RestoreOptions,
   RestoreReport,
 } from '../shared/backup-report.js';
-export type { IdempotencyOptions, Logger, StoreOptions } from '../shared/options.js';
+export type { IdempotencyOptions, Logger, RetentionOptions, StoreOptions } from '../shared/options.js';
 export type { ErrorFields } from '../shared/portable/error-fields.js';
 export {
   type ErrorCode,
@@ -99,7 +99,9 @@ export type {
 } from './store-types.js';
 export type {
   AppendMessage,
+  ClockMessage,
   CommitMessage,
+  PruneMessage,
   RecoverMessage,
   RefuseMessage,
   RotateMessage,

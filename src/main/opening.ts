@@ -1,28 +1,35 @@
 /** Opening a store for writing: the threads are started, the writer recovers, and the parts are made of what it left. */
 import { PlaceHasher, recordSeed } from '../shared/format/checksum.js';
+import { HEADS_FILE } from '../shared/format/file-names.js';
+import type { NamedBase } from '../shared/format/manifest.js';
 import { NameHasher } from '../shared/format/name-hash.js';
 import { align, RECORD_HEADER_BYTES } from '../shared/format/record.js';
 import { readManifest } from '../shared/inspect.js';
 import type { Opened } from '../shared/messages.js';
 import { type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
 import { aborted, fromWire } from '../shared/portable/errors.js';
-import { allocateShared, WORD } from '../shared/ring/layout.js';
+import { allocateShared, loadPosition, POSITION, WORD } from '../shared/ring/layout.js';
 import { RingProducer } from '../shared/ring/producer.js';
-import type { Storage } from '../shared/storage.js';
+import { fileBytes, type Storage } from '../shared/storage.js';
+import { CurrentBase } from './append/base-file.js';
 import { Clock, systemClock } from './append/clock.js';
 import { Heads } from './append/heads.js';
 import { HeadsFile } from './append/heads-file.js';
 import { Keys } from './append/keys.js';
+import { originals } from './originals.js';
+import { Pruning } from './prune.js';
 import { Catalog } from './read/catalog.js';
 import { Records } from './read/records.js';
 import { TailCache } from './read/tail-cache.js';
-import { loadCheckpoint, openCheckpoint, replay } from './replay.js';
+import { loadTables, openTables, replay, type Tables } from './replay.js';
+import { Retention } from './retention.js';
 import type { Engine, Runtime } from './runtime.js';
 import { Auditor } from './seal/auditor.js';
 import { Indexer } from './seal/indexer.js';
 import { type Pool, workOf } from './seal/pool.js';
 import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
+import { clockChannel, pruneChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
 import { WritingStore } from './writing-store.js';
@@ -39,12 +46,12 @@ export async function openWritingStore(
   signal: AbortSignal | undefined,
 ): Promise<WritingStore> {
   // Before the writer begins: what the checkpoint does not cover must verify before anything is changed.
-  const checkpoint = await openCheckpoint(runtime.storage, settings.dir);
-  const opening = new Opening(settings, runtime, checkpoint?.header.sequence ?? 0);
+  const tables = await openTables(runtime.storage, settings.dir);
+  const opening = new Opening(settings, runtime, tables.sequence);
   try {
     const opened = await opening.opened;
     if (signal?.aborted === true) throw aborted(signal, 'opening the store');
-    const store = await makeStore(settings, log, runtime.storage, pool, opening, opened, checkpoint, signal);
+    const store = await makeStore(settings, log, runtime.storage, pool, opening, opened, tables, signal);
     opening.engine.link.hold(false);
     opening.handOver(store);
     store.reportOpening();
@@ -52,7 +59,7 @@ export async function openWritingStore(
     return store;
   } catch (error) {
     await opening.engine.release();
-    checkpoint?.close();
+    tables.close();
     throw error;
   }
 }
@@ -108,7 +115,7 @@ async function makeStore(
   pool: Pool,
   { engine, ring }: Opening,
   opened: Opened,
-  checkpoint: HeadsFile | undefined,
+  tables: Tables,
   signal: AbortSignal | undefined,
 ): Promise<WritingStore> {
   const { dir } = settings;
@@ -126,16 +133,21 @@ async function makeStore(
   };
   const records = new Records(catalog, tail, horizon, recordSeed(storeId), manifest);
   const noKeys = (): Keys => new Keys(nameHasher, settings.maxKeys, settings.maxKeyAgeMs);
-  const { file, keys } = loadCheckpoint(checkpoint, opened.lastSequence, noKeys);
+  const openTable = (base?: NamedBase): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher, base);
+  const { file, keys } = loadTables(tables, opened.lastSequence, noKeys, openTable);
+  const base = new CurrentBase(tables.base);
   const heads = new Heads(nameHasher, file);
   try {
-    const checkpointSequence = file?.header.sequence ?? 0;
+    const table = { sequence: file?.header.sequence ?? 0, file: file?.name ?? HEADS_FILE };
     records.durable();
-    await replay(records, heads, keys, checkpointSequence, opened.lastSequence, signal);
-    const clock = new Clock(systemClock, (jumpMs) => log.clockJumped(jumpMs));
+    await replay(records, heads, keys, table.sequence, opened.lastSequence, signal);
+    const clock = new Clock(systemClock, (jumpMs) => {
+      log.clockJumped(jumpMs);
+      if (clockChannel.hasSubscribers) clockChannel.publish({ dir, jumpMs });
+      store?.retention.suspendAge();
+    });
     if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
     const identity = { storeId: manifest.storeId, nodeId };
-    const openHeadsFile = (): HeadsFile | undefined => HeadsFile.open(storage, dir, hasher);
     const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
     const work = workOf(settings, storeId, records.holes);
     const full = (): number[] => {
@@ -147,18 +159,51 @@ async function makeStore(
       pool,
       work: { dir, storeId, nodeId, holes: manifest.holes },
       durable: () => horizon.refresh(),
+      lease: (number) => {
+        const segment = catalog.segments.find((one) => one.number === number);
+        return segment && records.lease(segment.firstSequence);
+      },
       onMade: (number) => catalog.indexFiles.renewed(number),
       onFailure: (error) => log.indexingFailed(error),
     });
     catalog.indexFiles.onWanted = (number) => indexer.makeSoon(number);
-    const toSeal = { full, moved: (number: number) => catalog.moved(number) };
-    const sealer = new Sealer({ pool, catalog: toSeal, work, indexer, durable: () => horizon.refresh() });
+    const moved = (number: number): void => {
+      catalog.moved(number);
+      store?.retention.soon();
+    };
+    const sealer = new Sealer({ pool, catalog: { full, moved }, work, indexer, durable: () => horizon.refresh() });
     const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
-    const own = { ...parts, sealer, auditor };
-    store = new WritingStore({ ...own, openHeadsFile, checkpointSequence });
+    const original = originals({ records, base, hasher: nameHasher });
+    const pruningParts = { storage, hasher, work, hashKey: manifest.hashKey, catalog, pool, auditor, keys, base };
+    const makePruning = (leaveBase: () => Promise<void>): Pruning =>
+      new Pruning({
+        ...pruningParts,
+        leaveBase,
+        toBackground: (message) => engine.postBackground(message),
+        toWriter: (message) => engine.link.post(message),
+      });
+    const makeRetention = (pruning: Pruning): Retention =>
+      new Retention({
+        limits: settings.retention,
+        catalog,
+        pruning,
+        clock,
+        bytesOf: ({ file }) => fileBytes(storage, file),
+        activeBytes: () => loadPosition(ring.state, POSITION.endOffset),
+        refresh: () => void records.durable(),
+        onPruned: (pruned) => {
+          log.pruned(pruned);
+          if (pruneChannel.hasSubscribers) pruneChannel.publish({ dir, ...pruned });
+        },
+        onFailure: (error) => log.retentionFailed(error),
+        onClockDoubted: (aheadMs) => log.clockDoubted(aheadMs),
+      });
+    const own = { ...parts, sealer, auditor, base, original, makePruning, makeRetention };
+    store = new WritingStore({ ...own, openHeadsFile: () => openTable(), table });
     return store;
   } catch (error) {
     heads.close();
+    base.close();
     catalog.close();
     throw error;
   }

@@ -27,21 +27,36 @@ export async function openReadOnlyStore(
   storage: Storage,
 ): Promise<ReadOnlyStore> {
   const { dir } = settings;
-  const manifest = readManifest(storage, dir);
-  if (manifest === undefined) {
-    throw new KeeperError('ERR_NOT_FOUND', `there is no store in ${dir}`, {
-      hint: 'A store is made when it is opened for writing.',
-    });
-  }
-  const found = await inspectStore(storage, dir, manifest);
+  const found = await inspect(storage, dir);
+  const { manifest } = found;
   const hasher = await PlaceHasher.create(found.storeId);
-  const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest, settings.indexBytes);
+  const reload = () => readManifest(storage, dir);
+  const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest, settings.indexBytes, reload);
   for (const header of found.segments) catalog.add(header);
   for (const { number } of found.lost) catalog.lack(number);
   const horizon = new WatermarkHorizon(storage, dir, hasher, found);
   const records = new Records(catalog, new TailCache(0), horizon, recordSeed(found.storeId), manifest);
   tellOpened(log, dir, found);
   return { found, records };
+}
+
+/** Look at a store; once more where retention has removed segments of it meanwhile. */
+async function inspect(storage: Storage, dir: string): Promise<Inspection> {
+  for (;;) {
+    const manifest = readManifest(storage, dir);
+    if (manifest === undefined) {
+      throw new KeeperError('ERR_NOT_FOUND', `there is no store in ${dir}`, {
+        hint: 'A store is made when it is opened for writing.',
+      });
+    }
+    const isStill = (): boolean => readManifest(storage, dir)?.firstSegment === manifest.firstSegment;
+    try {
+      const found = await inspectStore(storage, dir, manifest);
+      if (isStill()) return found;
+    } catch (error) {
+      if (isStill()) throw error;
+    }
+  }
 }
 
 function tellOpened(log: OperatorLog, dir: string, found: Inspection): void {

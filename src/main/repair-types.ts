@@ -41,6 +41,8 @@ export interface RepairReport {
   readonly kept: readonly string[];
   /** Events that were taken one by one out of what does not verify as a whole. */
   readonly salvaged: number;
+  /** Files that stay damaged: a base of which no checkpoint has what it had. The store is not opened for writing then. */
+  readonly unrepaired: readonly string[];
   /** Sequences that are given up now, of which nothing is left that verifies. */
   readonly lost: readonly SequenceRange[];
 }

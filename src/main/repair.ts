@@ -20,10 +20,12 @@ import { SEGMENT_HEADER_BYTES } from '../shared/format/segment.js';
 import { encodeWatermarkFile } from '../shared/format/watermark.js';
 import { Holes } from '../shared/holes.js';
 import { checkNodeId, checkOnProgress, checkSignal, invalid, refuseUnknown } from '../shared/options.js';
-import { aborted } from '../shared/portable/errors.js';
+import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import { replaceFile, type Storage } from '../shared/storage.js';
 import { unsealing } from '../shared/unsealing.js';
-import { identify } from './repair/identity.js';
+import { BaseFile } from './append/base-file.js';
+import { baseOfCheckpoint, type NewBase } from './repair/base.js';
+import { type Identity, identify } from './repair/identity.js';
 import { makePlan, type Plan, type SegmentPlan } from './repair/plan.js';
 import { type Before, copyFile, temporaryOf, writeSegment } from './repair/rewrite.js';
 import { type SurveyContext, surveyStore } from './repair/survey.js';
@@ -34,7 +36,8 @@ import { type Runtime, threadRuntime } from './runtime.js';
  * Repair a store that is open nowhere. What verifies is kept, down to single events of a damaged group; sequences of which
  * nothing is left become holes, which reads report and which are never used again. Files that are replaced stay in the
  * directory, with names that end in `.damaged`. The checkpoint of heads and keys is made anew at the next opening: a
- * stream whose last events are lost goes on from the last one that is left, and keys of lost events are forgotten.
+ * stream whose last events are lost goes on from the last one that is left, and keys of lost events are forgotten. A base is made
+ * anew of that checkpoint, where it does not verify and the checkpoint has what it had.
  *
  * A store without damage stays as it is, byte for byte; a torn end is left to the next opening.
  * @param options the directory, or options with it
@@ -82,7 +85,7 @@ async function repair(
 ): Promise<RepairReport> {
   const identity = await identify(storage, dir, nodeId);
   let [segments, bytes] = [0, 0];
-  const context: SurveyContext = {
+  const context: { -readonly [K in keyof SurveyContext]: SurveyContext[K] } = {
     storage,
     log: unsealing(storage, identity.storeId, identity.hasher),
     dir,
@@ -98,22 +101,70 @@ async function repair(
   const survey = await surveyStore(context);
   const plan = await makePlan(context, survey);
   const rewritten = plan.segments.filter(({ rewrite }) => rewrite);
-  const isNeeded =
+  const base = damagedBase(storage, dir, identity);
+  const isLogDamaged =
     identity.isNew ||
     rewritten.length > 0 ||
     plan.lost.length > 0 ||
     plan.holes.length > identity.manifest.holes.length;
-  const repaired = isNeeded && !dryRun;
-  const kept = repaired ? await carryOut(context, plan) : [];
+  const repaired = (isLogDamaged || base?.made !== undefined) && !dryRun;
+  const kept: string[] = [];
+  if (repaired && base?.made !== undefined) {
+    // First: the checkpoint, of which it is made, goes with the repair of the log.
+    const manifest = await putBase(context, base.file, base.made, kept);
+    context.identity = { ...identity, manifest };
+  }
+  if (repaired && isLogDamaged) kept.push(...(await carryOut(context, plan)));
+  const written = rewritten.map(({ number }) => segmentFile(number));
   return {
-    damaged: isNeeded,
+    damaged: isLogDamaged || base !== undefined,
     repaired,
     segments: plan.segments.length,
-    rewritten: rewritten.map(({ number }) => path.join(dir, segmentFile(number))),
+    rewritten: [...(base?.made === undefined ? [] : [base.file]), ...written].map((file) => path.join(dir, file)),
     kept: kept.map((file) => path.join(dir, file)),
     salvaged: plan.salvaged,
+    unrepaired: base !== undefined && base.made === undefined ? [path.join(dir, base.file)] : [],
     lost: plan.lost.map(([firstSequence, lastSequence]) => ({ firstSequence, lastSequence })),
   };
+}
+
+/** The base, where it does not verify, and what can be made of the checkpoint in its place. */
+function damagedBase(
+  storage: Storage,
+  dir: string,
+  identity: Identity,
+): { readonly file: string; readonly made: NewBase | undefined } | undefined {
+  const { base } = identity.manifest;
+  if (base === undefined) return undefined;
+  let opened: BaseFile | undefined;
+  try {
+    opened = BaseFile.open(storage, dir, identity.hasher, base);
+    opened.verify();
+    return undefined;
+  } catch (error) {
+    if (!isKeeperError(error, 'ERR_CORRUPT')) throw error;
+    return { file: base.file, made: baseOfCheckpoint(storage, dir, identity) };
+  } finally {
+    opened?.close();
+  }
+}
+
+/** Put a base in the place of a damaged one; interrupted before the manifest names it, it is made again. Returns the manifest. */
+async function putBase(
+  { storage, dir, identity }: SurveyContext,
+  file: string,
+  made: NewBase,
+  kept: string[],
+): Promise<Manifest> {
+  if (storage.exists(path.join(dir, file))) {
+    const name = freeName(storage, dir, file, identity.manifest.epoch);
+    await copyFile(storage, path.join(dir, file), path.join(dir, name));
+    kept.push(name);
+  }
+  replaceFile(storage, dir, file, made.content);
+  const manifest = { ...identity.manifest, base: { file, checksum: made.checksum } };
+  replaceFile(storage, dir, MANIFEST_FILE, [encodeManifest(manifest)]);
+  return manifest;
 }
 
 /** Returns the names under which the old files are kept. */

@@ -1,10 +1,12 @@
 /** Heads and keys as of the log's end: the checkpoint's, and what the log says after it. */
 import { corrupt } from '../shared/damage.js';
 import { PlaceHasher } from '../shared/format/checksum.js';
+import type { NamedBase } from '../shared/format/manifest.js';
 import { recordRevision, recordTimestampNs } from '../shared/format/record.js';
 import { readManifest } from '../shared/inspect.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import type { Storage } from '../shared/storage.js';
+import { BaseFile } from './append/base-file.js';
 import type { Head, Heads } from './append/heads.js';
 import { HeadsFile } from './append/heads-file.js';
 import type { Keys } from './append/keys.js';
@@ -13,45 +15,85 @@ import type { Records } from './read/records.js';
 
 const NS_PER_MS = 1_000_000n;
 
-/**
- * The checkpoint of a directory; undefined where there is none, or one that does not verify: the log is right.
- * @throws ERR_CORRUPT and ERR_UNSUPPORTED_FORMAT of the manifest, ERR_STORAGE
- */
-export async function openCheckpoint(storage: Storage, dir: string): Promise<HeadsFile | undefined> {
-  const manifest = readManifest(storage, dir);
-  if (manifest === undefined) return undefined;
-  const hasher = await PlaceHasher.create(Buffer.from(manifest.storeId, 'hex'));
-  const file = HeadsFile.open(storage, dir, hasher);
-  let verifies = false;
-  try {
-    verifies = file?.verifies() === true;
-    return verifies ? file : undefined;
-  } finally {
-    if (!verifies) file?.close();
-  }
+/** The files that have heads and keys. */
+export interface Tables {
+  /** Undefined where there is none, or one that does not verify: the log is right. */
+  readonly checkpoint: HeadsFile | undefined;
+  /** What retention has removed; undefined where that is nothing. */
+  readonly base: BaseFile | undefined;
+  /** What comes after this sequence is in the log alone. */
+  readonly sequence: number;
+  close(): void;
 }
 
 /**
- * The checkpoint if it is to be used, and its keys: not one that speaks of events which the log does not have, for all of
- * the log is taken in then.
- * @throws ERR_STORAGE
+ * The tables of a directory.
+ * @throws ERR_CORRUPT of manifest and base, and ERR_UNSUPPORTED_FORMAT; ERR_STORAGE
  */
-export function loadCheckpoint(
-  file: HeadsFile | undefined,
+export async function openTables(storage: Storage, dir: string): Promise<Tables> {
+  const manifest = readManifest(storage, dir);
+  if (manifest === undefined) return tablesOf(undefined, undefined);
+  const hasher = await PlaceHasher.create(Buffer.from(manifest.storeId, 'hex'));
+  const base = manifest.base && BaseFile.open(storage, dir, hasher, manifest.base);
+  let checkpoint: HeadsFile | undefined;
+  let opened = false;
+  try {
+    base?.verify();
+    checkpoint = HeadsFile.open(storage, dir, hasher);
+    // One that is older than the base speaks of a log that is not there any more.
+    const isUsable = (checkpoint?.header.sequence ?? 0) >= (base?.header.sequence ?? 0);
+    const tables = tablesOf(isUsable && checkpoint?.verifies() === true ? checkpoint : undefined, base);
+    if (tables.checkpoint === undefined) checkpoint?.close();
+    opened = true;
+    return tables;
+  } finally {
+    if (!opened) tablesOf(checkpoint, base).close();
+  }
+}
+
+function tablesOf(checkpoint: HeadsFile | undefined, base: BaseFile | undefined): Tables {
+  return {
+    checkpoint,
+    base,
+    sequence: checkpoint?.header.sequence ?? base?.header.sequence ?? 0,
+    close() {
+      checkpoint?.close();
+      base?.close();
+    },
+  };
+}
+
+/**
+ * The table that heads are looked up in, and its keys: the checkpoint, but not one that speaks of events which the log does not
+ * have; else the base; else none, and all of the log is taken in.
+ * @throws ERR_STORAGE; ERR_CORRUPT of the base
+ */
+export function loadTables(
+  { checkpoint, base }: Tables,
   lastSequence: number,
   noKeys: () => Keys,
+  openBase: (base: NamedBase) => HeadsFile | undefined,
 ): { file: HeadsFile | undefined; keys: Keys } {
-  if (file !== undefined && file.header.sequence <= lastSequence) {
-    const keys = noKeys();
+  if (checkpoint !== undefined && checkpoint.header.sequence <= lastSequence) {
     try {
-      file.forEachKey((hash, sequence, timeMs) => keys.addHash(hash, sequence, timeMs));
-      return { file, keys };
+      return { file: checkpoint, keys: keysOf(checkpoint, noKeys()) };
     } catch (error) {
       if (!isKeeperError(error, 'ERR_CORRUPT')) throw error;
     }
   }
-  file?.close();
-  return { file: undefined, keys: noKeys() };
+  checkpoint?.close();
+  const file = base && openBase(base.named);
+  try {
+    return { file, keys: keysOf(file, noKeys()) };
+  } catch (error) {
+    file?.close();
+    throw error;
+  }
+}
+
+function keysOf(file: HeadsFile | undefined, keys: Keys): Keys {
+  file?.forEachKey((hash, sequence, timeMs) => keys.addHash(hash, sequence, timeMs));
+  return keys;
 }
 
 /**

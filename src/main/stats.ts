@@ -22,7 +22,8 @@ export function collectStats(settings: Settings, mode: Mode, reader: Reader, sto
     nodeId: records.nodeId,
     durable,
     segments: records.catalog.segments.length,
-    holes: records.holes.missing(1, durable),
+    floor: records.floor,
+    holes: records.holes.missing(records.floor, durable),
   };
   if (mode.kind === 'read-only') {
     const none: MemoryUse = { bytes: 0, budget: 0 };

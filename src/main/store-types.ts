@@ -76,6 +76,8 @@ export interface StoreStats {
   readonly durable: number;
   /** Segment files in use. */
   readonly segments: number;
+  /** The lowest sequence there is: 1, or what retention has left. */
+  readonly floor: number;
   /** Ranges of the log that a repair has given up. */
   readonly holes: readonly SequenceRange[];
   /** Bytes of the log: older segments whole, the newest up to its last durable frame. */

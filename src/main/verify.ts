@@ -24,6 +24,7 @@ import type { Records } from './read/records.js';
 import { type Pool, withTries } from './seal/pool.js';
 import type { VerifyOptions, VerifyReport } from './store-types.js';
 import { damagedIndex } from './verify-index.js';
+import { problemOf } from './verify-problem.js';
 
 export interface VerifyParts {
   readonly records: Records;
@@ -42,6 +43,7 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions): Pro
   const check = new LogCheck(parts, options, records.durable());
   check.lostFirst();
   const waiting = [...records.catalog.segments];
+  const lease = records.lease();
   const underWay: { segment: Segment; verified: Promise<FramesVerified[]> }[] = [];
   try {
     for (;;) {
@@ -53,6 +55,7 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions): Pro
       }
       const next = underWay.shift();
       if (next === undefined) return check.report();
+      lease.moveTo(next.segment.firstSequence);
       check.join(next.segment, await next.verified);
       const index = await damagedIndex(records.catalog, next.segment, options.signal);
       if (index !== undefined) check.damage(index.message, index.file);
@@ -60,6 +63,7 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions): Pro
   } finally {
     check.end();
     await Promise.allSettled(underWay.map(({ verified }) => verified));
+    lease.end();
   }
 }
 
@@ -94,7 +98,7 @@ class LogCheck {
   }
 
   report(): VerifyReport {
-    const { catalog, holes } = this.#parts.records;
+    const { catalog, floor, holes } = this.#parts.records;
     const next = this.#end.sequence;
     if (next <= this.#durable && this.#problems.length === 0) {
       const file = catalog.segments.at(-1)?.file ?? path.join(this.#parts.work.dir, segmentFile(1));
@@ -105,7 +109,7 @@ class LogCheck {
       segments: this.#segments,
       events: this.#events,
       bytes: this.#bytes,
-      holes: holes.missing(1, this.#durable),
+      holes: holes.missing(floor, this.#durable),
       problems: this.#problems,
     };
   }
@@ -136,6 +140,7 @@ class LogCheck {
           this.#unreadable(error, segment, from, part.lastSequence),
         );
         this.#parts.checkOpen();
+        if (next === undefined) return [];
         verified.push(next);
         this.#events += next.events;
         this.#bytes += next.bytes;
@@ -196,13 +201,15 @@ class LogCheck {
   }
 
   #checkRevisions(file: string, { hashes, numbers }: StreamSpans): void {
-    const { holes } = this.#parts.records;
+    const { floor, holes } = this.#parts.records;
     const lost = new Holes(this.#lost);
     for (let i = 0; i * 4 < hashes.length; i++) {
       const hash = hashes.subarray(i * 4, i * 4 + 4);
       const [firstRevision, firstSequence, lastRevision, lastSequence] = numbers.subarray(i * SPAN_NUMBERS);
       const entry = this.#revisions.find(hash);
-      const before = entry === -1 ? -1 : this.#revisions.first(entry);
+      // Where retention has removed events, a stream may begin with any revision.
+      const begin = floor > 1 ? firstRevision! - 1 : -1;
+      const before = entry === -1 ? begin : this.#revisions.first(entry);
       const since = entry === -1 ? 0 : this.#revisions.second(entry);
       const gap = revisionGap(before, since, firstRevision!, firstSequence!, holes, lost);
       if (gap !== undefined) this.damage(gap, file, undefined, firstSequence, firstSequence);
@@ -211,10 +218,18 @@ class LogCheck {
     }
   }
 
-  /** A file that cannot be read is a finding as well, and ends its segment. */
-  #unreadable(error: unknown, segment: Segment, from: Verified | undefined, lastSequence: number): FramesVerified {
+  /** A file that cannot be read is a finding as well, and ends its segment; undefined where the log has no such segment any more. */
+  #unreadable(
+    error: unknown,
+    segment: Segment,
+    from: Verified | undefined,
+    lastSequence: number,
+  ): FramesVerified | undefined {
     this.#parts.checkOpen();
     if (!isKeeperError(error)) throw error;
+    const { catalog } = this.#parts.records;
+    catalog.follow();
+    if (segment.number < catalog.start.firstSegment) return undefined;
     const code = error.code === 'ERR_CORRUPT' || error.code === 'ERR_UNSUPPORTED_FORMAT' ? error.code : 'ERR_STORAGE';
     const { file = segment.file, offset } = isKeeperError(error, 'ERR_CORRUPT') ? error : {};
     const sequence = from?.sequence ?? this.#parts.records.holes.skip(segment.firstSequence);
@@ -255,13 +270,6 @@ class LogCheck {
   }
 
   damage(message: string, file: string, offset?: number, firstSequence?: number, lastSequence?: number): void {
-    this.#problems.push({
-      code: 'ERR_CORRUPT',
-      message,
-      file,
-      ...(offset !== undefined && { offset }),
-      ...(firstSequence !== undefined && { firstSequence }),
-      ...(lastSequence !== undefined && { lastSequence }),
-    });
+    this.#problems.push(problemOf('ERR_CORRUPT', message, file, offset, firstSequence, lastSequence));
   }
 }

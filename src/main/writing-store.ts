@@ -1,21 +1,23 @@
 /** A store that is open for writing: the parts wired together, its modes, and its end. */
 import type { FromBackground, FromWriter, Opened } from '../shared/messages.js';
-import type { Settings } from '../shared/options.js';
 import { fromWire, type KeeperError, type Outcome, type WireError } from '../shared/portable/errors.js';
 import { type SharedState, WORD } from '../shared/ring/layout.js';
 import type { RingProducer } from '../shared/ring/producer.js';
 import { Appender } from './append/appender.js';
-import type { Clock } from './append/clock.js';
+import type { CurrentBase } from './append/base-file.js';
 import { Conditions } from './append/conditions.js';
 import { Duplicates } from './append/duplicates.js';
 import type { Heads } from './append/heads.js';
-import type { HeadsFile } from './append/heads-file.js';
+import type { StoredHead } from './append/heads-file.js';
 import type { Keys } from './append/keys.js';
 import { Pending } from './append/pending.js';
 import { Sequencer } from './append/sequencer.js';
 import { Checkpoints } from './checkpoints.js';
+import { lastDurable } from './last-durable.js';
+import type { Pruning } from './prune.js';
 import type { Records } from './read/records.js';
 import type { TailCache } from './read/tail-cache.js';
+import type { Retention } from './retention.js';
 import type { Engine } from './runtime.js';
 import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
@@ -24,35 +26,9 @@ import { StoreNotes } from './store-notes.js';
 import { recoverChannel, rotateChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
+import type { StoreIdentity, WritingStoreParts } from './writing-store-parts.js';
 
 export type StoreMode = 'open' | 'suspended' | 'failed' | 'closing' | 'closed';
-
-/** What a store is, beside its parts. */
-export interface StoreIdentity {
-  readonly storeId: string;
-  readonly nodeId: string;
-}
-
-/** What a store is made of, once its directory was recovered and read. */
-export interface WritingStoreParts {
-  readonly identity: StoreIdentity;
-  readonly opened: Opened;
-  readonly settings: Settings;
-  readonly log: OperatorLog;
-  readonly engine: Engine;
-  readonly ring: RingProducer;
-  readonly records: Records;
-  readonly tail: TailCache;
-  readonly heads: Heads;
-  readonly keys: Keys;
-  readonly clock: Clock;
-  readonly sealer: Sealer;
-  readonly auditor: Auditor;
-  /** Opens the checkpoint of heads that is in force. */
-  readonly openHeadsFile: () => HeadsFile | undefined;
-  /** The last sequence that the checkpoint covers. */
-  readonly checkpointSequence: number;
-}
 
 export class WritingStore {
   readonly identity: StoreIdentity;
@@ -67,6 +43,9 @@ export class WritingStore {
   readonly sequencer: Sequencer;
   readonly sealer: Sealer;
   readonly auditor: Auditor;
+  readonly retention: Retention;
+  readonly #pruning: Pruning;
+  readonly #base: CurrentBase;
   readonly #engine: Engine;
   readonly #log: OperatorLog;
   readonly #checkpoints: Checkpoints;
@@ -99,16 +78,10 @@ export class WritingStore {
     this.pending = new Pending();
     this.#engine = engine;
     this.#log = parts.log;
-    this.#replayedFrom = parts.checkpointSequence;
+    this.#replayedFrom = parts.table.sequence;
     this.#state = parts.ring.state;
     const ringMemory = { bytes: this.#state.ring, view: this.#state.view };
-    const duplicates = new Duplicates(
-      keys,
-      this.pending,
-      ringMemory,
-      (place) => this.records.recordSync(place),
-      nodeId,
-    );
+    const duplicates = new Duplicates(keys, this.pending, ringMemory, parts.original, nodeId);
     const checks = { duplicates, conditions: new Conditions(this.pending, ringMemory) };
     this.sequencer = new Sequencer(this.ring, parts.clock, keys, checks, opened.lastSequence);
     const { ring, sequencer, pending, tail } = this;
@@ -129,8 +102,11 @@ export class WritingStore {
         openFile: parts.openHeadsFile,
         onFailure: (error) => this.#log.checkpointFailed(error as Error | WireError),
       },
-      parts.checkpointSequence,
+      parts.table,
     );
+    this.#base = parts.base;
+    this.#pruning = parts.makePruning(() => this.#leaveBase());
+    this.retention = parts.makeRetention(this.#pruning);
     this.#dir = settings.dir;
     this.#sealsByItself = settings.sealing === 'background';
     this.sealer = parts.sealer;
@@ -147,17 +123,9 @@ export class WritingStore {
     return this.#mode;
   }
 
-  /** The last durable sequence of a stream: what is accepted, without what is still pending. */
-  lastDurableOf(stream: string, durable: number): number {
-    const head = this.heads.peek(stream);
-    if (head === undefined || head.lastSequence <= durable) return head?.lastSequence ?? 0;
-    let last = head.lastSequence;
-    for (const call of this.pending.newestFirst()) {
-      if (last <= durable) break;
-      const part = call.parts.find(({ head: { stream: name } }) => name === stream);
-      if (part !== undefined) last = part.previousSequence;
-    }
-    return last;
+  /** The last durable event of a stream; see {@link lastDurable}. */
+  lastDurableOf(stream: string, durable: number): StoredHead {
+    return lastDurable(this.heads.peek(stream), this.pending, stream, durable);
   }
 
   /** Drain, sync, mark the end, release. */
@@ -188,6 +156,10 @@ export class WritingStore {
       case 'log':
         this.#log.relay(message);
         return;
+      case 'pruned':
+      case 'prune-failed':
+        this.#pruning.onWriter(message);
+        return;
       case 'opened':
       case 'refused':
         throw new Error(`the writer said ${message.kind} again`);
@@ -199,18 +171,23 @@ export class WritingStore {
   onBackground(message: FromBackground): void {
     if (message.kind === 'log') this.#log.relay(message);
     else if (message.kind === 'closed') this.#backgroundClosed.resolve();
+    else if (message.kind === 'base-written' || message.kind === 'base-failed') this.#pruning.onBackground(message);
     else this.#checkpoints.onMessage(message);
   }
 
   onExit(part: 'writer' | 'background', error: Error | undefined): void {
     if (part === 'background') {
       this.#backgroundClosed.resolve();
-      this.#checkpoints.end(error ?? new Error('the background thread has ended'));
+      const ended = error ?? new Error('the background thread has ended');
+      this.#checkpoints.end(ended);
+      this.#pruning.onExit('background', ended);
       if (this.#closing !== undefined) return;
       this.#log.backgroundEnded(error);
       return;
     }
-    if (!this.#writerClosed) this.#fail(writerDied(error?.message ?? 'the writer thread has ended', error));
+    const died = writerDied(error?.message ?? 'the writer thread has ended', error);
+    this.#pruning.onExit('writer', died);
+    if (!this.#writerClosed) this.#fail(died);
     this.#closed.resolve(false);
   }
 
@@ -220,7 +197,8 @@ export class WritingStore {
     this.appender.setGate(() => closedError());
     await this.appender.whenIdle();
     if (this.#failure === undefined) await this.#checkpoints.finish();
-    await this.auditor.close();
+    // Together: retention may wait for the tree to grow, which ends with the slice under way.
+    await Promise.all([this.retention.close(), this.auditor.close()]);
     await this.sealer.close();
     this.#engine.link.hold(true);
     this.#engine.link.post({ kind: 'close' });
@@ -228,6 +206,7 @@ export class WritingStore {
     const [clean] = await Promise.all([this.#closed.promise, this.#backgroundClosed.promise]);
     this.#mode = 'closed';
     this.heads.close();
+    this.#base.close();
     this.records.catalog.close();
     await this.#engine.release();
     this.#log.closed(this.appender.durable, clean);
@@ -262,12 +241,12 @@ export class WritingStore {
     this.#log.failed(cause, this.appender.durable, appends);
   }
 
-  /** Tell of what the writer found when it opened the directory, and that the store is open. */
   /** What goes on by itself begins. */
   begin(): void {
-    this.#sealSoon();
+    this.#tidySoon();
   }
 
+  /** Tell of what the writer found when it opened the directory, and that the store is open. */
   reportOpening(): void {
     const { recovery, lastSequence: durable } = this.opened;
     const segments = this.records.catalog.segments.length;
@@ -288,12 +267,19 @@ export class WritingStore {
     const segment = this.#newestSegment;
     if (segment === this.#segment) return;
     this.#segment = segment;
-    this.#sealSoon();
+    this.#tidySoon();
     this.#log.rotated(segment, this.appender.durable);
     if (rotateChannel.hasSubscribers) rotateChannel.publish({ dir: this.#dir, segment });
   }
 
-  #sealSoon(): void {
+  /** A segment is full. */
+  #tidySoon(): void {
     if (this.#sealsByItself) this.sealer.sealSoon((error) => this.#log.sealingFailed(error));
+    this.retention.soon();
+  }
+
+  async #leaveBase(): Promise<void> {
+    if (!this.#checkpoints.isMade) await this.#checkpoints.finish();
+    if (!this.#checkpoints.isMade) throw new Error('there is no checkpoint of stream heads');
   }
 }

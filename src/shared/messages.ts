@@ -5,6 +5,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { Entries } from './entries.js';
+import type { NamedBase } from './format/manifest.js';
 import type { WireError } from './portable/errors.js';
 import type { RecoveryReport } from './recovery-report.js';
 import type { SharedBuffers } from './ring/layout.js';
@@ -29,6 +30,8 @@ export interface WriterData {
 export type ToWriter =
   /** Everything not durable was given up; the ring goes on at a place. */
   | { readonly kind: 'rolled-back'; readonly place: RingPlace }
+  /** Have the manifest say where the log begins from now on. Answered with `pruned` or `prune-failed`. */
+  | { readonly kind: 'prune'; readonly cut: LogCut }
   /** Drain, sync, mark the end as clean, release. */
   | { readonly kind: 'close' };
 
@@ -51,6 +54,10 @@ export type FromWriter =
   | { readonly kind: 'suspended'; readonly error: WireError }
   /** There is space again. */
   | { readonly kind: 'resumed' }
+  /** The manifest says so, durably: what is below may go. */
+  | { readonly kind: 'pruned' }
+  /** It does not say so, or not durably. */
+  | { readonly kind: 'prune-failed'; readonly error: WireError }
   /** Nothing will be written any more. */
   | { readonly kind: 'failed'; readonly error: WireError }
   /** Nothing is open any more. */
@@ -85,6 +92,8 @@ export type ToBackground =
   /** Write a checkpoint beside the one in force; it is put in force by `commit-checkpoint`. */
   | { readonly kind: 'write-checkpoint'; readonly snapshot: CheckpointSnapshot }
   | { readonly kind: 'commit-checkpoint' }
+  /** Write the base of a floor that is to come; it is durable when that is answered. */
+  | { readonly kind: 'write-base'; readonly snapshot: BaseSnapshot }
   | { readonly kind: 'close' };
 
 /** Background thread to caller. */
@@ -92,6 +101,8 @@ export type FromBackground =
   | { readonly kind: 'checkpoint-written' }
   | { readonly kind: 'checkpoint-committed' }
   | { readonly kind: 'checkpoint-failed'; readonly error: WireError }
+  | { readonly kind: 'base-written'; readonly base: NamedBase }
+  | { readonly kind: 'base-failed'; readonly error: WireError }
   | { readonly kind: 'closed' }
   | LogLine;
 
@@ -99,12 +110,36 @@ export type FromBackground =
 export interface CheckpointSnapshot {
   readonly storeId: Uint8Array;
   readonly sequence: number;
-  /** The sequence of the checkpoint that the changed heads are changes to; 0 where they are all there are. */
+  /** The sequence of the table that the changed heads are changes to; 0 where they are all there are. */
   readonly base: number;
+  /** The file of that table: the checkpoint, or the base where there is none yet. Default: the checkpoint. */
+  readonly from?: string;
   /** Changed heads, unsorted. */
   readonly heads: Entries;
   /** All live keys, oldest first. */
   readonly keys: Entries;
+}
+
+/** Heads, keys and results as of the sequence before a floor, as {@link file://./format/base.ts} stores them. */
+export interface BaseSnapshot {
+  readonly storeId: Uint8Array;
+  /** The last sequence that goes. */
+  readonly sequence: number;
+  /** The base in force, undefined where there is none. */
+  readonly before: { readonly file: string; readonly sequence: number } | undefined;
+  /** Heads as of that sequence of the streams that have events in the segments that go, unsorted. */
+  readonly heads: Entries;
+  /** All live keys, oldest first: those above the sequence are passed over. */
+  readonly keys: Entries;
+  /** Results of the segments that go, by sequence. */
+  readonly results: readonly Uint8Array[];
+}
+
+/** Where the log begins from now on. */
+export interface LogCut {
+  readonly floor: number;
+  readonly firstSegment: number;
+  readonly base: NamedBase;
 }
 
 /** One end of a conversation between threads. */

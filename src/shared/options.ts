@@ -34,6 +34,17 @@ export interface IdempotencyOptions {
   readonly maxAgeMs?: number;
 }
 
+/** What is kept of the log: whole sealed segments go, the oldest first, as soon as one of the two asks for it. */
+export interface RetentionOptions {
+  /**
+   * A segment goes once its newest event is older. Milliseconds, 1,000 to 100 years. Default: none is too old. Suspended after a jump of
+   * the wall clock by more than an hour, until the store is opened again.
+   */
+  readonly maxAgeMs?: number;
+  /** What the log may take on the disk, but for what is not sealed yet. Bytes, from 64 KiB on. Default: any number. */
+  readonly maxBytes?: number;
+}
+
 /**
  * What openStore takes. An option that is unknown, of the wrong kind or out of range is ERR_INVALID_OPTIONS; nothing is
  * clamped.
@@ -78,13 +89,16 @@ export interface StoreOptions {
   readonly poolThreads?: number;
   /**
    * When full segments are digested, compressed and indexed: `'on-demand'`, when `seal()` is called; `'background'`, one after the other as they
-   * become full, by threads of low priority, which costs speed where all processors are busy. Default `'on-demand'`.
+   * become full, by threads of low priority, which costs speed where all processors are busy. Default `'on-demand'`, and `'background'` where
+   * `retention` has a limit, as only what is sealed can go.
    */
   readonly sealing?: 'background' | 'on-demand';
   /** Of sealed segments. Default `'lz4'`. */
   readonly compression?: 'lz4' | 'none';
   /** How many idempotency keys are remembered, and for how long. */
   readonly idempotency?: IdempotencyOptions;
+  /** What is removed, for good, while the store is open for writing. Default: nothing. */
+  readonly retention?: RetentionOptions;
   /** Open without the lock and without writing a byte, also beside a live writer. Default false. */
   readonly readOnly?: boolean;
   /** Who is told what an operator must know. Default: nobody. */
@@ -113,6 +127,7 @@ export interface Settings {
   readonly compression: 'lz4' | 'none';
   readonly maxKeys: number;
   readonly maxKeyAgeMs: number;
+  readonly retention: RetentionOptions;
   readonly readOnly: boolean;
 }
 
@@ -134,6 +149,7 @@ const KNOWN: Record<keyof StoreOptions, true> = {
   sealing: true,
   compression: true,
   idempotency: true,
+  retention: true,
   readOnly: true,
   logger: true,
   signal: true,
@@ -147,7 +163,9 @@ export function parseOptions(input: string | StoreOptions): Settings {
   const options: StoreOptions = typeof input === 'string' ? { dir: input } : input;
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a directory or an object');
   refuseUnknown(options, KNOWN, '');
-  const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4', sealing = 'on-demand' } = options;
+  const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4' } = options;
+  const retention = parseRetention(options.retention);
+  const { sealing = isLimited(retention) ? 'background' : 'on-demand' } = options;
   const { readOnly = false, idempotency = {} } = options;
   if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
   checkNodeId(nodeId);
@@ -184,8 +202,27 @@ export function parseOptions(input: string | StoreOptions): Settings {
     compression,
     maxKeys: integer('idempotency.maxKeys', idempotency.maxKeys, 1_000_000, 0, 100_000_000),
     maxKeyAgeMs: integer('idempotency.maxAgeMs', idempotency.maxAgeMs, 24 * HOUR_MS, 0, 365 * 24 * HOUR_MS),
+    retention,
     readOnly,
   });
+}
+
+function parseRetention(retention: RetentionOptions = {}): RetentionOptions {
+  if (typeof retention !== 'object' || retention === null) throw invalid('retention', 'must be an object');
+  refuseUnknown(retention, { maxAgeMs: true, maxBytes: true }, 'retention.');
+  const { maxAgeMs, maxBytes } = retention;
+  const most = Number.MAX_SAFE_INTEGER;
+  return Object.freeze({
+    ...(maxAgeMs !== undefined && {
+      maxAgeMs: integer('retention.maxAgeMs', maxAgeMs, 0, 1000, 100 * 365 * 24 * HOUR_MS),
+    }),
+    ...(maxBytes !== undefined && { maxBytes: integer('retention.maxBytes', maxBytes, 0, 64 * KiB, most) }),
+  });
+}
+
+/** Whether there is anything that retention might remove. */
+export function isLimited({ maxAgeMs, maxBytes }: RetentionOptions): boolean {
+  return maxAgeMs !== undefined || maxBytes !== undefined;
 }
 
 export function checkNodeId(nodeId: unknown): void {

@@ -53,11 +53,15 @@ export type SealTask =
   /** Put the new file in the raw one's place. */
   | ({ readonly kind: 'commit' } & SealedWork)
   /** Let the audit tree grow by some frames of a segment, or make a new key, and sign it; or sign what there is. */
-  | ({ readonly kind: 'audit'; readonly part: AuditPart | 'rotate-key' | undefined } & SealedWork)
+  | ({ readonly kind: 'audit'; readonly part: LogPart | 'rotate-key' | undefined } & SealedWork)
   /** Check some frames of a segment, as far as they tell by themselves. */
   | ({ readonly kind: 'verify'; readonly part: VerifyPart } & SealedWork)
   /** A step of making the index of a sealed segment. */
   | ({ readonly kind: 'index'; readonly step: IndexStep } & IndexWork)
+  /** What retention keeps of some frames of a segment that is to go. */
+  | ({ readonly kind: 'fold'; readonly part: LogPart; readonly hashKey: string } & SealedWork)
+  /** Remove files that the log does not need any more, by their names. */
+  | ({ readonly kind: 'remove'; readonly files: readonly string[] } & SealedWork)
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
 
@@ -72,7 +76,7 @@ export interface Packed {
 }
 
 /** The frames of a segment that are wanted: from a place on, or from its beginning, up to a sequence that is durable. */
-export interface AuditPart {
+export interface LogPart {
   readonly from: FramePosition | undefined;
   readonly lastSequence: number;
 }
@@ -134,6 +138,14 @@ export interface SealResults {
   readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
   readonly verify: FramesVerified;
   readonly index: IndexResults[IndexStep['step']];
+  readonly fold: {
+    /** A head for each stream: entries as of {@link file://./format/checkpoint.ts}. */
+    readonly heads: Uint8Array;
+    /** As of {@link file://./format/base.ts}, by sequence. */
+    readonly results: Uint8Array;
+    readonly to: FramePosition;
+  };
+  readonly remove: undefined;
   readonly discard: undefined;
 }
 

@@ -270,6 +270,16 @@ function syncNameOf(storage: Storage, dir: string): void {
   }
 }
 
+/** How many bytes a file has. */
+export function fileBytes(storage: ReadStorage, file: string): number {
+  const handle = storage.openRead(file);
+  try {
+    return storage.size(handle);
+  } finally {
+    storage.close(handle);
+  }
+}
+
 /** The first bytes of a file, so many at most. */
 export function readFile(storage: ReadStorage, file: string, maxBytes: number): Buffer {
   return readRange(storage, file, 0, maxBytes);

@@ -60,13 +60,27 @@ describe('an option out of its limits is refused with its path', () => {
     });
   });
 
-  test.each(['condition', 'sla', 'retention', 'compression', 'poolThreads', 'sealing', 'directory'])(
+  test.each(['condition', 'sla', 'compression', 'poolThreads', 'sealing', 'directory'])(
     '%s, which is not there',
     async (option) => {
       const refused = await refusal(() => openStore({ dir: temporaryDir(), [option]: {} } as StoreOptions));
       expect(refused).toEqual({ code: 'ERR_INVALID_OPTIONS', path: option });
     },
   );
+
+  test.each([
+    ['retention', 5],
+    ['retention', null],
+    ['retention.maxAge', { maxAge: 5000 }],
+    ['retention.maxAgeMs', { maxAgeMs: 999 }],
+    ['retention.maxAgeMs', { maxAgeMs: '1 day' }],
+    ['retention.maxAgeMs', { maxAgeMs: Number.POSITIVE_INFINITY }],
+    ['retention.maxBytes', { maxBytes: 64 * 1024 - 1 }],
+    ['retention.maxBytes', { maxAgeMs: 5000, maxBytes: 2 ** 53 }],
+  ])('%s of %j', async (path, retention) => {
+    const options = { dir: temporaryDir(), retention } as StoreOptions;
+    expect(await refusal(() => openStore(options))).toEqual({ code: 'ERR_INVALID_OPTIONS', path });
+  });
 
   test('a ring that is smaller than a batch and the reserve', async () => {
     const limits = { maxEventBytes: 1024, maxBatchBytes: 2048 };
@@ -105,6 +119,7 @@ test('the least that every option takes makes a store that works', async () => {
     cacheBytes: 0,
     indexBytes: 0,
     idempotency: { maxKeys: 0, maxAgeMs: 0 },
+    retention: {},
   });
   for (let i = 0; i < 200; i++) await store.append('a', { type: 't', data: 'x'.repeat(700) });
   expect(await store.readStream('a').toArray()).toHaveLength(200);

@@ -28,12 +28,17 @@ const LOSSES = [
   'is there, and whole',
   'a segment in the middle of the log is missing',
   'the log and its torn tails',
+  'the base does not verify',
+  'the base is missing, which the manifest names',
   'the manifest does not verify',
   'the manifest is missing beside segments',
   'the sealed segment cannot be read',
   'of the sealed segment does not verify',
   'the index does not verify',
 ];
+
+/** Syncs of the audit tree, which grows before segments go: each is left out in test/audit. */
+const OF_THE_TREE = /[@<](audit-tree|tile-files|keys)\./;
 
 /** Recoveries by themselves, which are short, then the scenarios. */
 const recordings: Recording[] = [];
@@ -78,8 +83,8 @@ describe.runIf(ONE_STATE === undefined)('the syncs of the engine', () => {
   it('are all come by: each line that asks for one', () => {
     const reached = recordings.flatMap((recording) => [...sitesOf(recording).values()].map(({ line }) => line));
     // A repair is cut off in test/repair, the audit tree in test/audit, a backup in test/backup.
-    const lines = linesThatSync().filter((line) => !/^(main\/repair|shared\/audit|workers\/backup)/.test(line));
-    expect([...new Set(reached)].sort()).toEqual(lines.sort());
+    const isHere = (line: string): boolean => !/^(main\/repair|shared\/audit|workers\/backup)/.test(line);
+    expect([...new Set(reached)].filter(isHere).sort()).toEqual(linesThatSync().filter(isHere).sort());
   });
 
   it(
@@ -88,6 +93,7 @@ describe.runIf(ONE_STATE === undefined)('the syncs of the engine', () => {
       const sites = new Set(recordings.flatMap((recording) => [...sitesOf(recording).keys()]));
       const notMissed: string[] = [];
       for (const site of sites) {
+        if (OF_THE_TREE.test(site)) continue;
         if (NOT_NEEDED[site] === undefined && (await firstLoss([site])) === undefined) notMissed.push(site);
       }
       expect(notMissed).toEqual([]);

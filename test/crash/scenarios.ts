@@ -15,6 +15,7 @@ import { type Image, withoutFiles } from './image.js';
 import { InlineRuntime, type Pokes } from './inline-runtime.js';
 import { MemoryDisk } from './memory-disk.js';
 import { checkRecovery } from './recovered.js';
+import { checkRetention, RETAINING, retain } from './retention.js';
 import { contentOf, DIR, OPTIONS, Session } from './session.js';
 
 const KiB = 1024;
@@ -301,6 +302,14 @@ export const SCENARIOS: readonly Scenario[] = [
       await session.seal();
       await session.close();
     },
+  },
+  {
+    id: 'retention',
+    name: 'segments that retention removes, by processes that die at each step of it, and appends meanwhile',
+    pokes: 'at-once',
+    options: RETAINING,
+    check: checkRetention,
+    run: retain,
   },
   {
     id: 'derived-files-gone',

@@ -4,6 +4,8 @@ import path from 'node:path';
 import { expect } from 'vitest';
 import type { Appended, Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
+import { baseFloor, sealedNumber } from '../../dist/shared/format/file-names.js';
+import { readManifest } from '../../dist/shared/inspect.js';
 import { FaultyStorage } from './faulty-storage.js';
 import { type Call, findCalls, NOTHING, type Promised, readAll } from './history.js';
 import { EMPTY_DISK, type Image } from './image.js';
@@ -38,7 +40,8 @@ export class Session {
   /** The disk as the engine gets it: what is done on it goes into the journal, with its call sites. */
   readonly storage: Disk;
   readonly #pokes: Pokes;
-  readonly #options: StoreOptions;
+  /** Of the next opening. */
+  options: StoreOptions;
   #process!: FaultyStorage;
   #runtime!: InlineRuntime;
   store!: Store;
@@ -59,7 +62,7 @@ export class Session {
     this.disk = disk;
     this.storage = wrap(disk);
     this.#pokes = pokes;
-    this.#options = options;
+    this.options = options;
   }
 
   get promised(): Promised {
@@ -72,13 +75,19 @@ export class Session {
    */
   async open(before: Promised = this.#afterProcess()): Promise<void> {
     this.#start();
-    this.store = await openStoreOn(this.#options, this.#runtime);
-    const present = findCalls(await readAll(this.store), before);
+    this.store = await openStoreOn(this.options, this.#runtime);
+    const present = await this.#countPresent(before);
     const { tornFile } = this.store.stats().recovery;
     const torn = new Map(before.torn);
     if (tornFile !== undefined) torn.set(tornFile, contentOf(this.disk.image(), tornFile));
     this.#written = 0;
     this.#promise({ calls: before.calls.slice(0, present), acknowledged: present, torn });
+  }
+
+  /** Open a store of which nothing was promised. */
+  async openAsItIs(): Promise<void> {
+    this.#start();
+    this.store = await openStoreOn(this.options, this.#runtime);
   }
 
   append(stream: string, ...sizes: readonly number[]): Promise<Appended> {
@@ -175,7 +184,7 @@ export class Session {
     this.#start();
     const died = this.#death().then(() => true);
     this.#process.dieAfter(changes);
-    const opened = openStoreOn(this.#options, this.#runtime).then(() => false);
+    const opened = openStoreOn(this.options, this.#runtime).then(() => false);
     opened.catch(() => {}); // where it dies before the writer has begun, opening says so
     const isDead = await Promise.race([died, opened.catch(() => died)]);
     if (!isDead) this.kill();
@@ -196,6 +205,45 @@ export class Session {
     const sealed = this.store.seal().then(() => false);
     sealed.catch(() => {}); // where it dies in the middle
     const isDead = await Promise.race([died, sealed.catch(() => died)]);
+    if (!isDead) this.kill();
+    return isDead;
+  }
+
+  /** Wait until retention has removed what it is to remove. */
+  async retained(): Promise<void> {
+    const { maxBytes = 0 } = this.options.retention ?? {};
+    const turns = 20_000;
+    for (let turn = 0; turn < turns; turn++) {
+      await new Promise(setImmediate);
+      const { bytes, floor } = this.store.stats();
+      if (bytes <= maxBytes && this.#isTidy(floor)) return;
+    }
+    throw new Error('retention does not come to an end');
+  }
+
+  /** Whether nothing is left of what is below the floor. */
+  #isTidy(floor: number): boolean {
+    const { firstSegment, floor: durable } = readManifest(this.disk, DIR)!;
+    const isOld = (file: string): boolean =>
+      (sealedNumber(file) ?? firstSegment) < firstSegment || (baseFloor(file) ?? floor) !== floor;
+    return durable === floor && !this.disk.list(DIR).some(isOld);
+  }
+
+  /**
+   * Open the store and let retention remove what it is to, in a process that dies once it has changed the disk so many times.
+   * @returns false where all of that was done by then; the process is killed there
+   */
+  async dieRetaining(changes: number): Promise<boolean> {
+    this.#start();
+    const died = this.#death().then(() => true);
+    this.#process.dieAfter(changes);
+    const retained = (async () => {
+      this.store = await openStoreOn(this.options, this.#runtime);
+      await this.retained();
+      return false;
+    })();
+    retained.catch(() => {}); // where it dies in the middle
+    const isDead = await Promise.race([died, retained.catch(() => died)]);
     if (!isDead) this.kill();
     return isDead;
   }
@@ -223,6 +271,16 @@ export class Session {
     const failure = { code: 'ERR_DEGRADED', outcome: 'not-appended' };
     await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);
     this.#promise({ ...this.#promised, calls: this.#promised.calls.slice(0, -1) });
+  }
+
+  /** How many calls there are, those that retention has removed among them. */
+  async #countPresent({ calls, acknowledged, torn }: Promised): Promise<number> {
+    const { floor } = this.store.stats();
+    if (floor === 1) return findCalls(await readAll(this.store), { calls, acknowledged, torn });
+    let gone = 0;
+    for (let next = 1; next < floor; gone++) next += calls[gone]!.events.length;
+    const left = { calls: calls.slice(gone), acknowledged: Math.max(0, acknowledged - gone), torn };
+    return gone + findCalls(await this.store.read().toArray(), left);
   }
 
   #start(): void {

@@ -82,6 +82,17 @@ const COMMANDS = {
   payloads: (options) => payloadLoad(store, options, (ack) => say({ ack })),
   /** A workload that is the same each time, telling what becomes of every call. */
   steps: (options) => runSteps(options, (told) => say({ told })),
+  /** Open a store and wait until retention has removed what it is to, or has failed; append beside it, and close. */
+  async retain(options) {
+    store = await openStore({ logger, ...options });
+    const ended = () => lines.filter(({ msg }) => msg?.startsWith('retention'));
+    while (ended().length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const { ids } = await store.append('after', { type: 'WentOn' });
+    const { floor } = store.stats();
+    const rows = (await store.read().toArray()).map(({ sequence }) => sequence);
+    await store.close();
+    return { floor, rows, ids, lines: ended() };
+  },
   /** Take memory beside the load until there is none: of V8's heap, or outside of it. */
   hoard: ({ outside }) => hoard(outside),
   async close() {

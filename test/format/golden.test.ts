@@ -5,14 +5,17 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { BaseFile } from '../../dist/main/append/base-file.js';
 import { HeadsFile } from '../../dist/main/append/heads-file.js';
 import { checkIndex } from '../../dist/main/read/index-check.js';
 import { RecordHeader } from '../../dist/main/read/record-header.js';
 import { decodeBackupList } from '../../dist/shared/format/backup-list.js';
+import { hashBody } from '../../dist/shared/format/base.js';
 import { HEADS_FILE, indexFile, LOCK_FILE } from '../../dist/shared/format/file-names.js';
 import { readFrameHeader, verifyFrameBody } from '../../dist/shared/format/frame.js';
 import { INDEXED } from '../../dist/shared/format/index-file.js';
 import { decodeManifest } from '../../dist/shared/format/manifest.js';
+import { NameHasher } from '../../dist/shared/format/name-hash.js';
 import { decodePayload } from '../../dist/shared/format/payload.js';
 import {
   memoryOf,
@@ -31,6 +34,7 @@ import { MemoryDisk } from '../crash/memory-disk.js';
 import {
   asText,
   BACKUP,
+  base,
   createStore,
   FRAME,
   GOLDEN_DIR,
@@ -41,6 +45,7 @@ import {
   KEYS,
   MANIFEST,
   RECORD,
+  RESULTS,
   SEGMENT,
   STORE_DIR,
   TREE,
@@ -48,7 +53,7 @@ import {
 } from '../golden/fixtures.js';
 import { DIR, FIRST, listsOf, makeIndex, openIndex } from '../index/kit.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
-import { SEED } from '../support/records.js';
+import { recordOf, SEED } from '../support/records.js';
 import { copyDir, listing, makeDir, open, removeDir } from '../support/stores.js';
 
 const EXPECTED = path.join(GOLDEN_DIR, 'store.txt');
@@ -69,7 +74,7 @@ const golden = (name: string): Buffer => fs.readFileSync(path.join(GOLDEN_DIR, n
 describe('golden files of format 1', () => {
   test('are what the encoders still write', async () => {
     const files = await goldenFiles();
-    expect(files.size).toBe(9);
+    expect(files.size).toBe(11);
     for (const [name, bytes] of files) expect(golden(name).equals(bytes), name).toBe(true);
   });
 
@@ -149,6 +154,27 @@ describe('golden files of format 1', () => {
 
   test("a backup's list is read", () => {
     expect(decodeBackupList(golden('backup.txt'))).toEqual({ kind: 'valid', list: BACKUP });
+  });
+
+  test('a base is read, and the manifest that names it', async () => {
+    const found = decodeManifest(golden('manifest-base.txt'));
+    const { manifest } = await base();
+    expect(found).toEqual({ kind: 'valid', manifest });
+    const dir = makeDir();
+    fs.writeFileSync(path.join(dir, manifest.base!.file), golden('base.bin'));
+    const file = BaseFile.open(nodeStorage, dir, hasher, manifest.base!);
+    file.verify();
+    const names = await NameHasher.create(Buffer.from(MANIFEST.hashKey, 'hex'));
+    for (const result of RESULTS) {
+      const { sequence, revision, timestampNs } = result;
+      const body = hashBody(names, memoryOf(recordOf(result)), 0);
+      expect(file.find(sequence)).toEqual({ sequence, revision, timestampNs, body });
+    }
+    file.close();
+    const heads = HeadsFile.open(nodeStorage, dir, hasher, manifest.base)!;
+    for (const { hash, a, b } of HEADS) expect(heads.find(hash)).toEqual({ revision: a - 1, lastSequence: b });
+    heads.close();
+    removeDir(dir);
   });
 
   test("a tree's file is read", () => {

@@ -60,8 +60,27 @@ describe('the manifest', () => {
     expect(decodeManifest(Buffer.alloc(512)).kind).toBe('corrupt');
   });
 
+  test('has a base in format 2, of its own floor, and none in format 1', () => {
+    const base = { file: 'keeperlog.50.base', checksum: '0123456789abcdef' };
+    const whole = { ...MANIFEST, format: 2, floor: 50, firstSegment: 4, lastSegment: 6, base };
+    expect(decodeManifest(encodeManifest(whole))).toEqual({ kind: 'valid', manifest: whole });
+    const wrong = [
+      { ...whole, format: 1 },
+      { ...MANIFEST, format: 2 },
+      { ...whole, floor: 51 },
+      { ...whole, base: { ...base, file: '../keeperlog.50.base' } },
+      { ...whole, base: { ...base, checksum: '0123456789ABCDEF' } },
+      { ...whole, base: { file: base.file } },
+      { ...whole, base: null },
+    ];
+    for (const manifest of wrong) {
+      const why = 'its member base cannot be';
+      expect(decodeManifest(encodeManifest(manifest as Manifest))).toEqual({ kind: 'corrupt', why });
+    }
+  });
+
   test('of a later format is told apart', () => {
-    expect(decodeManifest(encodeManifest({ ...MANIFEST, format: 2 }))).toEqual({ kind: 'unsupported', format: '2' });
+    expect(decodeManifest(encodeManifest({ ...MANIFEST, format: 3 }))).toEqual({ kind: 'unsupported', format: '3' });
   });
 
   test('is two lines of text that people can read', () => {

@@ -63,6 +63,21 @@ export function repairWatermark(bytes: Buffer, by: PlaceHasher): void {
 }
 
 /** Blocks, sections and header of a checkpoint. */
+/** The same of a base. */
+export function repairBase(bytes: Buffer, by: PlaceHasher): void {
+  if (bytes.length < 4096) return;
+  repairCheckpoint(bytes, by); // whose header is another; so that it can be read:
+  const header = decodeCheckpointHeader(bytes.subarray(0, 4096), by, { magic: 0x73624c4b, format: 1 });
+  if (header !== undefined) {
+    const fences = sectionsOffset(header);
+    const filter = fences + header.fenceBytes;
+    bytes.set(by.digest(0, bytes.subarray(fences, filter)), 64);
+    bytes.set(by.digest(0, bytes.subarray(filter, filter + header.filterBytes)), 72);
+    bytes.set(by.digest(0, bytes.subarray(0, 80)), 80);
+  }
+  bytes.set(by.digest(0, bytes.subarray(0, 96)), 96);
+}
+
 export function repairCheckpoint(bytes: Buffer, by: PlaceHasher): void {
   if (bytes.length < 4096) return;
   for (let block = 1; (block + 1) * 4096 <= bytes.length; block++) {

@@ -1,6 +1,8 @@
 /** Every decoder of what lies on a disk, with valid inputs to begin with and a way to repair what was changed in them. */
+import { BaseFile } from '../../dist/main/append/base-file.js';
 import { HeadsFile } from '../../dist/main/append/heads-file.js';
 import { storedEvent } from '../../dist/main/read/stored-event.js';
+import { encodeResult } from '../../dist/shared/format/base.js';
 import { HEADS_FILE } from '../../dist/shared/format/file-names.js';
 import { readFrameHeader, verifyFrameBody, walkRecords } from '../../dist/shared/format/frame.js';
 import { decodeIndexHeader, encodeIndexHeader, INDEXED } from '../../dist/shared/format/index-file.js';
@@ -8,11 +10,13 @@ import { decodeChunk, encodeChunk } from '../../dist/shared/format/index-offsets
 import { decodePart, encodePart, readFollowing } from '../../dist/shared/format/index-postings.js';
 import { TreeBlockReader, TreeBlockWriter } from '../../dist/shared/format/index-tree.js';
 import { decodeManifest, encodeManifest } from '../../dist/shared/format/manifest.js';
+import { NameHasher } from '../../dist/shared/format/name-hash.js';
 import { decodePayload, PAYLOAD, PayloadWriter } from '../../dist/shared/format/payload.js';
 import { memoryOf, verifyRecord } from '../../dist/shared/format/record.js';
 import { decodeSegmentHeader, encodeSegmentHeader } from '../../dist/shared/format/segment.js';
 import { MalformedBytes } from '../../dist/shared/format/varint.js';
 import { decodeWatermark, encodeWatermark } from '../../dist/shared/format/watermark.js';
+import { writeBase } from '../../dist/workers/background/base-writer.js';
 import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
 import { Workspace } from '../../dist/workers/background/workspace.js';
 import { EMPTY_DISK, type Image } from '../crash/image.js';
@@ -23,6 +27,7 @@ import { sharedEntries } from '../support/entries.js';
 import { frameOf, SEED as RECORD_SEED, recordOf } from '../support/records.js';
 import { arbitraryBytes, below, mutate, pick } from './mutate.js';
 import {
+  repairBase,
   repairCheckpoint,
   repairFrame,
   repairIndexHeader,
@@ -397,6 +402,45 @@ const indexOffsets: Target = {
   mayThrow: isMalformed,
 };
 
+const BASE_FILE = 'keeperlog.901.base';
+const BASE_DISK: Image = await (async () => {
+  const disk = new MemoryDisk(EMPTY_DISK);
+  disk.makeDir('/store');
+  const names = await NameHasher.create(Buffer.alloc(32));
+  const entries = (from: number, to: number) =>
+    sharedEntries(HASHES.slice(from, to).map((hash, i) => ({ hash, a: i + 1, b: i + 1 })));
+  const results = RECORDS.map((bytes) => encodeResult(names, memoryOf(bytes), 0));
+  const content = { heads: entries(0, 150), keys: entries(150, 200), results };
+  writeBase(disk, '/store', await Workspace.create(STORE), {
+    storeId: STORE,
+    sequence: 900,
+    before: undefined,
+    ...content,
+  });
+  return disk.image();
+})();
+const BASE_INODE = BASE_DISK.names.get(`/store/${BASE_FILE}`)!;
+
+const base: Target = target(
+  'base',
+  [BASE_DISK.contents.get(BASE_INODE)!],
+  (bytes) => void repairBase(bytes, hasher),
+  (bytes) => {
+    const { names, contents } = BASE_DISK;
+    const disk = new MemoryDisk({ names, contents: new Map([...contents, [BASE_INODE, bytes]]) });
+    const named = { file: BASE_FILE, checksum: bytes.toString('hex', 96, 104) };
+    const file = typed(() => BaseFile.open(disk, '/store', hasher, named)) as BaseFile | undefined;
+    if (file === undefined) return undefined;
+    typed(() => file.verify());
+    for (let sequence = 0; sequence < 6; sequence++) {
+      const found = typed(() => file.find(sequence)) as { revision: number } | undefined;
+      if (found !== undefined) safe(found.revision);
+    }
+    file.close();
+    return file.header;
+  },
+);
+
 const PAYLOADS = (['msgpack', 'json'] as const).flatMap((prefer) =>
   [1, 'text', [1, [2, [3]]], { a: 1, b: { c: [true, null] } }, [new Date(5), 2n ** 63n, new Uint8Array(3)]].map(
     (value) => {
@@ -436,6 +480,7 @@ export const TARGETS: readonly Target[] = [
   manifest,
   watermark,
   checkpoint,
+  base,
   payload,
   indexHeader,
   indexBlock,

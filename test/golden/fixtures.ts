@@ -4,8 +4,11 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openStore } from 'keeperlog';
 import { type BackupList, encodeBackupList } from '../../dist/shared/format/backup-list.js';
+import { encodeResult } from '../../dist/shared/format/base.js';
 import { HEADS_FILE, indexFile } from '../../dist/shared/format/file-names.js';
 import { encodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
+import { NameHasher } from '../../dist/shared/format/name-hash.js';
+import { memoryOf } from '../../dist/shared/format/record.js';
 import { encodeSegmentHeader, type SegmentHeader } from '../../dist/shared/format/segment.js';
 import { signingKeyOf, signText } from '../../dist/shared/format/signing-key.js';
 import { encodeTreeFile } from '../../dist/shared/format/tree-file.js';
@@ -20,6 +23,7 @@ import {
 import { formatCheckpointBody } from '../../dist/shared/portable/proof/checkpoint.js';
 import { formatNote } from '../../dist/shared/portable/proof/note.js';
 import { nodeStorage, readFile } from '../../dist/shared/storage.js';
+import { writeBase } from '../../dist/workers/background/base-writer.js';
 import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
 import { Workspace } from '../../dist/workers/background/workspace.js';
 import { DIR, FIRST, type Made, makeIndex, NODE, timestampOf } from '../index/kit.js';
@@ -126,7 +130,15 @@ export const BACKUP: BackupList = {
   number: 4,
   createdMs: 1_700_000_000_456,
   content: {
-    manifest: { ...MANIFEST, durableUpTo: 30, firstSegment: 2, lastSegment: 3, floor: 11 },
+    manifest: {
+      ...MANIFEST,
+      format: 2,
+      durableUpTo: 30,
+      firstSegment: 2,
+      lastSegment: 3,
+      floor: 11,
+      base: { file: 'keeperlog.11.base', checksum: '2122232425262728' },
+    },
     segments: [
       {
         number: 2,
@@ -152,6 +164,7 @@ export const BACKUP: BackupList = {
       },
     ],
     heads: { sequence: 28, backup: 3, bytes: 12_288, sha256: SHA(3) },
+    base: { backup: 2, bytes: 16_384, sha256: SHA(5) },
     tree: { size: 30, backup: 4, bytes: 500, sha256: SHA(4) },
   },
 };
@@ -173,6 +186,8 @@ export async function goldenFiles(): Promise<Map<string, Buffer>> {
     ['watermark.bin', watermark],
     ['manifest.txt', encodeManifest(MANIFEST)],
     ['checkpoint.bin', await checkpoint()],
+    ['base.bin', (await base()).bytes],
+    ['manifest-base.txt', encodeManifest((await base()).manifest)],
     ['tree.txt', treeFile()],
     ['index.bin', await index()],
     ['backup.txt', encodeBackupList(BACKUP)],
@@ -223,6 +238,27 @@ async function checkpoint(): Promise<Buffer> {
   const bytes = fs.readFileSync(path.join(dir, HEADS_FILE));
   removeDir(dir);
   return bytes;
+}
+
+/** The events of two calls with keys. */
+export const RESULTS = [1, 2, 3].map((i) => ({ ...RECORD, sequence: 10 * i, revision: i }));
+
+/** The base of heads, keys and results as of the same sequence as the checkpoint, and a manifest that names it. */
+export async function base(): Promise<{ bytes: Buffer; manifest: Manifest }> {
+  const names = await NameHasher.create(Buffer.from(MANIFEST.hashKey, 'hex'));
+  const dir = makeDir();
+  const named = writeBase(nodeStorage, dir, await Workspace.create(STORE), {
+    storeId: STORE,
+    sequence: 2 ** 40 + 4,
+    before: undefined,
+    heads: sharedEntries(HEADS),
+    keys: sharedEntries(KEYS),
+    results: RESULTS.map((result) => encodeResult(names, memoryOf(recordOf(result)), 0)),
+  });
+  const bytes = fs.readFileSync(path.join(dir, named.file));
+  removeDir(dir);
+  const start = { floor: 2 ** 40 + 5, firstSegment: 9, base: named };
+  return { bytes, manifest: { ...MANIFEST, ...start, format: 2 } };
 }
 
 /** A small store: two sessions, two codecs, two segments, keys, causes, several streams. */

@@ -112,9 +112,20 @@ export async function makeIndex(batches: readonly (readonly Made[])[], places: n
   const onFailure = (error: unknown): void => {
     throw error;
   };
-  await new Indexer({ storage: disk, pool, work, durable: () => 0, onMade() {}, onFailure }).make(NUMBER, WITHOUT_REST);
+  await new Indexer({
+    storage: disk,
+    pool,
+    work,
+    durable: () => 0,
+    lease: () => NO_LEASE,
+    onMade() {},
+    onFailure,
+  }).make(NUMBER, WITHOUT_REST);
   return { disk, segment, offsets: [...offsets, end] };
 }
+
+/** Nobody removes what is read. */
+export const NO_LEASE = { moveTo() {}, end() {} };
 
 /** Nothing stops it, and nobody is to be given way to. */
 export const WITHOUT_REST = { check() {}, async rest() {} };

@@ -82,6 +82,12 @@ export class Clock {
     }
   }
 
+  /** Milliseconds since 1970, by the wall clock, whose jumps are told of first. */
+  wallMs(): number {
+    this.#compare(this.#source.monotonicMs());
+    return this.#source.wallMs();
+  }
+
   #compare(monotonicMs: number): void {
     this.#comparedMs = monotonicMs;
     const drift = this.#source.wallMs() - (monotonicMs + this.#offsetMs);

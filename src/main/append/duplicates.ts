@@ -1,4 +1,6 @@
 /** Repeated calls: what an idempotency key that is known already means for a call. */
+import { hashBody, type StoredResult } from '../../shared/format/base.js';
+import type { NameHasher } from '../../shared/format/name-hash.js';
 import { type Memory, recordRevision, recordSequence, recordTimestampNs } from '../../shared/format/record.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import { formatEventId } from '../../shared/portable/event-id.js';
@@ -9,21 +11,46 @@ import type { Keys } from './keys.js';
 import type { Pending } from './pending.js';
 import { findInRing } from './ring-records.js';
 
-/** Reads one durable record, verified, blocking the thread; undefined where there is none. */
-export type ReadRecordSync = (sequence: number) => RecordAt | undefined;
+/** An event of an earlier call: its record, or what is kept of it once retention has removed that. */
+export interface Original {
+  readonly sequence: number;
+  readonly timestampNs: bigint;
+  readonly revision: number;
+  hasBodyOf(repeated: RecordAt): boolean;
+}
+
+/** Looks up one durable event, verified, blocking the thread; undefined where there is none. */
+export type OriginalSync = (sequence: number) => Original | undefined;
+
+export function recordedOriginal(record: RecordAt): Original {
+  const { view } = record.memory;
+  return {
+    sequence: recordSequence(view, record.at),
+    timestampNs: recordTimestampNs(view, record.at),
+    revision: recordRevision(view, record.at),
+    hasBodyOf: (repeated) => sameBody(repeated, record),
+  };
+}
+
+/** Its body is known by its hash alone. */
+export function keptOriginal({ body, ...kept }: StoredResult, hasher: NameHasher): Original {
+  const hasBodyOf = ({ memory, at }: RecordAt): boolean =>
+    hashBody(hasher, memory, at).every((word, i) => word === body[i]);
+  return { ...kept, hasBodyOf };
+}
 
 export class Duplicates {
   readonly #keys: Keys;
   readonly #pending: Pending;
   readonly #ring: Memory;
-  readonly #readRecord: ReadRecordSync;
+  readonly #original: OriginalSync;
   readonly #nodeId: string;
 
-  constructor(keys: Keys, pending: Pending, ring: Memory, readRecord: ReadRecordSync, nodeId: string) {
+  constructor(keys: Keys, pending: Pending, ring: Memory, original: OriginalSync, nodeId: string) {
     this.#keys = keys;
     this.#pending = pending;
     this.#ring = ring;
-    this.#readRecord = readRecord;
+    this.#original = original;
     this.#nodeId = nodeId;
   }
 
@@ -46,12 +73,11 @@ export class Duplicates {
     }
     if (known === undefined) return undefined;
 
-    const originals: RecordAt[] = [];
+    const originals: Original[] = [];
     const pending = this.#pending.find(Math.max(1, known.first));
     for (let i = 0; i < call.count; i++) {
-      const original =
-        pending === undefined ? this.#readRecord(known.first + i) : this.#inRing(pending, known.first + i);
-      if (original === undefined || !sameBody({ memory, at: starts[i]! }, original)) {
+      const original = pending === undefined ? this.#original(known.first + i) : this.#inRing(pending, known.first + i);
+      if (original?.hasBodyOf({ memory, at: starts[i]! }) !== true) {
         throw reused(known.key, 'was used by an append with another body, or together with other events');
       }
       originals.push(original);
@@ -61,29 +87,26 @@ export class Duplicates {
   }
 
   /** A record of a pending call, which the ring still holds. */
-  #inRing(call: Call, sequence: number): RecordAt | undefined {
+  #inRing(call: Call, sequence: number): Original | undefined {
     const at = findInRing(call, this.#ring, (found) => found === sequence);
-    return at === undefined ? undefined : { memory: this.#ring, at };
+    return at === undefined ? undefined : recordedOriginal({ memory: this.#ring, at });
   }
 
-  #resultOf(call: Call, originals: readonly RecordAt[]): Appended {
-    const ids = originals.map(({ memory, at }) =>
-      formatEventId(recordTimestampNs(memory.view, at), recordSequence(memory.view, at), this.#nodeId),
-    );
-    const revisionOf = ({ memory, at }: RecordAt): number => recordRevision(memory.view, at);
+  #resultOf(call: Call, originals: readonly Original[]): Appended {
+    const ids = originals.map(({ timestampNs, sequence }) => formatEventId(timestampNs, sequence, this.#nodeId));
     const revisions: Record<string, number> = Object.create(null);
     let end = 0;
     for (const part of call.parts) {
       end += part.count;
-      revisions[part.head.stream] = revisionOf(originals[end - 1]!);
+      revisions[part.head.stream] = originals[end - 1]!.revision;
     }
     const first = originals[0]!;
     const last = originals.at(-1)!;
     const result: Appended = {
       ids,
-      firstSequence: recordSequence(first.memory.view, first.at),
-      lastSequence: recordSequence(last.memory.view, last.at),
-      revision: revisionOf(last),
+      firstSequence: first.sequence,
+      lastSequence: last.sequence,
+      revision: last.revision,
       durability: 'synced',
       duplicate: true,
     };

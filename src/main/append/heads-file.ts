@@ -1,6 +1,10 @@
-/** The checkpoint in force, looked up in place: a filter in memory says first what must be absent, else one block is read. */
+/**
+ * The checkpoint in force, or the base where there is none yet, looked up in place: a filter in memory says first what must be absent,
+ * else one block is read.
+ */
 import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
+import { decodeBaseHeader } from '../../shared/format/base.js';
 import {
   CHECKPOINT_BLOCK_BYTES,
   type CheckpointHeader,
@@ -17,10 +21,16 @@ import {
 } from '../../shared/format/checkpoint.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { HEADS_FILE } from '../../shared/format/file-names.js';
+import type { NamedBase } from '../../shared/format/manifest.js';
 import type { NameHash } from '../../shared/format/name-hash.js';
 import { isSafeInteger, readSafeInteger } from '../../shared/format/record.js';
 import type { KeeperError } from '../../shared/portable/errors.js';
 import type { FileHandle, Storage } from '../../shared/storage.js';
+
+function namedHeader(block: Buffer, hasher: PlaceHasher, { checksum }: NamedBase): CheckpointHeader | undefined {
+  const header = decodeBaseHeader(block, hasher);
+  return header?.checksum === checksum ? header : undefined;
+}
 
 /** Blocks that are read at once when all of them are. */
 const CHUNK_BLOCKS = 256;
@@ -61,16 +71,19 @@ export class HeadsFile {
     this.#filter = filter;
   }
 
-  /** The checkpoint of a directory; undefined where there is none that verifies: it can always be made anew. */
-  static open(storage: Storage, dir: string, hasher: PlaceHasher): HeadsFile | undefined {
-    const file = path.join(dir, HEADS_FILE);
+  /**
+   * The checkpoint of a directory; undefined where there is none that verifies: it can always be made anew.
+   * @param base that is opened in its place
+   */
+  static open(storage: Storage, dir: string, hasher: PlaceHasher, base?: NamedBase): HeadsFile | undefined {
+    const file = path.join(dir, base?.file ?? HEADS_FILE);
     if (!storage.exists(file)) return undefined;
     const handle = storage.openRead(file);
     let opened: HeadsFile | undefined;
     try {
       const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
       storage.read(handle, block, 0);
-      const header = decodeCheckpointHeader(block, hasher);
+      const header = base === undefined ? decodeCheckpointHeader(block, hasher) : namedHeader(block, hasher, base);
       // Whatever its sizes claim, they are held against the file before memory is taken for them.
       if (header === undefined || checkpointBytes(header) > storage.size(handle)) return undefined;
       const fences = Buffer.alloc(header.fenceBytes);
@@ -83,6 +96,11 @@ export class HeadsFile {
     } finally {
       if (opened === undefined) storage.close(handle);
     }
+  }
+
+  /** Its name. */
+  get name(): string {
+    return path.basename(this.#file);
   }
 
   /** Memory in use. */
@@ -178,8 +196,11 @@ export class HeadsFile {
     throw this.#unusable(number, 'a block of the checkpoint does not verify');
   }
 
-  /** The file goes: the log knows everything that it knew. */
+  /** The checkpoint goes: the log knows everything that it knew. The base stays: nothing else knows what it knew. */
   #unusable(number: number, message: string): KeeperError {
+    if (path.basename(this.#file) !== HEADS_FILE) {
+      return corrupt(this.#file, number * CHECKPOINT_BLOCK_BYTES, message);
+    }
     if (this.#storage.exists(this.#file)) this.#storage.remove(this.#file);
     const advice = 'close the store and open it again, to have it rebuilt';
     return corrupt(this.#file, number * CHECKPOINT_BLOCK_BYTES, `${message}; ${advice}`);

@@ -102,6 +102,8 @@ function outcomeOf(error: KeeperError, command: string): [ExitCode, string] {
         EXIT.failed,
         error.message.startsWith('there is no store') ? 'ingest --help' : 'read --backwards --limit 10',
       ];
+    case 'ERR_PRUNED':
+      return [EXIT.failed, 'info'];
     case 'ERR_UNSUPPORTED_FORMAT':
       return [EXIT.failed, '--version'];
     default:

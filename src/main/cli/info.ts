@@ -26,6 +26,8 @@ export function infoCommand(): Command {
         lastTime: last?.time.toISOString() ?? null,
         segments: stats.segments,
         bytes: stats.bytes,
+        // Below it, retention has removed everything.
+        floor: stats.floor,
         holes: stats.holes,
         // Whether the last writer closed it. Beside a live writer that is still to come.
         clean: stats.recovery.clean,
@@ -51,6 +53,7 @@ interface Info {
   readonly lastTime: string | null;
   readonly segments: number;
   readonly bytes: number;
+  readonly floor: number;
   readonly holes: readonly SequenceRange[];
   readonly clean: boolean;
   readonly budgets: Readonly<Record<string, number>>;
@@ -65,6 +68,9 @@ function infoText(info: Info): string {
     ['durable', `${countText(info.durable)} events`],
     ['last event', info.lastId === null ? 'none' : `${info.lastId} at ${info.lastTime}`],
     ['segments', `${info.segments}, ${bytesText(info.bytes)}`],
+    ...(info.floor > 1
+      ? [['begins at', `sequence ${info.floor}: retention has removed what was before`] as const]
+      : []),
     ...info.holes.map((hole) => ['lost', `${rangeText(hole)}, given up by a repair`] as const),
     ['recovery', info.clean ? 'closed by its last writer' : 'open in a writer, or to be recovered by the next one'],
     ['budgets', budgets.join(', ')],

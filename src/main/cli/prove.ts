@@ -24,13 +24,19 @@ export function proveCommand(): Command {
     }
     const proved = await prove(dir, parseEventName(id));
     await data(json === true ? toJson(proved) : proved.proof.trimEnd());
-    if (json !== true) note(`of the record with the SHA-256 ${proved.digest}`);
+    if (json !== true) note(ofWhat(proved));
   });
+}
+
+function ofWhat({ digest }: Proved): string {
+  if (digest === null) return 'of a record that retention has removed: whoever has kept it, or its digest, may compare';
+  return `of the record with the SHA-256 ${digest}`;
 }
 
 interface Proved {
   readonly sequence: number;
-  readonly digest: string;
+  /** Null where retention has removed the event. */
+  readonly digest: string | null;
   /** As text. */
   readonly proof: string;
 }
@@ -38,12 +44,12 @@ interface Proved {
 /** As of the newest checkpoint, if that covers the event; else one is signed, for which the store is opened for writing. */
 async function prove(dir: string, id: string | number): Promise<Proved> {
   const proofIn = async (store: Store): Promise<Proved> => {
-    const digest = await store.digest(id);
+    const digest = await leftOr(null, () => store.digest(id));
     const proof = await store.prove(id);
     return { sequence: proof.sequence, digest, proof: formatProof(proof) };
   };
   const found = await withStore({ dir, readOnly: true }, async (store) => {
-    await namedEvent(store, id);
+    await leftOr(undefined, () => namedEvent(store, id));
     try {
       return await proofIn(store);
     } catch (error) {
@@ -52,4 +58,14 @@ async function prove(dir: string, id: string | number): Promise<Proved> {
     }
   });
   return found ?? withStore({ dir }, proofIn);
+}
+
+/** What is asked of an event, or something else where retention has removed it. */
+async function leftOr<T>(otherwise: T, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (isKeeperError(error, 'ERR_PRUNED')) return otherwise;
+    throw error;
+  }
 }

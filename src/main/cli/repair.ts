@@ -35,6 +35,10 @@ export function repairCommand(): Command {
       line.stop();
     }
     await data(json === true ? toJson(report) : repairText(report));
+    if (report.unrepaired.length > 0) {
+      const what = `${report.unrepaired.join()} is not repaired: put it back from a backup`;
+      throw new Refusal(EXIT.corrupt, what, 'verify', { code: 'ERR_CORRUPT' });
+    }
     if (report.lost.length === 0) return;
     const lost = report.lost.reduce(
       (sum, { firstSequence, lastSequence }) => sum + lastSequence - firstSequence + 1,
@@ -46,7 +50,16 @@ export function repairCommand(): Command {
   });
 }
 
-function repairText({ damaged, repaired, segments, rewritten, kept, salvaged, lost }: RepairReport): string {
+function repairText({
+  damaged,
+  repaired,
+  segments,
+  rewritten,
+  kept,
+  salvaged,
+  lost,
+  unrepaired,
+}: RepairReport): string {
   const size = `${countText(segments)} segment${segments === 1 ? '' : 's'}`;
   if (!damaged) return `nothing to repair: ${size}`;
   const would = repaired ? '' : 'would be ';
@@ -54,6 +67,7 @@ function repairText({ damaged, repaired, segments, rewritten, kept, salvaged, lo
     `${repaired ? 'repaired' : 'damaged'}: ${size}`,
     ...rewritten.map((file) => `${would}written anew: ${file}`),
     ...kept.map((file) => `kept: ${file}`),
+    ...unrepaired.map((file) => `not repaired: ${file}`),
     ...(salvaged > 0 ? [`${would}taken out of damaged groups: ${countText(salvaged)} events`] : []),
     ...lost.map((range) => `${would}given up: ${rangeText(range)}`),
   ]

@@ -53,13 +53,20 @@ export async function resolveRange(records: Records, durable: number, options: R
   const find = (bound: Bound, name: string, edge: 'low' | 'high'): Promise<number> =>
     resolve(records, durable, bound, name, edge);
   let begin: number;
-  if (after !== undefined) begin = (await find(after, 'after', forwards ? 'high' : 'low')) + (forwards ? 1 : -1);
+  // Who goes on behind the last event that is gone has missed nothing.
+  if (forwards && sequenceIn(after) === records.floor - 1) begin = records.floor;
+  else if (after !== undefined) begin = (await find(after, 'after', forwards ? 'high' : 'low')) + (forwards ? 1 : -1);
   else if (from !== undefined) begin = await find(from, 'from', forwards ? 'low' : 'high');
   else begin = forwards ? records.floor : durable;
   const end = to === undefined ? (forwards ? durable : records.floor) : await find(to, 'to', forwards ? 'high' : 'low');
   const low = forwards ? begin : end;
   const high = forwards ? end : begin;
-  return { low: Math.max(low, 1), high: Math.min(high, durable), direction };
+  return { low: Math.max(low, records.floor), high: Math.min(high, durable), direction };
+}
+
+function sequenceIn(bound: Bound | undefined): number | undefined {
+  if (typeof bound === 'number') return bound;
+  return typeof bound === 'string' ? parseEventId(bound)?.sequence : undefined;
 }
 
 /** @param edge which end of a millisecond a Date stands for: its first event or its last */
@@ -73,7 +80,7 @@ async function resolve(
   if (bound === 'start') return records.floor;
   if (bound === 'end') return durable;
   if (typeof bound === 'number') {
-    if (bound !== 0 && bound < records.floor) throw pruned(bound, records.floor);
+    if (bound !== 0) records.catalog.start.check(bound);
     return bound;
   }
   if (bound instanceof Date) {
@@ -83,7 +90,7 @@ async function resolve(
       : (await firstAtOrAfter(records, durable, (ms + 1n) * NS_PER_MS)) - 1;
   }
   const id = parseEventId(bound);
-  if (id !== undefined && id.sequence < records.floor) throw pruned(id.sequence, records.floor);
+  if (id !== undefined) records.catalog.start.check(id.sequence);
   if (id !== undefined && id.sequence <= durable) {
     const memory = await records.loadOne(id.sequence, durable);
     if (formatEventId(recordTimestampNs(memory.view, 0), id.sequence, records.nodeId) === bound) return id.sequence;
@@ -138,10 +145,6 @@ function checkBound(bound: Bound, name: string): void {
   if (bound === 'start' || bound === 'end') return;
   if (typeof bound === 'string' && parseEventId(bound) !== undefined) return;
   throw invalidQuery(name, "must be a sequence, an id, a Date, 'start' or 'end'");
-}
-
-function pruned(sequence: number, floor: number): KeeperError {
-  return new KeeperError('ERR_PRUNED', `sequence ${sequence} is below the retention floor ${floor}`, { floor });
 }
 
 export function invalidQuery(path: string, what: string): KeeperError {

@@ -9,21 +9,22 @@ import type { Manifest } from '../../shared/format/manifest.js';
 import type { SegmentHeader } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
-import { isKeeperError } from '../../shared/portable/errors.js';
-import type { ReadStorage } from '../../shared/storage.js';
+import type { FileHandle, ReadStorage } from '../../shared/storage.js';
 import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealing.js';
 import { type ChainedSegment, IndexFiles } from './index-files.js';
 import { IndexMemory } from './index-memory.js';
-import { type OpenFile, OpenFiles } from './open-files.js';
-import { PageCache } from './page-cache.js';
+import { LogStart } from './log-start.js';
 import type { Run } from './run.js';
 import { SegmentBlocks, type Steps } from './segment-blocks.js';
-import { lastFrom, memoryFor } from './segment-lookup.js';
+import { SegmentFiles } from './segment-files.js';
+import { lastFrom } from './segment-lookup.js';
 
 /** A segment in the catalog. */
 export interface Segment {
   readonly number: number;
   readonly firstSequence: number;
+  /** Of the last event before it. */
+  readonly previousTimestampNs: bigint;
   /** The raw file, or the sealed one: that which was opened last. */
   file: string;
   readonly blocks: SegmentBlocks;
@@ -39,15 +40,14 @@ export class Catalog {
   readonly #dir: string;
   readonly #storeId: Uint8Array;
   readonly #hasher: PlaceHasher;
-  readonly #segments: Segment[] = [];
-  readonly #files: OpenFiles;
-  readonly #pageCache = new PageCache();
-  readonly #firstSegment: number;
+  #segments: Segment[] = [];
+  readonly #files: SegmentFiles;
+  readonly start: LogStart;
   readonly holes: Holes;
   readonly indexFiles: IndexFiles;
   #lostFirst: string | undefined;
-  #waits = 0;
 
+  /** @param readManifest of a store that another process may be writing */
   constructor(
     storage: ReadStorage,
     dir: string,
@@ -55,12 +55,13 @@ export class Catalog {
     hasher: PlaceHasher,
     manifest: Manifest,
     indexBytes: number,
+    readManifest?: () => Manifest | undefined,
   ) {
-    this.#firstSegment = manifest.firstSegment;
+    this.start = new LogStart(manifest, readManifest);
     this.holes = new Holes(manifest.holes);
     this.#storage = storage;
     this.#log = unsealing(storage, storeId, hasher);
-    this.#files = new OpenFiles((handle) => this.#log.close(handle));
+    this.#files = new SegmentFiles(this.#log, (segment) => this.#open(segment));
     this.#dir = dir;
     this.#storeId = storeId;
     this.#hasher = hasher;
@@ -78,10 +79,10 @@ export class Catalog {
   }
 
   add(header: SegmentHeader): void {
-    const { number, firstSequence } = header;
+    const { number, firstSequence, previousTimestampNs } = header;
     this.#segments.at(-1)?.blocks.endsBefore(header);
     const blocks = new SegmentBlocks(header, () => segment.file, this.#hasher, this.holes);
-    const segment: Segment = { number, firstSequence, file: this.#fileOf(number), blocks };
+    const segment: Segment = { number, firstSequence, previousTimestampNs, file: this.#fileOf(number), blocks };
     this.#segments.push(segment);
   }
 
@@ -95,15 +96,33 @@ export class Catalog {
 
   /** Add the segments up to a number that came since, by their headers. */
   discover(upTo: number): void {
-    const next = (this.#segments.at(-1)?.number ?? this.#firstSegment - 1) + 1;
+    const next = (this.#segments.at(-1)?.number ?? this.start.firstSegment - 1) + 1;
     for (let number = next; number <= upTo; number++) {
       const place = { storage: this.#log, dir: this.#dir, storeId: this.#storeId, hasher: this.#hasher };
       const header = readSegmentHeader(place, number);
-      if (header === undefined) {
-        throw corrupt(this.#fileOf(number), 0, 'a segment that is in use has no valid header');
-      }
+      if (header === undefined) throw corrupt(this.#fileOf(number), 0, 'a segment that is in use has no valid header');
       this.add(header);
     }
+  }
+
+  /** The log begins later from now on. */
+  prune(start: Pick<Manifest, 'firstSegment' | 'floor'>): void {
+    this.start.moveTo(start);
+    for (const { number } of this.#segments) {
+      if (number >= start.firstSegment) break;
+      this.#files.forget(number);
+      this.indexFiles.renewed(number);
+    }
+    // Whoever goes through the old ones still has them.
+    this.#segments = this.#segments.filter(({ number }) => number >= start.firstSegment);
+  }
+
+  /** See whether another process has removed segments; returns whether it has. */
+  follow(): boolean {
+    const [first] = this.#segments;
+    const start = this.start.moved(() => first === undefined || !this.#log.exists(this.#rawFile(first.number)));
+    if (start !== undefined) this.prune(start);
+    return start !== undefined;
   }
 
   /** The segment that holds a sequence: the last one that begins at or before it. */
@@ -113,9 +132,10 @@ export class Catalog {
 
   /**
    * The same.
-   * @throws ERR_CORRUPT where it is lost with the first segment
+   * @throws ERR_PRUNED below the floor; ERR_CORRUPT where it is lost with the first segment
    */
   holding(sequence: number): Segment {
+    this.start.check(sequence);
     const segment = this.find(sequence);
     if (segment !== undefined) return segment;
     throw lostSegment(this.lostFirst ?? this.#dir, sequence, (this.#segments[0]?.firstSequence ?? sequence + 1) - 1);
@@ -139,73 +159,28 @@ export class Catalog {
 
   /** Bytes of the log, those of sealed segments as they were, preallocation included. */
   totalBytes(): number {
-    return this.#sum(this.#segments, ({ handle }) => this.#log.size(handle));
+    return this.#files.rawBytes(this.#segments);
   }
 
-  /** Bytes on the disk of all but the newest. */
-  closedBytes(): number {
-    return this.#sum(this.#segments.slice(0, -1), ({ handle }) => this.#log.fileBytes(handle));
-  }
-
-  #sum(segments: readonly Segment[], bytesOf: (file: OpenFile) => number): number {
-    return segments.reduce((sum, segment) => sum + this.#measure(segment, bytesOf), 0);
-  }
-
-  /** A segment whose file cannot be opened counts for nothing: whoever reads it is told why. */
-  #measure(segment: Segment, bytesOf: (file: OpenFile) => number): number {
-    let file: OpenFile;
-    try {
-      file = this.#lease(segment);
-    } catch (error) {
-      if (isKeeperError(error)) return 0;
-      throw error;
-    }
-    try {
-      return bytesOf(file);
-    } finally {
-      this.#release(segment, file);
-    }
+  /** Bytes on the disk of all but the newest, or of some. */
+  closedBytes(segments = this.#segments.slice(0, -1)): number {
+    return this.#files.fileBytes(segments);
   }
 
   /**
    * Do the steps on a segment's file without blocking, but for what is likely to be there at once.
    * @param onRead told of the bytes of each read
+   * @throws ERR_PRUNED where retention has removed it
    */
   async run<T>(segment: Segment, steps: Steps<T>, onRead?: OnRead): Promise<T> {
-    const file = this.#lease(segment);
-    try {
-      let step = steps.next();
-      while (step.done !== true) {
-        const { offset } = step.value;
-        const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
-        const atOnce = this.#pageCache.isLikely(bytes.length);
-        const length = atOnce
-          ? this.#pageCache.watch(() => this.#log.read(file.handle, bytes, offset))
-          : await this.#log.readAsync(file.handle, bytes, offset);
-        if (!atOnce) this.#waits++;
-        onRead?.(length);
-        step = steps.next(bytes.subarray(0, length));
-      }
-      return step.value;
-    } finally {
-      this.#release(segment, file);
-    }
+    this.start.checkSegment(segment);
+    return this.#files.run(segment, steps, onRead);
   }
 
   /** The same, blocking the thread. */
   runSync<T>(segment: Segment, steps: Steps<T>): T {
-    const file = this.#lease(segment);
-    try {
-      let step = steps.next();
-      while (step.done !== true) {
-        const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
-        const length = this.#log.read(file.handle, bytes, step.value.offset);
-        step = steps.next(bytes.subarray(0, length));
-      }
-      return step.value;
-    } finally {
-      this.#release(segment, file);
-    }
+    this.start.checkSegment(segment);
+    return this.#files.runSync(segment, steps);
   }
 
   /** The verified records around a sequence that is durable. */
@@ -232,14 +207,14 @@ export class Catalog {
 
   /** How many reads have waited, for which the thread did other things. */
   get waits(): number {
-    return this.#waits + this.indexFiles.waits;
+    return this.#files.waits + this.indexFiles.waits;
   }
 
   /** The numbers of the segments behind which there is another, and whose raw file is there, oldest first. */
   full(): number[] {
     return this.#segments
       .slice(0, -1)
-      .filter((segment) => this.#isRaw(segment))
+      .filter((segment) => this.isRaw(segment))
       .map(({ number }) => number);
   }
 
@@ -247,7 +222,7 @@ export class Catalog {
   sealedUpTo(): number {
     const [first] = this.#segments;
     if (first === undefined) return 0;
-    const open = this.#segments.findIndex((segment, i) => i === this.#segments.length - 1 || this.#isRaw(segment));
+    const open = this.#segments.findIndex((segment, i) => i === this.#segments.length - 1 || this.isRaw(segment));
     return this.#segments[open]!.firstSequence - 1;
   }
 
@@ -264,7 +239,7 @@ export class Catalog {
   }
 
   /** Whether it is not sealed yet; once it is, it stays so. */
-  #isRaw({ number, file }: Segment): boolean {
+  isRaw({ number, file }: Segment): boolean {
     return segmentNumber(path.basename(file)) !== undefined && this.#storage.exists(this.#rawFile(number));
   }
 
@@ -276,16 +251,19 @@ export class Catalog {
     return fileOfSegment(this.#storage, this.#dir, number);
   }
 
-  #lease(segment: Segment): OpenFile {
-    return this.#files.lease(segment.number, () => {
-      const handle = this.#log.openRead(this.#rawFile(segment.number));
-      // Sealed meanwhile, perhaps by another process.
-      segment.file = this.#fileOf(segment.number);
-      return handle;
-    });
+  #open(segment: Segment): FileHandle {
+    const handle = this.#openRead(segment);
+    // Sealed meanwhile, perhaps by another process.
+    segment.file = this.#fileOf(segment.number);
+    return handle;
   }
 
-  #release(segment: Segment, file: OpenFile): void {
-    this.#files.release(segment.number, file);
+  #openRead(segment: Segment): FileHandle {
+    try {
+      return this.#log.openRead(this.#rawFile(segment.number));
+    } catch (error) {
+      if (this.follow()) this.start.checkSegment(segment);
+      throw error;
+    }
   }
 }

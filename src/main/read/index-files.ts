@@ -123,7 +123,7 @@ export class IndexFiles {
     this.onWanted?.(number);
   }
 
-  /** There is another index file: what was built instead of it is of no use any more. */
+  /** There is another index file, or none any more: what was built instead of it is of no use any more. */
   renewed(number: number): void {
     this.#damaged.delete(number);
     this.memory.delete(rawIndexName(number));

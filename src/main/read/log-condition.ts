@@ -2,6 +2,7 @@
 import type { Memory } from '../../shared/format/record.js';
 import { matches, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Indexes } from './indexes.js';
+import type { Lease } from './leases.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import { search } from './scan.js';
@@ -47,6 +48,15 @@ export class LogCondition {
    * @throws ERR_CORRUPT, ERR_STORAGE, and ERR_ABORTED once the signal is aborted
    */
   async look(signal: AbortSignal | undefined): Promise<void> {
+    const lease = this.#records.lease(this.#seen + 1);
+    try {
+      await this.#pass(signal, lease);
+    } finally {
+      lease.end();
+    }
+  }
+
+  async #pass(signal: AbortSignal | undefined, lease: Lease): Promise<void> {
     for (let pass = 0; pass < MOST_PASSES && this.#found === undefined && !this.isNear; pass++) {
       const durable = this.#records.durable();
       const found = search({
@@ -54,10 +64,11 @@ export class LogCondition {
         indexes: this.#indexes,
         durable,
         // The newest are the likeliest to match.
-        range: { low: this.#seen + 1, high: durable, direction: 'backwards' },
+        range: { low: Math.max(this.#seen + 1, this.#records.floor), high: durable, direction: 'backwards' },
         sought: new Selected(this.#records, this.#selectors),
         limit: 1,
         signal,
+        lease,
         onHole: () => {},
       });
       for await (const { sequences } of found) this.#found = sequences[0];
@@ -71,7 +82,8 @@ export class LogCondition {
    */
   lookNow(): void {
     const durable = this.#records.durable();
-    for (let next = this.#seen + 1; next <= durable; ) {
+    // What was removed since does not count.
+    for (let next = Math.max(this.#seen + 1, this.#records.floor); next <= durable; ) {
       next = this.#records.holes.skip(next);
       if (next > durable) break;
       const run = this.#records.loadSync(next, durable);

@@ -10,6 +10,7 @@ import { parseQuery } from '../../shared/portable/query/parse-query.js';
 import { type ParsedSelector, parseSelectors } from '../../shared/portable/selector.js';
 import { checkReadOptions, invalidQuery, type Range, resolveRange } from './bounds.js';
 import { Indexes } from './indexes.js';
+import type { Lease } from './leases.js';
 import { LogCondition } from './log-condition.js';
 import { Execution } from './query/execution.js';
 import { QueriedRows } from './query/query-rows.js';
@@ -18,6 +19,7 @@ import { type Batches, PulledRows } from './rows.js';
 import { search } from './scan.js';
 import { Selected } from './sought.js';
 import { storedEvent } from './stored-event.js';
+import type { StreamEnd, StreamEnds } from './stream-ends.js';
 import { listStreams } from './streams.js';
 
 const READ_OPTIONS = ['from', 'to', 'after', 'direction', 'limit', 'signal'];
@@ -28,22 +30,19 @@ type Event = RecordedEvent<any>;
 
 type OnHole = (hole: Hole) => void;
 
-/** The last durable sequence of a stream, 0 where it has none; undefined where only a search can tell. */
-export type LastOfStream = (stream: string, durable: number) => number | undefined;
-
 export class Reader {
   readonly #records: Records;
   readonly #indexes: Indexes;
-  readonly #lastOfStream: LastOfStream;
+  readonly #ends: StreamEnds;
   readonly #storeId: string;
   /** Throws where the store is closed. */
   readonly #check: () => void;
 
-  constructor(records: Records, lastOfStream: LastOfStream, storeId: string, check: () => void) {
+  constructor(records: Records, ends: StreamEnds, storeId: string, check: () => void) {
     this.#records = records;
     this.#storeId = storeId;
     this.#indexes = new Indexes(records);
-    this.#lastOfStream = lastOfStream;
+    this.#ends = ends;
     this.#check = check;
   }
 
@@ -62,8 +61,14 @@ export class Reader {
     return hash('sha256', (await this.#loadThere(idOrSequence)).bytes);
   }
 
-  /** The sequence of a durable event. @throws ERR_NOT_FOUND, and what {@link get} throws */
+  /**
+   * The sequence of a durable event. Of one below the floor, what its id says: there is nothing left to compare it with.
+   * @throws ERR_NOT_FOUND, and what {@link get} throws
+   */
   async sequenceOf(idOrSequence: string | number): Promise<number> {
+    this.#check();
+    const sequence = sequenceIn(idOrSequence);
+    if (sequence > 0 && sequence < this.#records.floor) return sequence;
     return recordSequence((await this.#loadThere(idOrSequence)).view, 0);
   }
 
@@ -76,18 +81,28 @@ export class Reader {
   /** The record of a durable event, undefined where there is none. */
   async #load(idOrSequence: string | number): Promise<Memory | undefined> {
     this.#check();
-    const id = typeof idOrSequence === 'string' ? parseEventId(idOrSequence) : undefined;
-    const sequence = typeof idOrSequence === 'number' ? idOrSequence : id?.sequence;
-    if (sequence === undefined || !Number.isSafeInteger(sequence) || sequence < 0) {
-      throw invalidQuery('id', 'must be an id or a sequence');
-    }
+    const sequence = sequenceIn(idOrSequence);
     const durable = this.#records.durable();
-    if (sequence < this.#records.floor || sequence > durable) return undefined;
-    const memory = await this.#records.loadOne(sequence, durable);
-    if (id !== undefined && idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) !== idOrSequence) {
+    if (sequence === 0 || sequence > durable) return undefined;
+    const memory = await this.#loadLeased(sequence, durable);
+    if (
+      typeof idOrSequence === 'string' &&
+      idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) !== idOrSequence
+    ) {
       return undefined;
     }
     return memory;
+  }
+
+  /** One record, which stays until it is read. @throws ERR_PRUNED below the floor */
+  async #loadLeased(sequence: number, durable: number): Promise<Memory> {
+    this.#records.catalog.start.check(sequence);
+    const lease = this.#records.lease(sequence);
+    try {
+      return await this.#records.loadOne(sequence, durable);
+    } finally {
+      lease.end();
+    }
   }
 
   async head(stream?: string): Promise<Head | undefined> {
@@ -97,7 +112,7 @@ export class Reader {
     const sequence = this.#records.holes.skipBack(durable);
     if (sequence < this.#records.floor) return undefined;
     if (stream === undefined) {
-      const memory = await this.#records.loadOne(sequence, durable);
+      const memory = await this.#loadLeased(sequence, durable);
       return { sequence, id: idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) };
     }
     const last = await this.#findLast(stream, durable);
@@ -109,7 +124,7 @@ export class Reader {
     this.#check();
     const selectors = parseSelectors(selector);
     checkReadOptions(options, READ_OPTIONS);
-    return new PulledRows((onHole) => this.#read(selectors, options, onHole));
+    return new PulledRows((onHole) => this.#leased((lease) => this.#read(selectors, options, onHole, lease)));
   }
 
   readStream(stream: string, options: ReadStreamOptions = {}): PulledRows<Event> {
@@ -121,7 +136,7 @@ export class Reader {
       if (revision === undefined || (Number.isSafeInteger(revision) && revision >= 0)) continue;
       throw invalidQuery(name, 'must be a revision, zero or more');
     }
-    return new PulledRows((onHole) => this.#readStream(stream, options, onHole));
+    return new PulledRows((onHole) => this.#leased((lease) => this.#readStream(stream, options, onHole, lease)));
   }
 
   /** What an append asks that must not be behind events that match. */
@@ -147,7 +162,23 @@ export class Reader {
     return new PulledRows(() => listStreams(this.#records, this.#indexes, options));
   }
 
-  async *#read(selectors: readonly ParsedSelector[], options: ReadOptions, onHole: OnHole): Batches<Event> {
+  /** From its first pull to its end, a read holds what it still needs. */
+  async *#leased(read: (lease: Lease) => Batches<Event>): Batches<Event> {
+    this.#check();
+    const lease = this.#records.lease();
+    try {
+      return yield* read(lease);
+    } finally {
+      lease.end();
+    }
+  }
+
+  async *#read(
+    selectors: readonly ParsedSelector[],
+    options: ReadOptions,
+    onHole: OnHole,
+    lease: Lease,
+  ): Batches<Event> {
     this.#check();
     const records = this.#records;
     const durable = records.durable();
@@ -155,7 +186,7 @@ export class Reader {
     const { limit = Number.POSITIVE_INFINITY, signal } = options;
     let position = 0;
     const sought = new Selected(records, selectors);
-    const batches = search({ records, indexes: this.#indexes, durable, range, sought, limit, signal, onHole });
+    const batches = search({ records, indexes: this.#indexes, durable, range, sought, limit, signal, lease, onHole });
     for (let next = await batches.next(); ; next = await batches.next()) {
       if (next.done === true) {
         if (range.direction === 'backwards') return range.high;
@@ -168,45 +199,88 @@ export class Reader {
     }
   }
 
-  async *#readStream(stream: string, options: ReadStreamOptions, onHole: OnHole): Batches<Event> {
+  async *#readStream(stream: string, options: ReadStreamOptions, onHole: OnHole, lease: Lease): Batches<Event> {
     this.#check();
     const records = this.#records;
     const durable = records.durable();
-    const last = this.#lastOfStream(stream, durable);
-    if (last === 0) return durable;
+    const last = this.#ends.last(stream, durable);
+    if (last?.lastSequence === 0) return durable;
     const { direction = 'forwards', limit = Number.POSITIVE_INFINITY, fromRevision, toRevision, signal } = options;
     const forwards = direction === 'forwards';
     const lowest = (forwards ? fromRevision : toRevision) ?? 0;
     const highest = (forwards ? toRevision : fromRevision) ?? Number.POSITIVE_INFINITY;
-    const range: Range = { low: records.floor, high: last ?? durable, direction };
+    const range: Range = { low: records.floor, high: last?.lastSequence ?? durable, direction };
     const selectors: ParsedSelector[] = [{ streams: [{ value: stream }] }];
     if (limit === 0 || lowest > highest) return limit === 0 && forwards ? 0 : durable;
     // Revisions are gapless: with so many of them the search is over.
     const wanted = Math.min(limit, highest - lowest + 1);
     const revisions = fromRevision === undefined && toRevision === undefined ? undefined : { lowest, highest };
     const sought = new Selected(records, selectors, revisions);
-    const query = { records, indexes: this.#indexes, durable, range, sought, limit: wanted, signal, onHole };
+    const query = { records, indexes: this.#indexes, durable, range, sought, limit: wanted, signal, lease, onHole };
     let left = limit;
+    const asked = forwards ? fromRevision : toRevision;
+    let lastRow: Event | undefined;
     for await (const { rows, sequences } of search(query)) {
       left -= rows.length;
       this.#check();
+      if (forwards && lastRow === undefined) await this.#checkAsked(stream, asked, highest, last, rows[0]);
+      lastRow = rows.at(-1);
       yield { rows, positionOf: forwards ? (place) => sequences[place]! : () => durable };
       if (left === 0) return forwards ? sequences.at(-1)! : durable;
     }
+    if (!forwards || lastRow === undefined) await this.#checkAsked(stream, asked, highest, last, lastRow);
     return durable;
+  }
+
+  /**
+   * Nothing that was asked for by its revision is left out without a word.
+   * @param asked the lowest revision, where one was given
+   * @param last the stream's last event, where it is known
+   * @param found the event with the lowest revision that is there; undefined where there is none
+   * @throws ERR_PRUNED where retention has removed some of what was asked for
+   */
+  async #checkAsked(
+    stream: string,
+    asked: number | undefined,
+    highest: number,
+    last: StreamEnd | undefined,
+    found: Event | undefined,
+  ): Promise<void> {
+    const { floor, holes } = this.#records;
+    if (asked === undefined || floor === 1 || (found !== undefined && found.revision <= asked)) return;
+    const upTo = found?.sequence ?? last?.lastSequence ?? this.#records.durable();
+    // What a repair gave up is told of in another way.
+    if (holes.missing(floor, upTo).length > 0) return;
+    if (found === undefined) {
+      const end = last ?? (await this.#ends.removed(stream));
+      if (end === undefined || end.revision < asked || highest < asked) return;
+    }
+    const what = `revision ${asked} of ${stream} is below the retention floor ${floor}`;
+    throw new KeeperError('ERR_PRUNED', what, { floor, hint: 'Without a revision, what is left of a stream is read.' });
   }
 
   /** The last durable event of a stream. */
   async #findLast(stream: string, durable: number): Promise<Event | undefined> {
-    const last = this.#lastOfStream(stream, durable);
-    if (last === 0) return undefined;
-    if (last === undefined) return this.readStream(stream, { direction: 'backwards', limit: 1 }).first();
-    return storedEvent(await this.#records.loadOne(last, durable), 0, this.#records.nodeId);
+    const last = this.#ends.last(stream, durable);
+    if (last?.lastSequence === 0) return undefined;
+    if (last === undefined) {
+      const found = await this.readStream(stream, { direction: 'backwards', limit: 1 }).first();
+      const gone = found === undefined ? await this.#ends.removed(stream) : undefined;
+      if (gone !== undefined) this.#records.catalog.start.check(gone.lastSequence);
+      return found;
+    }
+    return storedEvent(await this.#loadLeased(last.lastSequence, durable), 0, this.#records.nodeId);
   }
 }
 
 function idOf(records: Records, sequence: number, timestampNs: bigint): string {
   return formatEventId(timestampNs, sequence, records.nodeId);
+}
+
+function sequenceIn(idOrSequence: string | number): number {
+  const sequence = typeof idOrSequence === 'string' ? parseEventId(idOrSequence)?.sequence : idOrSequence;
+  if (Number.isSafeInteger(sequence) && sequence! >= 0) return sequence!;
+  throw invalidQuery('id', 'must be an id or a sequence');
 }
 
 function checkStream(stream: unknown): void {

@@ -4,6 +4,7 @@ import type { Manifest } from '../../shared/format/manifest.js';
 import { type Memory, memoryOf, recordLength } from '../../shared/format/record.js';
 import type { Holes } from '../../shared/holes.js';
 import type { Catalog, OnRead, Segment } from './catalog.js';
+import type { Lease } from './leases.js';
 import type { Run } from './run.js';
 import { loadRecord, loadRecordSync } from './single-record.js';
 import type { TailCache } from './tail-cache.js';
@@ -21,7 +22,6 @@ export class Records {
   readonly seed: number;
   readonly nodeId: string;
   readonly holes: Holes;
-  readonly #floor: number;
   readonly #tail: TailCache;
   readonly #horizon: Horizon;
   /** Told of the bytes that are read from files. */
@@ -29,14 +29,14 @@ export class Records {
 
   /**
    * @param seed of the store's record checksums
-   * @param manifest has the third part of the store's ids, and the lowest sequence there is
+   * @param manifest has the third part of the store's ids
    */
   constructor(
     catalog: Catalog,
     tail: TailCache,
     horizon: Horizon,
     seed: number,
-    { nodeId, floor }: Pick<Manifest, 'nodeId' | 'floor'>,
+    { nodeId }: Pick<Manifest, 'nodeId'>,
     onRead?: OnRead,
   ) {
     this.catalog = catalog;
@@ -44,7 +44,6 @@ export class Records {
     this.#horizon = horizon;
     this.seed = seed;
     this.nodeId = nodeId;
-    this.#floor = floor;
     this.holes = catalog.holes;
     this.onRead = onRead;
   }
@@ -57,13 +56,29 @@ export class Records {
   /** The last durable sequence, every segment up to it being in the catalog. */
   durable(): number {
     const durable = this.#horizon.refresh();
-    if (durable > 0) this.catalog.discover(this.#horizon.newestSegment());
+    this.catalog.follow();
+    if (durable > 0) this.#discover(this.#horizon.newestSegment());
     return durable;
+  }
+
+  #discover(newest: number): void {
+    try {
+      this.catalog.discover(newest);
+    } catch (error) {
+      // What is to be found may have been removed before it was.
+      if (!this.catalog.follow()) throw error;
+      this.#discover(newest);
+    }
+  }
+
+  /** Holds what there is from a sequence on, by default everything. */
+  lease(sequence = this.floor): Lease {
+    return this.catalog.start.leases.take(sequence);
   }
 
   /** The lowest sequence there is. */
   get floor(): number {
-    return this.#floor;
+    return this.catalog.start.floor;
   }
 
   /**

@@ -7,6 +7,7 @@ import type { Direction } from '../../shared/portable/log.js';
 import type { Range } from './bounds.js';
 import type { Catalog, Segment } from './catalog.js';
 import type { Indexes, IndexInUse } from './indexes.js';
+import type { Lease } from './leases.js';
 import type { Records } from './records.js';
 import { type Found, RowBatch } from './row-batch.js';
 import type { Run } from './run.js';
@@ -28,6 +29,8 @@ export interface Search<T> {
   readonly sought: Sought<T>;
   readonly limit: number;
   readonly signal: AbortSignal | undefined;
+  /** Follows the search; whoever has taken it ends it. */
+  readonly lease: Lease;
   /** Told of each hole in the range once the read has come to it. */
   readonly onHole: (hole: Hole) => void;
 }
@@ -37,8 +40,11 @@ export async function* search<T>(query: Search<T>): AsyncGenerator<Found<T>, boo
   let left = query.limit;
   if (left === 0) return false;
   const turn = new Turn(query.records);
+  const forwards = query.range.direction === 'forwards';
   for (const [segment, low, high] of segmentsOf(query)) {
+    query.lease.moveTo(forwards ? low : undefined);
     for await (const { rows, sequences, full } of searchSegment(query, segment, low, high)) {
+      query.lease.moveTo(forwards ? sequences.at(-1) : undefined);
       if (rows.length === 0) {
         if (full) await giveThreadBack();
         continue;

@@ -7,6 +7,7 @@ import { recordRevision } from '../../shared/format/record.js';
 import { aborted } from '../../shared/portable/errors.js';
 import type { StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
 import type { Indexes } from './indexes.js';
+import type { Lease } from './leases.js';
 import type { ValuePlaces } from './postings.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
@@ -15,8 +16,20 @@ import type { Batches } from './rows.js';
 /** Names that one pass brings home. */
 const PAGE_STREAMS = 10_000;
 
-/** Streams sorted by name; the position is that of the last durable event. */
+/**
+ * Streams sorted by name; the position is that of the last durable event. One whose events retention has all removed is not among
+ * them: its name is nowhere.
+ */
 export async function* listStreams(records: Records, indexes: Indexes, options: StreamsOptions): Batches<StreamInfo> {
+  const lease = records.lease();
+  try {
+    return yield* list(records, indexes, options, lease);
+  } finally {
+    lease.end();
+  }
+}
+
+async function* list(records: Records, indexes: Indexes, options: StreamsOptions, lease: Lease): Batches<StreamInfo> {
   const { prefix = '', limit = Number.POSITIVE_INFINITY, signal } = options;
   const durable = records.durable();
   // Where the first segment is lost, streams may be missing.
@@ -30,6 +43,7 @@ export async function* listStreams(records: Records, indexes: Indexes, options: 
     const size = Math.min(PAGE_STREAMS, left);
     const page = new Page(prefix, after, size);
     for (const segment of records.catalog.segments) {
+      lease.moveTo();
       const last = records.catalog.lastSequenceOf(segment, durable);
       if (last < segment.firstSequence) continue;
       const index = await indexes.open(segment, segment.firstSequence, last, checkAbort);

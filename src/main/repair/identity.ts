@@ -4,7 +4,13 @@ import path from 'node:path';
 import { corrupt, unsupported } from '../../shared/damage.js';
 import { PlaceHasher, recordSeed, STORE_ID_BYTES } from '../../shared/format/checksum.js';
 import { MANIFEST_FILE, sealedNumber, segmentNumber, WATERMARK_FILE } from '../../shared/format/file-names.js';
-import { decodeManifest, MANIFEST_FORMAT, MAX_MANIFEST_BYTES, type Manifest } from '../../shared/format/manifest.js';
+import {
+  BASE_MANIFEST_FORMAT,
+  decodeManifest,
+  MANIFEST_FORMAT,
+  MAX_MANIFEST_BYTES,
+  type Manifest,
+} from '../../shared/format/manifest.js';
 import { RAW_HEADER_OFFSET } from '../../shared/format/sealed.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from '../../shared/format/watermark.js';
@@ -63,7 +69,7 @@ export async function identify(storage: Storage, dir: string, nodeId: string | u
 function readManifest(storage: Storage, dir: string): Manifest | undefined {
   const file = path.join(dir, MANIFEST_FILE);
   const found = storage.exists(file) ? decodeManifest(readFile(storage, file, MAX_MANIFEST_BYTES + 1)) : undefined;
-  if (found?.kind === 'unsupported') throw unsupported(file, found.format, MANIFEST_FORMAT);
+  if (found?.kind === 'unsupported') throw unsupported(file, found.format, BASE_MANIFEST_FORMAT);
   return found?.kind === 'valid' ? found.manifest : undefined;
 }
 

@@ -5,7 +5,7 @@ import { corrupt } from '../../shared/damage.js';
 import { TREE_FILE } from '../../shared/format/file-names.js';
 import type { Holes } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import type { AuditPart, FramePosition, SealedWork, SealResults } from '../../shared/seal-tasks.js';
+import type { FramePosition, LogPart, SealedWork, SealResults } from '../../shared/seal-tasks.js';
 import { type Pool, withTries } from './pool.js';
 
 /** A segment, as far as it counts here. */
@@ -42,7 +42,12 @@ export class Auditor {
    * @throws ERR_CORRUPT where the log, or the tree, does not verify; ERR_STORAGE, ERR_CLOSED
    */
   checkpoint(): Promise<Checkpoint> {
-    return this.#next(() => this.#grow());
+    return this.#next(() => this.#grow(this.#parts.durable()));
+  }
+
+  /** Have everything up to a durable sequence in the tree. Throws like {@link checkpoint}. */
+  async cover(sequence: number): Promise<void> {
+    await this.#next(() => this.#grow(sequence));
   }
 
   /** Make a new key, and sign with it and with the one before it. */
@@ -64,15 +69,15 @@ export class Auditor {
     return run;
   }
 
-  async #grow(): Promise<Checkpoint> {
+  async #grow(upTo: number): Promise<Checkpoint> {
     const { holes, catalog } = this.#parts;
     const durable = this.#parts.durable();
     let { checkpoint } = await this.#run(0, undefined);
     if (checkpoint.size > durable) throw this.#ahead(checkpoint, durable);
-    while (checkpoint.size < holes.skipBack(durable)) {
+    while (checkpoint.size < holes.skipBack(upTo)) {
       const sequence = holes.skip(checkpoint.size + 1);
       const segment = catalog.holding(sequence);
-      const lastSequence = catalog.lastSequenceOf(segment, durable);
+      const lastSequence = catalog.lastSequenceOf(segment, upTo);
       const from = this.#placeIn(segment.number, sequence);
       const done = await this.#run(segment.number, { from, lastSequence });
       checkpoint = done.checkpoint;
@@ -94,11 +99,11 @@ export class Auditor {
   }
 
   /** Each task begins with the tree as it is, and compares what that has already: it may be done again. */
-  #run(number: number, part: AuditPart | undefined): Promise<SealResults['audit']> {
+  #run(number: number, part: LogPart | undefined): Promise<SealResults['audit']> {
     return withTries(() => this.#runOnce(number, part));
   }
 
-  async #runOnce(number: number, part: AuditPart | 'rotate-key' | undefined): Promise<SealResults['audit']> {
+  async #runOnce(number: number, part: LogPart | 'rotate-key' | undefined): Promise<SealResults['audit']> {
     if (this.#closed) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being audited');
     return this.#parts.pool.run({ kind: 'audit', ...this.#parts.work, number, part });
   }

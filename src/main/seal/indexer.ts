@@ -32,6 +32,8 @@ export interface IndexerParts {
   readonly work: Omit<IndexWork, 'number'>;
   /** The last durable sequence. */
   durable(): number;
+  /** Holds a segment while it is read; undefined where there is none any more. */
+  lease(number: number): { moveTo(): void; end(): void } | undefined;
   /** A segment has an index file that it had not before. */
   readonly onMade: (number: number) => void;
   /** Told of an index file that could not be made. */
@@ -86,8 +88,10 @@ export class Indexer {
   }
 
   async #make(number: number, { check, rest }: Between): Promise<void> {
+    const lease = this.#parts.lease(number);
     let stop: { readonly error: unknown } | undefined;
     const checked = (): void => {
+      lease?.moveTo();
       try {
         check();
       } catch (error) {
@@ -96,6 +100,7 @@ export class Indexer {
       }
     };
     try {
+      if (lease === undefined) return;
       await withTries(() =>
         new IndexJob(this.#parts.pool, { ...this.#parts.work, number }, { check: checked, rest }).run(),
       );
@@ -106,6 +111,7 @@ export class Indexer {
       this.#failed.add(number);
       if (!this.#end.signal.aborted) this.#parts.onFailure(error);
     } finally {
+      lease?.end();
       this.#making.delete(number);
     }
   }

@@ -8,6 +8,8 @@
  * | keeperlog:commit | appends became durable |
  * | keeperlog:rotate | the log went on in a new segment |
  * | keeperlog:recover | a store was opened that its last writer had not closed, or that had a torn tail |
+ * | keeperlog:prune | retention has removed the oldest segments |
+ * | keeperlog:clock | the wall clock has jumped by more than an hour |
  * | keeperlog:refuse | an append was refused, at once or when its turn came; nothing of it was appended |
  *
  * What was accepted or waiting when the disk became full, or the writer ended, was not refused: that goes to the logger.
@@ -56,6 +58,26 @@ export interface RecoverMessage {
   readonly recovery: RecoveryReport;
 }
 
+/** On `keeperlog:prune`: retention has removed the oldest segments. */
+export interface PruneMessage {
+  /** The store's directory. */
+  readonly dir: string;
+  /** The lowest sequence that is left. */
+  readonly floor: number;
+  /** How many segments have gone. */
+  readonly segments: number;
+  /** Bytes that they took. */
+  readonly bytes: number;
+}
+
+/** On `keeperlog:clock`: the wall clock has jumped by more than an hour against the monotonic one. */
+export interface ClockMessage {
+  /** The store's directory. */
+  readonly dir: string;
+  /** By so much; negative where it went back. */
+  readonly jumpMs: number;
+}
+
 /** On `keeperlog:refuse`: an append was refused, at once or when its turn came; nothing of it was appended. */
 export interface RefuseMessage {
   /** The store's directory. */
@@ -70,6 +92,8 @@ export const appendChannel = named<AppendMessage>('keeperlog:append');
 export const commitChannel = named<CommitMessage>('keeperlog:commit');
 export const rotateChannel = named<RotateMessage>('keeperlog:rotate');
 export const recoverChannel = named<RecoverMessage>('keeperlog:recover');
+export const pruneChannel = named<PruneMessage>('keeperlog:prune');
+export const clockChannel = named<ClockMessage>('keeperlog:clock');
 export const refuseChannel = named<RefuseMessage>('keeperlog:refuse');
 
 /** Tell of an append that was refused, if that is what the error says: its own caller's abort is no refusal. */

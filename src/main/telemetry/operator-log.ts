@@ -109,6 +109,20 @@ export class OperatorLog {
     this.#say('warn', { jumpMs }, 'the wall clock has jumped; timestamps go on increasing');
   }
 
+  /** @param aheadMs how far the newest event is ahead of the wall clock, negative where it is behind */
+  clockDoubted(aheadMs: number): void {
+    this.#say('warn', { aheadMs }, 'the wall clock is in doubt: retention by age is suspended');
+  }
+
+  pruned({ floor, segments, bytes }: { floor: number; segments: number; bytes: number }): void {
+    this.#say('info', { floor, segments, bytes }, 'retention has removed the oldest segments');
+  }
+
+  /** @param err that names the file, or what the system said */
+  retentionFailed(err: unknown): void {
+    this.#say('warn', { err }, 'retention could not remove the oldest segments');
+  }
+
   noteFailed(err: unknown, type: string): void {
     this.#say('warn', { err, type }, 'an event about the store could not be recorded');
   }

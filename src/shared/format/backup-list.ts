@@ -5,6 +5,7 @@
  *     segment-0000000001.sealed.3       a segment, as the third backup into this directory has copied it
  *     segment-0000000004.log.5          a raw one; the newest goes to the end of the last frame that the backup covers
  *     keeperlog.heads.5                 the checkpoint of stream heads and idempotency keys
+ *     keeperlog.901.base.5              the base, where retention has removed the beginning of the log
  *     keeperlog.tree.5                  the audit tree's file
  *     tile/0/000                        the audit tree's hashes, as in the store
  *     keeperlog.lock                    held by who writes the backup
@@ -52,6 +53,8 @@ export interface BackupContent {
   readonly segments: readonly BackupSegment[];
   /** Up to which sequence the checkpoint of heads speaks; null where there is none. */
   readonly heads: (BackupFile & { readonly sequence: number }) | null;
+  /** What is left of what retention has removed; null where the manifest names none. */
+  readonly base: BackupFile | null;
   /** How many events the audit tree covers; null where nothing was ever signed. */
   readonly tree: (BackupFile & { readonly size: number }) | null;
 }
@@ -79,13 +82,16 @@ export function storeName({ number, sealed }: Pick<BackupSegment, 'number' | 'se
 
 /** Every file of a backup but for the tiles, and what it is called in a store. */
 export function filesOf({
+  manifest,
   segments,
   heads,
+  base,
   tree,
 }: BackupContent): { readonly name: string; readonly file: BackupFile }[] {
   return [
     ...segments.map((segment) => ({ name: storeName(segment), file: segment })),
     ...(heads === null ? [] : [{ name: HEADS_FILE, file: heads }]),
+    ...(base === null ? [] : [{ name: manifest.base!.file, file: base }]),
     ...(tree === null ? [] : [{ name: TREE_FILE, file: tree }]),
   ];
 }
@@ -95,7 +101,7 @@ export function namesIn(content: BackupContent | null): Set<string> {
   return new Set(content === null ? [] : filesOf(content).map(({ name, file }) => backupName(name, file)));
 }
 
-const COPY = /^(segment-[0-9]{10}\.(log|sealed)|keeperlog\.(heads|tree))\.[0-9]+(\.tmp)?$/;
+const COPY = /^(segment-[0-9]{10}\.(log|sealed)|keeperlog\.(heads|tree|[0-9]+\.base))\.[0-9]+(\.tmp)?$/;
 
 /** Whether a backup has copied a file under this name, or was about to. */
 export function isBackupCopy(name: string): boolean {
@@ -156,10 +162,11 @@ const MEMBERS: Readonly<Record<keyof BackupList, Check>> = {
 
 function isContent(value: unknown): boolean {
   if (!isObject(value)) return false;
-  const { manifest, segments, heads, tree } = value;
+  const { manifest, segments, heads, base, tree } = value;
   return (
     isObject(manifest) &&
     decodeManifest(encodeManifest(manifest as unknown as Manifest)).kind === 'valid' &&
+    (manifest.base === undefined ? isNull(base) : isFile(base)) &&
     Array.isArray(segments) &&
     segments.every(isBackupSegment) &&
     (isNull(heads) || isFile(heads, 'sequence')) &&

@@ -38,8 +38,12 @@ export const ENTRIES_PER_BLOCK = 127;
 const COUNT = ENTRIES_PER_BLOCK * ENTRY_BYTES;
 const BLOCK_SEQUENCE = COUNT + 8;
 const BLOCK_CHECKSUM = CHECKPOINT_BLOCK_BYTES - 8;
-const CHECKPOINT_MAGIC = 0x64684c4b;
-const CHECKPOINT_FORMAT = 2;
+/** Whose table it is: this file's, or the base's ({@link file://./base.ts}), which is laid out alike. */
+export interface TableKind {
+  readonly magic: number;
+  readonly format: number;
+}
+const CHECKPOINT: TableKind = { magic: 0x64684c4b, format: 2 };
 const HEADER_CHECKSUM = 80;
 const FILTER_BITS_PER_HEAD = 10;
 const FILTER_PROBES = 7;
@@ -97,11 +101,16 @@ export function mayContain(filter: Buffer, hash: NameHash): boolean {
   return true;
 }
 
-export function encodeCheckpointHeader(sections: CheckpointSections, storeId: Uint8Array, hasher: PlaceHasher): Buffer {
+export function encodeCheckpointHeader(
+  sections: CheckpointSections,
+  storeId: Uint8Array,
+  hasher: PlaceHasher,
+  kind = CHECKPOINT,
+): Buffer {
   const block = Buffer.alloc(CHECKPOINT_BLOCK_BYTES);
   const view = new DataView(block.buffer, block.byteOffset, block.length);
-  view.setUint32(0, CHECKPOINT_MAGIC, true);
-  view.setUint16(4, CHECKPOINT_FORMAT, true);
+  view.setUint32(0, kind.magic, true);
+  view.setUint16(4, kind.format, true);
   block.set(storeId, 8);
   writeSafeInteger(view, 24, sections.sequence);
   writeSafeInteger(view, 32, sections.heads);
@@ -115,10 +124,14 @@ export function encodeCheckpointHeader(sections: CheckpointSections, storeId: Ui
 }
 
 /** The header in a file's first block, or undefined if it is none of this store, or says what cannot be. */
-export function decodeCheckpointHeader(block: Buffer, hasher: PlaceHasher): CheckpointHeader | undefined {
+export function decodeCheckpointHeader(
+  block: Buffer,
+  hasher: PlaceHasher,
+  kind = CHECKPOINT,
+): CheckpointHeader | undefined {
   if (block.length < CHECKPOINT_BLOCK_BYTES) return undefined;
   const view = new DataView(block.buffer, block.byteOffset, block.length);
-  if (view.getUint32(0, true) !== CHECKPOINT_MAGIC || view.getUint16(4, true) !== CHECKPOINT_FORMAT) return undefined;
+  if (view.getUint32(0, true) !== kind.magic || view.getUint16(4, true) !== kind.format) return undefined;
   if (!hasher.verify(block, HEADER_CHECKSUM, 0, block.subarray(0, HEADER_CHECKSUM))) return undefined;
   if (![24, 32, 40, 48, 56].every((place) => isSafeInteger(view, place))) return undefined;
   const header: CheckpointHeader = {
@@ -142,8 +155,15 @@ export function verifySections(block: Buffer, fences: Buffer, filter: Buffer, ha
 }
 
 /** Close a block that holds so many entries of a checkpoint as of a sequence. */
-export function sealBlock(block: Buffer, count: number, number: number, sequence: number, hasher: PlaceHasher): void {
-  block.fill(0, count * ENTRY_BYTES);
+export function sealBlock(
+  block: Buffer,
+  count: number,
+  number: number,
+  sequence: number,
+  hasher: PlaceHasher,
+  entryBytes = ENTRY_BYTES,
+): void {
+  block.fill(0, count * entryBytes);
   block.writeUInt32LE(count, COUNT);
   writeSafeInteger(viewOf(block), BLOCK_SEQUENCE, sequence);
   block.set(hasher.digest(number, block.subarray(0, BLOCK_CHECKSUM)), BLOCK_CHECKSUM);

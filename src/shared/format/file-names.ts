@@ -5,6 +5,7 @@
  *     keeperlog.lock                 who has it open; its content is for people, the lock is the kernel's
  *     keeperlog.watermark            how far the log is durable
  *     keeperlog.heads                checkpoint of stream heads and idempotency keys
+ *     keeperlog.5001.base            heads and keys of what retention has removed, below sequence 5001
  *     keeperlog.tree                 the audit tree: its keys, its frontier and the newest signed checkpoint
  *     keeperlog.key                  what signs checkpoints; for the store alone, and not for backups
  *     tile/0/000                     the hashes of the audit tree
@@ -32,6 +33,7 @@ const SEGMENT = /^segment-([0-9]{10})\.log$/;
 const SEALED = /^segment-([0-9]{10})\.sealed$/;
 const INDEX = /^segment-([0-9]{10})\.index$/;
 const DAMAGED = /^.+\.[0-9]+\.damaged$/;
+const BASE = /^keeperlog\.([1-9][0-9]{0,15})\.base$/;
 const TORN = /^segment-[0-9]{10}\.[0-9]+\.torn$/;
 
 export function segmentFile(number: number): string {
@@ -62,6 +64,17 @@ export function indexFile(number: number): string {
 /** The number in the name of an index file, or undefined if it is no such name. */
 export function indexNumber(file: string): number | undefined {
   const match = INDEX.exec(file);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** The base of a log that begins at a sequence. */
+export function baseFile(floor: number): string {
+  return `keeperlog.${floor}.base`;
+}
+
+/** The floor in the name of a base's file, or undefined if it is no such name. */
+export function baseFloor(file: string): number | undefined {
+  const match = BASE.exec(file);
   return match === null ? undefined : Number(match[1]);
 }
 

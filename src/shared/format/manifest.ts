@@ -2,13 +2,17 @@
  * The manifest: what a store is, replaced atomically (temporary file, sync, rename, sync of the directory). Text, UTF-8:
  * one line of JSON, then one line with the CRC-32 of the first as 8 hexadecimal digits.
  *
- * The members of the JSON object are those of {@link Manifest}. A reader refuses a higher `format`.
+ * The members of the JSON object are those of {@link Manifest}. A reader refuses a higher `format`. The format is 2 where
+ * there is a base: a program that does not know of it must not take a log whose beginning is gone for a whole one.
  */
 import type { Hole } from '../holes.js';
 import { NODE_ID } from '../portable/event-id.js';
 import { crc32 } from './checksum.js';
+import { baseFile } from './file-names.js';
 
 export const MANIFEST_FORMAT = 1;
+/** Of a manifest with a base. */
+export const BASE_MANIFEST_FORMAT = 2;
 /** None is larger: it names no streams and no segments, only holes where much was lost. Unit: bytes. */
 export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 
@@ -36,6 +40,15 @@ export interface Manifest {
    * the frames before and behind do not follow each other, though nothing is missing.
    */
   readonly holes: readonly Hole[];
+  /** Heads and keys of what is below the floor. Absent where nothing was removed. */
+  readonly base?: NamedBase;
+}
+
+/** A base's file, as the manifest names it. */
+export interface NamedBase {
+  readonly file: string;
+  /** 16 hexadecimal digits: the checksum of its header. Of two with the same floor, heads are the same, live keys may be fewer. */
+  readonly checksum: string;
 }
 
 export function encodeManifest(manifest: Manifest): Buffer {
@@ -59,18 +72,28 @@ export function decodeManifest(file: Buffer): ManifestFound {
   const found = parse(text);
   if (typeof found !== 'object' || found === null) return { kind: 'corrupt', why: 'it holds no JSON object' };
   const manifest = found as Readonly<Record<keyof Manifest, unknown>>;
-  if (manifest.format !== MANIFEST_FORMAT) {
+  if (manifest.format !== MANIFEST_FORMAT && manifest.format !== BASE_MANIFEST_FORMAT) {
     const { format } = manifest;
     return { kind: 'unsupported', format: Number.isInteger(format) ? String(format) : 'that is no number' };
   }
   const wrong = MEMBERS.find(([member, holds]) => !holds(manifest[member]));
   if (wrong !== undefined) return { kind: 'corrupt', why: `its member ${wrong[0]} cannot be` };
+  const hasBase = manifest.format === BASE_MANIFEST_FORMAT;
+  if (hasBase ? !isBase(manifest.base, manifest.floor) : manifest.base !== undefined) {
+    return { kind: 'corrupt', why: 'its member base cannot be' };
+  }
   return { kind: 'valid', manifest: found as Manifest };
 }
 
 export const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 export const isSegment = (value: unknown): boolean => isCount(value) && (value as number) < 2 ** 32;
 export const isText = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value);
+
+function isBase(value: unknown, floor: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { file, checksum } = value as Readonly<Record<keyof NamedBase, unknown>>;
+  return file === baseFile(floor as number) && isText(/^[0-9a-f]{16}$/)(checksum);
+}
 
 /** What each member must be, for a manifest may have a good checksum and be nonsense. */
 const MEMBERS: readonly (readonly [keyof Manifest, (value: unknown) => boolean])[] = [

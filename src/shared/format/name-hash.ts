@@ -41,6 +41,17 @@ export class NameHasher {
   hash(name: string): NameHash {
     this.#hasher.init();
     this.#hasher.update(name);
+    return this.#digest();
+  }
+
+  /** Of some bytes, one after the other. */
+  hashParts(parts: readonly Uint8Array[]): NameHash {
+    this.#hasher.init();
+    for (const part of parts) this.#hasher.update(part);
+    return this.#digest();
+  }
+
+  #digest(): NameHash {
     const digest = this.#hasher.digest('binary');
     const view = new DataView(digest.buffer, digest.byteOffset, NAME_HASH_BYTES);
     return Uint32Array.of(

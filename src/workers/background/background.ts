@@ -3,6 +3,7 @@ import type { FromBackground, ToBackground } from '../../shared/messages.js';
 import { isKeeperError, toWire } from '../../shared/portable/errors.js';
 import type { SharedState } from '../../shared/ring/layout.js';
 import { type Storage, storageError } from '../../shared/storage.js';
+import { writeBase } from './base-writer.js';
 import { commitCheckpoint, writeCheckpoint } from './checkpoint-writer.js';
 import { makeNextSegment } from './next-segment.js';
 import { Workspace } from './workspace.js';
@@ -35,16 +36,22 @@ export class Background {
   async onMessage(message: ToBackground): Promise<boolean> {
     switch (message.kind) {
       case 'write-checkpoint':
-        await this.#try(async () => {
-          this.#workspace ??= await Workspace.create(message.snapshot.storeId);
-          writeCheckpoint(this.#storage, this.#dir, this.#workspace, message.snapshot);
+        await this.#try('checkpoint-failed', async () => {
+          writeCheckpoint(this.#storage, this.#dir, await this.#room(message.snapshot.storeId), message.snapshot);
           this.#post({ kind: 'checkpoint-written' });
         });
         return true;
       case 'commit-checkpoint':
-        await this.#try(async () => {
+        await this.#try('checkpoint-failed', async () => {
           commitCheckpoint(this.#storage, this.#dir);
           this.#post({ kind: 'checkpoint-committed' });
+        });
+        return true;
+      case 'write-base':
+        await this.#try('base-failed', async () => {
+          const workspace = await this.#room(message.snapshot.storeId);
+          const base = writeBase(this.#storage, this.#dir, workspace, message.snapshot);
+          this.#post({ kind: 'base-written', base });
         });
         return true;
       case 'close':
@@ -55,11 +62,16 @@ export class Background {
     }
   }
 
-  async #try(work: () => Promise<void>): Promise<void> {
+  async #room(storeId: Uint8Array): Promise<Workspace> {
+    this.#workspace ??= await Workspace.create(storeId);
+    return this.#workspace;
+  }
+
+  async #try(failure: 'checkpoint-failed' | 'base-failed', work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.#post({ kind: 'checkpoint-failed', error: wire(error) });
+      this.#post({ kind: failure, error: wire(error) });
     }
   }
 }

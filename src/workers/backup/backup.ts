@@ -11,6 +11,7 @@ import { Holes } from '../../shared/holes.js';
 import { readManifest } from '../../shared/inspect.js';
 import { isKeeperError, KeeperError } from '../../shared/portable/errors.js';
 import type { Storage } from '../../shared/storage.js';
+import { backUpBase } from './base.js';
 import type { CopyContext } from './copying.js';
 import { backUpHeads } from './heads.js';
 import { checkHistory, endOf, type PlaceInLog } from './history.js';
@@ -148,6 +149,7 @@ class Backup {
       manifest: { ...this.#manifest, durableUpTo, lastSegment: last?.number ?? 0 },
       segments,
       heads: await backUpHeads(place, this.#dir, this.#target, durableUpTo),
+      base: await backUpBase(place, this.#dir, this.#target, this.#manifest),
       tree: await backUpTree(place, this.#dir, this.#target, tree),
     };
     this.#checkStill();

@@ -106,6 +106,8 @@ async function restoreFiles(
   }
   const silent = { ...place, onBytes() {} };
   if (content.tree !== null) await restoreTree(silent, from, dir, content.tree, content.manifest.storeId);
+  const { base } = content.manifest;
+  if (content.base !== null && base !== undefined) await restoreFile(silent, from, dir, base.file, content.base);
   if (content.heads !== null) await restoreFile(silent, from, dir, HEADS_FILE, content.heads);
   const last = segments.at(-1);
   const watermark = {

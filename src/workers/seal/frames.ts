@@ -1,6 +1,8 @@
 /** Some frames of a segment, raw or sealed, read and verified: each follows the one before it. */
+import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
+import { segmentFile } from '../../shared/format/file-names.js';
 import {
   FRAME_HEADER_BYTES,
   type FrameHeader,
@@ -12,9 +14,11 @@ import {
 } from '../../shared/format/frame.js';
 import { type Memory, memoryOf } from '../../shared/format/record.js';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
-import type { Holes } from '../../shared/holes.js';
-import type { FramePosition } from '../../shared/seal-tasks.js';
-import { type ReadStorage, readRange } from '../../shared/storage.js';
+import { Holes } from '../../shared/holes.js';
+import { readSegmentHeader } from '../../shared/inspect.js';
+import type { FramePosition, LogPart, SealedWork } from '../../shared/seal-tasks.js';
+import { type ReadStorage, readRange, type Storage } from '../../shared/storage.js';
+import { fileOfSegment, unsealing } from '../../shared/unsealing.js';
 
 /** Frames that are read at once, unless one is larger. Unit: bytes. */
 const SLICE_BYTES = 1024 * 1024;
@@ -46,6 +50,23 @@ export interface FramesRead {
 export function startOf({ number, firstSequence, previous }: SegmentHeader, holes: Holes): FramePosition {
   const before = number === 1 ? NO_FRAME : previous;
   return { offset: SEGMENT_HEADER_BYTES, sequence: holes.skip(firstSequence), previous: before };
+}
+
+/** Some frames of a segment, raw or sealed, from where a part begins. Throws as {@link readFrames}. */
+export function framesFrom(
+  storage: Storage,
+  hasher: PlaceHasher,
+  { dir, number, storeId, holes: list }: SealedWork,
+  { from, lastSequence }: LogPart,
+): FramesRead {
+  const log = unsealing(storage, storeId, hasher);
+  const holes = new Holes(list);
+  const file = path.join(dir, segmentFile(number));
+  const blamed = fileOfSegment(storage, dir, number);
+  const header = from === undefined ? readSegmentHeader({ storage: log, dir, storeId, hasher }, number) : undefined;
+  const start = from ?? (header && startOf(header, holes));
+  if (start === undefined) throw corrupt(blamed, 0, 'a segment that is in use has no valid header');
+  return readFrames({ log, hasher, holes, file, blamed, number, lastSequence }, start);
 }
 
 /** @throws ERR_CORRUPT where a frame does not verify, or does not follow the one before it; ERR_STORAGE */

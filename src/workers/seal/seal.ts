@@ -23,6 +23,7 @@ import { readRange, type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
 import { audit } from './audit.js';
 import { digestFrames } from './digest.js';
+import { fold } from './fold.js';
 import { startOf } from './frames.js';
 import { runIndexStep } from './index-steps.js';
 import { verifyFrames } from './verify.js';
@@ -55,6 +56,13 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return verifyFrames(storage, hasher, task);
     case 'index':
       return runIndexStep(storage, hasher, task, task.step);
+    case 'fold':
+      return fold(storage, hasher, task);
+    case 'remove':
+      for (const file of task.files.map((name) => path.join(task.dir, name))) {
+        if (storage.exists(file)) storage.remove(file);
+      }
+      return undefined;
     case 'discard': {
       const file = temporaryPath(task);
       if (storage.exists(file)) storage.remove(file);

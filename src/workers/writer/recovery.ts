@@ -3,7 +3,16 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { type ActiveSegment, scanActive } from '../../shared/active-scan.js';
 import { corrupt } from '../../shared/damage.js';
-import { MANIFEST_FILE, segmentFile, TEMPORARY, tornFile } from '../../shared/format/file-names.js';
+import {
+  baseFloor,
+  indexNumber,
+  MANIFEST_FILE,
+  sealedNumber,
+  segmentFile,
+  segmentNumber,
+  TEMPORARY,
+  tornFile,
+} from '../../shared/format/file-names.js';
 import { sameChecksum } from '../../shared/format/frame.js';
 import { encodeManifest, MANIFEST_FORMAT, type Manifest } from '../../shared/format/manifest.js';
 import { Holes } from '../../shared/holes.js';
@@ -61,7 +70,20 @@ export async function recover(
     lastSegment: found.active?.header.number ?? 0,
   };
   replaceFile(storage, dir, MANIFEST_FILE, [encodeManifest(next)]);
+  removePruned(storage, dir, next);
   return { manifest: next, found, report: { clean, ...mended } };
+}
+
+/**
+ * What retention has removed, and a process that died has left. Not before the manifest was replaced here: that of the process
+ * that died need not be durable, and the one before it still has these.
+ */
+function removePruned(storage: Storage, dir: string, { firstSegment, floor }: Manifest): void {
+  for (const name of storage.list(dir)) {
+    const isSegment = (segmentNumber(name) ?? sealedNumber(name) ?? indexNumber(name) ?? firstSegment) < firstSegment;
+    const isBase = (baseFloor(name) ?? floor) !== floor;
+    if (isSegment || isBase) storage.remove(path.join(dir, name));
+  }
 }
 
 /**

@@ -5,13 +5,14 @@
  */
 import { recordSeed } from '../../shared/format/checksum.js';
 import { MANIFEST_FILE } from '../../shared/format/file-names.js';
-import type { Channel, FromWriter, Opened, ToWriter } from '../../shared/messages.js';
+import type { Channel, FromWriter, LogCut, Opened, ToWriter } from '../../shared/messages.js';
 import { KeeperError, toWire } from '../../shared/portable/errors.js';
 import { RingConsumer } from '../../shared/ring/consumer.js';
 import { MODE, type SharedState, WORD } from '../../shared/ring/layout.js';
 import { isOutOfSpace, makeDirDurable, type Storage, storageError } from '../../shared/storage.js';
 import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
+import { cutLog } from './manifest-edit.js';
 import { type Recovered, recover } from './recovery.js';
 import { firstLogFile, Rotation } from './rotation.js';
 import { Signals } from './signals.js';
@@ -48,6 +49,7 @@ export class Writer {
   #durable = 0;
   #timestampNs = 0n;
   #controlSeen = 0;
+  #failure: KeeperError | undefined;
   /** In suspension: whether the caller has given up what was not durable. */
   #rolledBack = false;
   /** @param onBegun tells the background thread that a segment has its first durable frame */
@@ -199,6 +201,7 @@ export class Writer {
 
   /** Final: nothing will be written any more. */
   #fail(error: KeeperError): void {
+    this.#failure = error;
     this.#signals.setMode(MODE.failed, { kind: 'failed', error: toWire(error) });
   }
 
@@ -208,11 +211,30 @@ export class Writer {
         this.#ring.moveTo(message.place);
         this.#rolledBack = true;
         return;
+      case 'prune':
+        this.#prune(message.cut);
+        return;
       case 'close':
         this.#close();
         return;
       default:
         throw new Error(`unknown message: ${JSON.stringify(message satisfies never)}`);
+    }
+  }
+
+  /** Retention: the log begins later from now on. Where there is no space for the log, there may be some for this. */
+  #prune(cut: LogCut): void {
+    try {
+      if (this.#failure !== undefined) throw this.#failure;
+      const end = { durableUpTo: this.#durable, lastSegment: this.#log.number - (this.#log.empty ? 1 : 0) };
+      const { manifest: before } = this.#recovered;
+      this.#signals.inSystemCalls(() => {
+        const manifest = cutLog(this.#storage, this.#options.dir, before, cut, end);
+        this.#recovered = { ...this.#recovered, manifest };
+      });
+      this.#port.post({ kind: 'pruned' });
+    } catch (error) {
+      this.#port.post({ kind: 'prune-failed', error: toWire(asKeeperError(error)) });
     }
   }
 

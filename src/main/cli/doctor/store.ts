@@ -1,5 +1,5 @@
 /** The store in the directory, looked at read-only, beside a live writer too. */
-import { MANIFEST_FORMAT } from '../../../shared/format/manifest.js';
+import { BASE_MANIFEST_FORMAT, MANIFEST_FORMAT } from '../../../shared/format/manifest.js';
 import { readManifest } from '../../../shared/inspect.js';
 import { isKeeperError } from '../../../shared/portable/errors.js';
 import { nodeStorage } from '../../../shared/storage.js';
@@ -50,9 +50,10 @@ export async function checkStore(dir: string, signal: AbortSignal): Promise<Stor
 }
 
 function storeFinding(store: Store): Finding {
-  const { storeId, durable, bytes, segments } = store.stats();
-  const value = `${countText(durable)} events, ${bytesText(bytes)} in ${segments} segments, format ${MANIFEST_FORMAT}`;
-  return ok('store', value, { there: true, storeId, durable, bytes, segments, format: MANIFEST_FORMAT });
+  const { storeId, durable, bytes, floor, segments } = store.stats();
+  const format = floor > 1 ? BASE_MANIFEST_FORMAT : MANIFEST_FORMAT;
+  const value = `${countText(durable)} events, ${bytesText(bytes)} in ${segments} segments, format ${format}`;
+  return ok('store', value, { there: true, storeId, durable, bytes, segments, format });
 }
 
 function lockFinding({ state, holder }: LockView): Finding {

@@ -65,9 +65,13 @@ export class LineIds {
     this.#stream = stream;
   }
 
-  /** The progress of the last run; undefined if there was none. */
+  /**
+   * The progress of the last run; undefined if there was none.
+   * @throws ERR_PRUNED where retention has removed it: nobody knows then what was ingested
+   */
   async last(): Promise<Progress | undefined> {
-    const event = await this.#store.readStream(this.#stream, { direction: 'backwards', limit: 1 }).first();
+    const head = await this.#store.head(this.#stream);
+    const event = head && (await this.#store.get(head.sequence));
     if (event === undefined) return undefined;
     this.#revision = event.revision;
     return this.#keep(event).progress;

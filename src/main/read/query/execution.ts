@@ -10,6 +10,7 @@ import type { Explanation } from '../../../shared/portable/query/query.js';
 import { toCel } from '../../../shared/portable/query/to-cel.js';
 import { type Range, resolveRange } from '../bounds.js';
 import type { Indexes } from '../indexes.js';
+import type { Lease } from '../leases.js';
 import type { Records } from '../records.js';
 import type { Batches } from '../rows.js';
 import { search } from '../scan.js';
@@ -64,7 +65,8 @@ export class Execution {
   /** The rows. Only once. */
   async *batches(onHole: OnHole): Batches<any> {
     this.#begun = true;
-    const batches = this.#run(onHole);
+    const lease = this.#records.lease();
+    const batches = this.#run(onHole, lease);
     try {
       for (;;) {
         this.#log.check();
@@ -77,6 +79,7 @@ export class Execution {
       }
     } finally {
       await batches.return(0);
+      lease.end();
     }
   }
 
@@ -103,7 +106,7 @@ export class Execution {
     return encodeCursor(await this.#owner(), this.#last);
   }
 
-  async *#run(onHole: OnHole): Batches<unknown> {
+  async *#run(onHole: OnHole, lease: Lease): Batches<unknown> {
     const { aggregate, direction, limit, signal } = this.#query;
     const records = this.#records;
     const durable = records.durable();
@@ -122,6 +125,7 @@ export class Execution {
       sought: queried,
       limit,
       signal,
+      lease,
       onHole,
     });
     for (let next = await found.next(); ; next = await found.next()) {

@@ -1,0 +1,117 @@
+/** The files of the segments, raw or sealed, and how they are read: open as long as they are in use, and a while longer. */
+import { isKeeperError } from '../../shared/portable/errors.js';
+import type { FileHandle } from '../../shared/storage.js';
+import type { LogStorage } from '../../shared/unsealing.js';
+import type { OnRead, Segment } from './catalog.js';
+import { type OpenFile, OpenFiles } from './open-files.js';
+import { PageCache } from './page-cache.js';
+import type { Steps } from './segment-blocks.js';
+import { memoryFor } from './segment-lookup.js';
+
+export class SegmentFiles {
+  readonly #log: LogStorage;
+  readonly #open: (segment: Segment) => FileHandle;
+  readonly #files: OpenFiles;
+  readonly #pageCache = new PageCache();
+  #waits = 0;
+
+  /** @param open the file of a segment */
+  constructor(log: LogStorage, open: (segment: Segment) => FileHandle) {
+    this.#log = log;
+    this.#open = open;
+    this.#files = new OpenFiles((handle) => log.close(handle));
+  }
+
+  /** How many reads have waited, for which the thread did other things. */
+  get waits(): number {
+    return this.#waits;
+  }
+
+  /** Bytes of segments, those of sealed ones as they were, preallocation included. */
+  rawBytes(segments: readonly Segment[]): number {
+    return this.#sum(segments, ({ handle }) => this.#log.size(handle));
+  }
+
+  /** Bytes of their files. */
+  fileBytes(segments: readonly Segment[]): number {
+    return this.#sum(segments, ({ handle }) => this.#log.fileBytes(handle));
+  }
+
+  /** A segment whose file cannot be opened counts for nothing: whoever reads it is told why. */
+  #sum(segments: readonly Segment[], bytesOf: (file: OpenFile) => number): number {
+    let sum = 0;
+    for (const segment of segments) {
+      let file: OpenFile;
+      try {
+        file = this.#lease(segment);
+      } catch (error) {
+        if (isKeeperError(error)) continue;
+        throw error;
+      }
+      try {
+        sum += bytesOf(file);
+      } finally {
+        this.#release(segment, file);
+      }
+    }
+    return sum;
+  }
+
+  /**
+   * Do the steps on a segment's file without blocking, but for what is likely to be there at once.
+   * @param onRead told of the bytes of each read
+   */
+  async run<T>(segment: Segment, steps: Steps<T>, onRead?: OnRead): Promise<T> {
+    const file = this.#lease(segment);
+    try {
+      let step = steps.next();
+      while (step.done !== true) {
+        const { offset } = step.value;
+        const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
+        const atOnce = this.#pageCache.isLikely(bytes.length);
+        const length = atOnce
+          ? this.#pageCache.watch(() => this.#log.read(file.handle, bytes, offset))
+          : await this.#log.readAsync(file.handle, bytes, offset);
+        if (!atOnce) this.#waits++;
+        onRead?.(length);
+        step = steps.next(bytes.subarray(0, length));
+      }
+      return step.value;
+    } finally {
+      this.#release(segment, file);
+    }
+  }
+
+  /** The same, blocking the thread. */
+  runSync<T>(segment: Segment, steps: Steps<T>): T {
+    const file = this.#lease(segment);
+    try {
+      let step = steps.next();
+      while (step.done !== true) {
+        const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
+        const length = this.#log.read(file.handle, bytes, step.value.offset);
+        step = steps.next(bytes.subarray(0, length));
+      }
+      return step.value;
+    } finally {
+      this.#release(segment, file);
+    }
+  }
+
+  /** A segment is in another file, or gone. */
+  forget(number: number): void {
+    this.#files.forget(number);
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+
+  #lease(segment: Segment): OpenFile {
+    return this.#files.lease(segment.number, () => this.#open(segment));
+  }
+
+  #release(segment: Segment, file: OpenFile): void {
+    this.#files.release(segment.number, file);
+  }
+}
