@@ -29,7 +29,7 @@ export class Backups {
     if (isWithin(storage, to, this.#dir)) throw invalid('dir', `is the store's own directory, or lies in it: ${to}`);
     // Before the lock, which would leave its file in what is none of ours.
     if (storage.exists(to)) refuseNoBackup(storage, to);
-    const run = withLock(this.#runtime, to, () => this.#copy(to, options, durable()));
+    const run = withLock(this.#runtime, to, () => this.#copy(to, options, durable));
     this.#running.add(run);
     try {
       return await run;
@@ -44,9 +44,10 @@ export class Backups {
     await Promise.allSettled(this.#running);
   }
 
-  async #copy(to: string, { signal, onProgress }: BackupOptions, durable: number): Promise<BackupReport> {
+  async #copy(to: string, { signal, onProgress }: BackupOptions, durableNow: () => number): Promise<BackupReport> {
+    const durable = durableNow();
     const either = signal === undefined ? this.#end.signal : AbortSignal.any([this.#end.signal, signal]);
-    const control = { signal: either, onProgress: onProgress ?? (() => {}) };
+    const control = { signal: either, onProgress: onProgress ?? (() => {}), isBusy: busyness(durable, durableNow) };
     try {
       return await this.#runtime.copy({ kind: 'backup', dir: this.#dir, to, durable }, control);
     } catch (error) {
@@ -54,6 +55,20 @@ export class Backups {
       throw signal?.aborted === true ? aborted(signal, 'the backup') : closedError();
     }
   }
+}
+
+/** Whether anything has become durable since it was asked last. */
+function busyness(durable: number, durableNow: () => number): () => boolean {
+  let seen = durable;
+  return () => {
+    try {
+      const before = seen;
+      seen = durableNow();
+      return seen !== before;
+    } catch {
+      return false; // it is about pace alone: whoever reads what is new is told of it
+    }
+  };
 }
 
 function checkOptions(to: string, options: BackupOptions): void {

@@ -1,6 +1,6 @@
 /** The thread that copies, from the caller's side: a job goes in, progress and one answer come out. */
 import { Worker } from 'node:worker_threads';
-import type { CopyData, CopyJob, CopyReports, FromCopy } from '../shared/backup-jobs.js';
+import { COPY_WORD, type CopyData, type CopyJob, type CopyReports, type FromCopy } from '../shared/backup-jobs.js';
 import type { BackupProgress } from '../shared/backup-report.js';
 import { fromWire, KeeperError } from '../shared/portable/errors.js';
 
@@ -9,6 +9,8 @@ export interface CopyControl {
   /** Ends the job between two slices: it fails with ERR_ABORTED then. */
   readonly signal: AbortSignal;
   onProgress(progress: BackupProgress): void;
+  /** Asked now and then: whether somebody appends, before whom it is to give way. */
+  isBusy?(): boolean;
 }
 
 /**
@@ -18,14 +20,17 @@ export interface CopyControl {
 export async function copyInThread<K extends CopyJob['kind']>(
   file: URL,
   job: Extract<CopyJob, { kind: K }>,
-  { signal, onProgress }: CopyControl,
+  { signal, onProgress, isBusy = () => false }: CopyControl,
 ): Promise<CopyReports[K]> {
-  const stop = new Int32Array(new SharedArrayBuffer(4));
-  const abort = (): void => void Atomics.store(stop, 0, 1);
+  const control = new Int32Array(new SharedArrayBuffer(4 * Object.keys(COPY_WORD).length));
+  const abort = (): void => {
+    Atomics.store(control, COPY_WORD.stop, 1);
+    Atomics.notify(control, COPY_WORD.stop);
+  };
   signal.addEventListener('abort', abort);
   if (signal.aborted) abort();
   // What this package runs: options of the caller's program, such as --input-type, are not for it.
-  const workerData: CopyData = { job, stop };
+  const workerData: CopyData = { job, control };
   const thread = new Worker(file, { name: 'keeperlog backup', execArgv: [], workerData });
   let answer: FromCopy | undefined;
   let failure: unknown;
@@ -35,6 +40,7 @@ export async function copyInThread<K extends CopyJob['kind']>(
   });
   // What the caller's function throws ends the job, and is what it fails with.
   const tell = (progress: BackupProgress): void => {
+    Atomics.store(control, COPY_WORD.busy, isBusy() ? 1 : 0);
     try {
       onProgress(progress);
     } catch (error) {

@@ -34,11 +34,18 @@ export interface CopyHooks {
   onProgress(progress: BackupProgress): void;
 }
 
+/** What the thread is told while it works, in shared words: zero, or not. */
+export const COPY_WORD = {
+  /** The job is to end. Written and notified by the caller's thread, waited for by the one that copies. */
+  stop: 0,
+  /** Somebody appends: it is to rest between its slices. */
+  busy: 1,
+} as const;
+
 /** What the thread begins with. */
 export interface CopyData {
   readonly job: CopyJob;
-  /** Not 0: the job is to end. */
-  readonly stop: Int32Array;
+  readonly control: Int32Array;
 }
 
 /** What it tells: progress, any number of times, then its answer. */

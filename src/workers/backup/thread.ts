@@ -2,11 +2,12 @@
 import os from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CopyData, FromCopy } from '../../shared/backup-jobs.js';
-import { isKeeperError, KeeperError, toWire } from '../../shared/portable/errors.js';
+import { isKeeperError, toWire } from '../../shared/portable/errors.js';
 import { nodeStorage } from '../../shared/storage.js';
+import { CopyPace } from './pace.js';
 import { runCopyJob } from './run.js';
 
-const { job, stop } = workerData as CopyData;
+const { job, control } = workerData as CopyData;
 const port = parentPort;
 if (port === null) throw new Error('this file runs in a worker thread only');
 
@@ -18,10 +19,9 @@ if (process.platform === 'linux') {
 
 const tell = (message: FromCopy): void => port.postMessage(message);
 
+const pace = new CopyPace(control);
 const hooks = {
-  pause(): void {
-    if (Atomics.load(stop, 0) !== 0) throw new KeeperError('ERR_ABORTED', 'it was asked to end');
-  },
+  pause: () => pace.pause(),
   onProgress: (progress: Extract<FromCopy, { kind: 'progress' }>['progress']) => tell({ kind: 'progress', progress }),
 };
 
