@@ -1,10 +1,11 @@
 /** Backups of a store that is open, for writing or for reading. The copying is done by a thread of its own. */
 
-import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
+import type { BackupOptions, BackupProgress, BackupReport } from '../shared/backup-report.js';
 import { refuseNoBackup } from '../shared/no-store.js';
 import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../shared/options.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import { checkDir, isWithin, withLock } from './copy-dirs.js';
+import type { Lease } from './read/leases.js';
 import type { Runtime } from './runtime.js';
 import { closedError } from './store-errors.js';
 
@@ -12,12 +13,15 @@ export class Backups {
   readonly #runtime: Runtime;
   /** Of the store. */
   readonly #dir: string;
+  /** Holds what there is in the log. */
+  readonly #lease: () => Lease;
   readonly #end = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(runtime: Runtime, dir: string) {
+  constructor(runtime: Runtime, dir: string, lease: () => Lease) {
     this.#runtime = runtime;
     this.#dir = dir;
+    this.#lease = lease;
   }
 
   /** @param durable the last sequence that is durable now, asked for once the options are in order */
@@ -47,12 +51,19 @@ export class Backups {
   async #copy(to: string, { signal, onProgress }: BackupOptions, durableNow: () => number): Promise<BackupReport> {
     const durable = durableNow();
     const either = signal === undefined ? this.#end.signal : AbortSignal.any([this.#end.signal, signal]);
-    const control = { signal: either, onProgress: onProgress ?? (() => {}), isBusy: busyness(durable, durableNow) };
+    const lease = this.#lease();
+    const tell = (progress: BackupProgress): void => {
+      lease.moveTo();
+      onProgress?.(progress);
+    };
+    const control = { signal: either, onProgress: tell, isBusy: busyness(durable, durableNow) };
     try {
       return await this.#runtime.copy({ kind: 'backup', dir: this.#dir, to, durable }, control);
     } catch (error) {
       if (!isKeeperError(error, 'ERR_ABORTED')) throw error;
       throw signal?.aborted === true ? aborted(signal, 'the backup') : closedError();
+    } finally {
+      lease.end();
     }
   }
 }

@@ -98,7 +98,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     });
     const auditor = mode.kind === 'writing' ? mode.store.auditor : undefined;
     this.#audit = new Audit(runtime.storage, settings.dir, this.#storeId, auditor);
-    this.#backups = new Backups(runtime, settings.dir);
+    this.#backups = new Backups(runtime, settings.dir, () => this.#mode.store.records.lease());
   }
 
   #readerOf({ kind, store }: Mode): Reader {

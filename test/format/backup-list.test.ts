@@ -34,6 +34,7 @@ describe('the list of a backup', () => {
       'segment-0000000002.sealed.1',
       'segment-0000000003.log.4',
       'keeperlog.heads.3',
+      'keeperlog.11.base.2',
       'keeperlog.tree.4',
     ]);
     expect(namesIn(null).size).toBe(0);
@@ -90,7 +91,7 @@ describe('the list of a backup', () => {
         const found = decodeBackupList(encoded(list));
         if (found.kind !== 'valid') return;
         for (const name of namesIn(found.list.content)) {
-          expect(name).toMatch(/^(segment-\d{10}\.(log|sealed)|keeperlog\.(heads|tree))\.\d+$/);
+          expect(name).toMatch(/^(segment-\d{10}\.(log|sealed)|keeperlog\.(heads|tree|\d+\.base))\.\d+$/);
         }
       }),
       { numRuns: effort(500, 100_000) },

@@ -68,7 +68,7 @@ function emptyDisk(): MemoryDisk<any> {
 function open(disk: MemoryDisk<any>, named: NamedBase): BaseFile {
   const base = BaseFile.open(disk, DIR, hasher, named);
   try {
-    base.verify(DIR);
+    base.verify();
   } catch (error) {
     base.close();
     throw error;

@@ -15,23 +15,12 @@ import { type ChainedSegment, IndexFiles } from './index-files.js';
 import { IndexMemory } from './index-memory.js';
 import { LogStart } from './log-start.js';
 import type { Run } from './run.js';
+import type { OnRead, Segment } from './segment.js';
 import { SegmentBlocks, type Steps } from './segment-blocks.js';
 import { SegmentFiles } from './segment-files.js';
 import { lastFrom } from './segment-lookup.js';
 
-/** A segment in the catalog. */
-export interface Segment {
-  readonly number: number;
-  readonly firstSequence: number;
-  /** Of the last event before it. */
-  readonly previousTimestampNs: bigint;
-  /** The raw file, or the sealed one: that which was opened last. */
-  file: string;
-  readonly blocks: SegmentBlocks;
-}
-
-/** Told of the bytes that a read took from a file. */
-export type OnRead = (bytes: number) => void;
+export type { OnRead, Segment } from './segment.js';
 
 export class Catalog {
   readonly #storage: ReadStorage;

@@ -2,9 +2,9 @@
 import { isKeeperError } from '../../shared/portable/errors.js';
 import type { FileHandle } from '../../shared/storage.js';
 import type { LogStorage } from '../../shared/unsealing.js';
-import type { OnRead, Segment } from './catalog.js';
 import { type OpenFile, OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
+import type { OnRead, Segment } from './segment.js';
 import type { Steps } from './segment-blocks.js';
 import { memoryFor } from './segment-lookup.js';
 

@@ -1,6 +1,7 @@
 /** The directory that a restore writes into. */
 import path from 'node:path';
 import {
+  baseFloor,
   HEADS_FILE,
   MANIFEST_FILE,
   sealedNumber,
@@ -25,5 +26,5 @@ export function emptyStore(storage: Storage, dir: string): void {
 
 function isWritten(name: string): boolean {
   const file = name.endsWith(TEMPORARY) ? name.slice(0, -TEMPORARY.length) : name;
-  return FILES.includes(file) || segmentNumber(file) !== undefined || sealedNumber(file) !== undefined;
+  return FILES.includes(file) || [segmentNumber, sealedNumber, baseFloor].some((kind) => kind(file) !== undefined);
 }
