@@ -159,7 +159,10 @@ export class Engine {
       keys: new Keys(nameHasher, 0, 0),
       clock: new Clock({ wallMs: () => 1_700_000_000_000, monotonicMs: () => 0 }, () => {}),
       openHeadsFile: () => undefined,
-      checkpointSequence: 0,
+      table: { sequence: 0, file: '' },
+      base: SILENT,
+      makePruning: () => SILENT,
+      makeRetention: () => SILENT,
     });
     const channel = { post$: sender('caller'), receive$: receiver };
     const { Writer } = code['workers/writer/writer.js'];
