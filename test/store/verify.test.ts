@@ -140,20 +140,17 @@ describe('verify', () => {
     await store.append('s', { type: 'Said' });
     const reader = await open({ dir, readOnly: true });
     const event = { type: 'Said', data: 'what an agent says. '.repeat(250) };
-    let isAppending = true;
-    const appending = (async () => {
-      for (let i = 0; i < 300; i++) await store.append(`s${i % 7}`, event);
-      isAppending = false;
-    })();
     const seen: number[] = [];
-    while (isAppending) {
+    for (let round = 0; round < 10; round++) {
+      const appending = (async () => {
+        for (let i = 0; i < 30; i++) await store.append(`s${i % 7}`, event);
+      })();
       const report = await reader.verify({ deep: true });
       expect(report.problems).toEqual([]);
       seen.push(report.events);
+      await appending;
     }
-    await appending;
     expect(await reader.verify({ deep: true })).toMatchObject({ ok: true, events: 301 });
-    expect(seen.length).toBeGreaterThan(1);
     expect([...seen].sort((one, other) => one - other)).toEqual(seen);
   });
 });
