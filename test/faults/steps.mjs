@@ -72,6 +72,8 @@ export async function runSteps({ dir, run, seed = 1, steps = 16, segmentBytes = 
         tell({ call: call.name, ...plain(error), mode: store.stats().mode, repeat });
         if (error.code !== 'ERR_DEGRADED' || again) return;
         await leaves(store, 'suspended');
+        // Who is killed now may have appended it, and cannot say so any more.
+        tell({ call: call.name, outcome: 'unknown' });
       }
     }
   }
