@@ -1,4 +1,5 @@
 /** Puts the tables of a report where docs/performance.md quotes it: between two comments that name the bench. */
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 
 const PAGE = 'docs/performance.md';
@@ -11,4 +12,5 @@ export function quote(name: string, report: string): void {
   if (from === -1 || to < from) return;
   const tables = report.slice(report.search(/^(\||\*\*)/m)).trim();
   fs.writeFileSync(PAGE, `${text.slice(0, from + begin.length)}\n\n${tables}\n\n${text.slice(to)}`);
+  execFileSync('npx', ['biome', 'format', '--write', PAGE]);
 }

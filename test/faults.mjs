@@ -13,14 +13,20 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** Where there are tests with a long form. */
 const PARTS = [
+  'test/audit',
   'test/backup',
   'test/crash',
   'test/faults',
+  'test/format',
   'test/fuzz',
+  'test/index',
   'test/model',
+  'test/query',
   'test/repair',
   'test/ring',
+  'test/seal',
   'test/soak',
 ];
 

@@ -6,6 +6,7 @@ import type { Appended, Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
 import { baseFloor, sealedNumber } from '../../dist/shared/format/file-names.js';
 import { readManifest } from '../../dist/shared/inspect.js';
+import { failure } from '../support/errors.js';
 import { FaultyStorage } from './faulty-storage.js';
 import { type Call, findCalls, NOTHING, type Promised, readAll } from './history.js';
 import { EMPTY_DISK, type Image } from './image.js';
@@ -251,8 +252,8 @@ export class Session {
   /** The disk refuses to sync an append: nobody knows then what became of it. */
   async failAppending(stream: string, ...sizes: readonly number[]): Promise<void> {
     this.#process.failNext('fail-sync');
-    const failure = { code: 'ERR_STORAGE', syscall: 'fdatasync', outcome: 'unknown' };
-    await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);
+    const error = await failure('ERR_STORAGE', () => this.append(stream, ...sizes));
+    expect(error).toMatchObject({ syscall: 'fdatasync', outcome: 'unknown' });
   }
 
   /** An append takes the last space there is, and some of the zeros behind it: there is none for the next one. */
@@ -268,8 +269,8 @@ export class Session {
     ...sizes: readonly number[]
   ): Promise<void> {
     this.#process.failNext(space);
-    const failure = { code: 'ERR_DEGRADED', outcome: 'not-appended' };
-    await expect(this.append(stream, ...sizes)).rejects.toMatchObject(failure);
+    const error = await failure('ERR_DEGRADED', () => this.append(stream, ...sizes));
+    expect(error).toMatchObject({ outcome: 'not-appended' });
     this.#promise({ ...this.#promised, calls: this.#promised.calls.slice(0, -1) });
   }
 
