@@ -30,7 +30,17 @@ export interface Place {
   readonly group: Group;
   readonly call: Call;
   readonly when: number;
+  /** How many such calls the run without a fault had. */
+  readonly of: number;
   readonly base: Base;
+}
+
+/**
+ * Whether every run comes there. How many calls of a kind there are depends on how the threads take turns: a checkpoint
+ * that is due while another is being written is left out.
+ */
+export function isSure({ when, of }: Place): boolean {
+  return when <= Math.ceil(of / 2);
 }
 
 export function nameOf({ group, call, when, base }: Place): string {
@@ -115,7 +125,7 @@ export async function placesOf(base: Base): Promise<Place[]> {
   const places: Place[] = [];
   for (const [key, most] of mostByOneThread(dir, fs.readFileSync(log, 'utf8'))) {
     const [group, call] = key.split(' ') as [Group, Call];
-    for (let when = 1; when <= most; when++) places.push({ group, call, when, base });
+    for (let when = 1; when <= most; when++) places.push({ group, call, when, of: most, base });
   }
   return places.sort((a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group));
 }
