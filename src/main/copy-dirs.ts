@@ -1,8 +1,9 @@
 /** The directories of a backup and a restore, as a user names them: which may go with which, and who has one to himself. */
 import path from 'node:path';
+import { makeDirDurable } from '../shared/directories.js';
 import { invalid } from '../shared/options.js';
 import { fromWire, isKeeperError, toWire } from '../shared/portable/errors.js';
-import { makeDirDurable, type Storage } from '../shared/storage.js';
+import type { Storage } from '../shared/storage.js';
 import type { Lock } from './lock.js';
 import type { Runtime } from './runtime.js';
 

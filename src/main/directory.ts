@@ -2,8 +2,8 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { makeDirDurable } from '../shared/directories.js';
 import { MANIFEST_FILE } from '../shared/format/file-names.js';
-import { makeDirDurable } from '../shared/storage.js';
 import type { Runtime } from './runtime.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 

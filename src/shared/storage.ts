@@ -8,7 +8,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { isKeeperError, KeeperError } from './portable/errors.js';
+import { KeeperError } from './portable/errors.js';
 
 /** An open file. */
 export type FileHandle = number;
@@ -31,6 +31,7 @@ export interface ReadStorage {
 
 /** What the engine asks of a file system. */
 export interface Storage extends ReadStorage {
+  /** Make a directory in one that is there, unless somebody has made it already. */
   makeDir(dir: string): void;
   /** Bytes that may still be written to the file system of a directory. */
   freeBytes(dir: string): number;
@@ -121,9 +122,19 @@ function permissions(mode: OpenMode): number {
   return mode === 'secret' ? 0o600 : 0o666;
 }
 
+/** Not with `recursive`: where a directory is there and has no room for another, as /proc, Node would try for ever. */
+function makeOneDir(dir: string): void {
+  try {
+    fs.mkdirSync(dir);
+  } catch (error) {
+    const isThere = Reflect.get(error as object, 'code') === 'EEXIST' && fs.statSync(dir).isDirectory();
+    if (!isThere) throw error;
+  }
+}
+
 /** The file system of this machine. */
 export const nodeStorage: Storage = {
-  makeDir: (dir) => void guard('mkdir', () => fs.mkdirSync(dir, { recursive: true }), dir),
+  makeDir: (dir) => guard('mkdir', () => makeOneDir(dir), dir),
   list: (dir) => guard('readdir', () => fs.readdirSync(dir), dir),
   // Not existsSync: to that, a file whose disk fails is none.
   exists: (file) => guard('stat', () => fs.statSync(file, { throwIfNoEntry: false }) !== undefined, file),
@@ -246,28 +257,6 @@ export function replaceContent(
     storage.close(handle);
   }
   storage.rename(temporary, file);
-}
-
-/** Have a directory whose name is durable, and with it the name of every directory above it that is made here. */
-export function makeDirDurable(storage: Storage, dir: string): void {
-  const missing: string[] = [];
-  let existing = path.resolve(dir);
-  for (; !storage.exists(existing); existing = path.dirname(existing)) missing.unshift(existing);
-  syncNameOf(storage, existing);
-  for (const next of missing) {
-    storage.makeDir(next);
-    storage.syncDir(path.dirname(next));
-  }
-}
-
-/** A process that died may have made a directory and not have come to sync its name. */
-function syncNameOf(storage: Storage, dir: string): void {
-  try {
-    storage.syncDir(path.dirname(dir));
-  } catch (error) {
-    // Whoever may not read the directory above did not make this one either.
-    if (!isKeeperError(error, 'ERR_STORAGE') || error.errno !== 'EACCES') throw error;
-  }
 }
 
 /** How many bytes a file has. */

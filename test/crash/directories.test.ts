@@ -1,5 +1,7 @@
+import { openStore } from 'keeperlog';
 import { expect, it } from 'vitest';
 import { storageError } from '../../dist/shared/storage.js';
+import { failure } from '../support/errors.js';
 import { onlyDurable } from './crash-states.js';
 import { EMPTY_DISK } from './image.js';
 import { intercept } from './intercept.js';
@@ -45,4 +47,12 @@ it('a directory above that may not be read is left to whoever made it', async ()
   const session = new Session('at-once', disk, (inner) => withoutAccess(inner, '/volume'));
   await session.open();
   await expect(session.append('a', 10)).resolves.toMatchObject({ firstSequence: 1 });
+});
+
+it('one that cannot be made is refused, and not tried for ever', async () => {
+  // The file system says that /proc is not there when it is asked to make something in it.
+  for (const dir of ['/proc/keeperlog', '/proc/keeperlog/store']) {
+    const error = await failure('ERR_STORAGE', () => openStore({ dir }));
+    expect(error).toMatchObject({ syscall: 'mkdir', errno: 'ENOENT' });
+  }
 });

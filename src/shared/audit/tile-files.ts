@@ -3,11 +3,12 @@
  * written again all the same where it is not yet part of a checkpoint: that its name is there does not say that it is durable.
  */
 import path from 'node:path';
+import { makeDirDurable } from '../directories.js';
 import { TEMPORARY } from '../format/file-names.js';
 import { partialTilesDir, TILE_WIDTH, tilePath } from '../format/tile.js';
 import { HASH_BYTES } from '../format/tree-hash.js';
 import { isKeeperError } from '../portable/errors.js';
-import { makeDirDurable, readFile, replaceContent, type Storage } from '../storage.js';
+import { readFile, replaceContent, type Storage } from '../storage.js';
 import { damagedTree } from './damage.js';
 import type { EdgeTile } from './edge.js';
 

@@ -10,6 +10,7 @@ import { readBackupList } from '../../shared/backup-dir.js';
 import type { CopyHooks, RestoreJob } from '../../shared/backup-jobs.js';
 import type { BackupProgress, RestoreReport } from '../../shared/backup-report.js';
 import { corrupt } from '../../shared/damage.js';
+import { makeDirDurable } from '../../shared/directories.js';
 import {
   type BackupContent,
   type BackupFile,
@@ -32,7 +33,7 @@ import { encodeWatermarkFile } from '../../shared/format/watermark.js';
 import { Holes } from '../../shared/holes.js';
 import { refuseContent } from '../../shared/no-store.js';
 import { fromWire, isKeeperError, KeeperError, toWire } from '../../shared/portable/errors.js';
-import { makeDirDurable, replaceFile, type Storage } from '../../shared/storage.js';
+import { replaceFile, type Storage } from '../../shared/storage.js';
 import { bytesOf, type Copied, type CopyContext, copyInto, putInPlace } from './copying.js';
 import { endOf } from './history.js';
 import type { LogPlace } from './log-walk.js';

@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import { readBackupList } from '../../shared/backup-dir.js';
+import { makeDirDurable } from '../../shared/directories.js';
 import {
   BACKUP_FILE,
   BACKUP_FORMAT,
@@ -17,7 +18,7 @@ import {
 } from '../../shared/format/backup-list.js';
 import { refuseNoBackup } from '../../shared/no-store.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import { makeDirDurable, replaceFile, type Storage } from '../../shared/storage.js';
+import { replaceFile, type Storage } from '../../shared/storage.js';
 import { removeTiles } from './tiles.js';
 
 export class BackupTarget {

@@ -3,13 +3,15 @@
  * it, publishes it as durable and tells the caller's thread. There is no timer: a group commit is what arrived while the
  * last sync ran.
  */
+
+import { makeDirDurable } from '../../shared/directories.js';
 import { recordSeed } from '../../shared/format/checksum.js';
 import { MANIFEST_FILE } from '../../shared/format/file-names.js';
 import type { Channel, FromWriter, LogCut, Opened, ToWriter } from '../../shared/messages.js';
 import { KeeperError, toWire } from '../../shared/portable/errors.js';
 import { RingConsumer } from '../../shared/ring/consumer.js';
 import { MODE, type SharedState, WORD } from '../../shared/ring/layout.js';
-import { isOutOfSpace, makeDirDurable, type Storage, storageError } from '../../shared/storage.js';
+import { isOutOfSpace, type Storage, storageError } from '../../shared/storage.js';
 import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
 import { cutLog } from './manifest-edit.js';
