@@ -28,7 +28,10 @@ const BENCHES: readonly BenchRun[] = [
   { name: 'read', short: ['--runs', '1', '--events', '20000'] },
   { name: 'seal', short: ['--runs', '1', '--mib', '40', '--seconds', '1'] },
   { name: 'open', short: ['--runs', '1', '--mib', '10'] },
-  { name: 'memory', short: ['--runs', '1', '--events', '200000', '--keys', '20000', '--seconds', '1'] },
+  {
+    name: 'memory',
+    short: ['--runs', '1', '--events', '200000', '--keys', '20000', '--streams', '40000', '--seconds', '1'],
+  },
   { name: 'rates', short: ['--runs', '1', '--seconds', '0.5'], draws: true },
   { name: 'size', short: ['--runs', '1', '--most', '10000'], draws: true },
   { name: 'find', short: ['--runs', '1', '--most', '10000'], draws: true },
