@@ -1,13 +1,16 @@
 /** What writing checkpoints needs, made once and used again: it is large enough to stay for long as garbage. */
 import { PlaceHasher } from '../../shared/format/checksum.js';
 
+/** More than was asked for, so that it need not be made anew each time that the store has grown a little. */
+const GROWTH = 1.25;
+
 /** Memory of changing size. */
 class Room {
   #memory = new ArrayBuffer(0);
 
   /** So many bytes, all of them zero. What was taken before is gone. */
   take(bytes: number): ArrayBuffer {
-    if (bytes > this.#memory.byteLength) this.#memory = new ArrayBuffer(Math.max(bytes, 2 * this.#memory.byteLength));
+    if (bytes > this.#memory.byteLength) this.#memory = new ArrayBuffer(Math.ceil(bytes * GROWTH));
     else new Uint8Array(this.#memory, 0, bytes).fill(0);
     return this.#memory;
   }
