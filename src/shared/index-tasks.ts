@@ -1,6 +1,7 @@
 /**
  * What the pool is asked for to make the index of a sealed segment, a step at a time, as it is for sealing. The order is begin,
- * run ..., offsets, for each field merge ... and dictionary, commit.
+ * run ..., offsets, for each field merge ... and dictionary, commit; behind the sealing of the segment, which has made the runs on its
+ * way, it begins with the offsets.
  *
  * A run is a small index of some records: its values in order, each with its places. Runs are kept in a temporary file and
  * merged field by field, so that the memory of a step does not grow with the segment, but for 4 bytes a record (where each
@@ -42,6 +43,13 @@ export interface Run {
 export interface RunPosition {
   readonly block: number;
   readonly entry: number;
+}
+
+/** What sealing has gathered on its way through a segment; the blocks of the runs are in their file. */
+export interface GatheredRuns {
+  readonly segment: IndexedSegment;
+  readonly lastSequence: number;
+  readonly runs: readonly Run[];
 }
 
 export interface IndexRange {

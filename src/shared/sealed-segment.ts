@@ -7,7 +7,6 @@ import type { PlaceHasher } from './format/checksum.js';
 import {
   BlockTable,
   decodeSealedHeader,
-  RAW_BLOCK_BYTES,
   rawBytesOf,
   SEALED_FORMAT,
   SEALED_HEADER_BYTES,
@@ -97,12 +96,13 @@ export class SealedSegment {
   /** Whether these raw bytes are in it from the beginning of a block on. */
   holds(expected: Buffer, offset: number): boolean {
     if (offset + expected.length > this.bytes) return false;
+    const { blockBytes } = this.header;
     const stored = this.#storedFor(expected.length, offset);
     const length = stored === undefined ? 0 : this.#storage.read(this.#handle, stored.bytes, stored.offset);
     const bytes = stored?.bytes.subarray(0, length);
-    for (let at = 0; at < expected.length; at += RAW_BLOCK_BYTES) {
-      const raw = this.#rawBlock((offset + at) / RAW_BLOCK_BYTES, bytes, stored?.offset ?? 0);
-      if (!raw.equals(expected.subarray(at, at + RAW_BLOCK_BYTES))) return false;
+    for (let at = 0; at < expected.length; at += blockBytes) {
+      const raw = this.#rawBlock((offset + at) / blockBytes, bytes, stored?.offset ?? 0);
+      if (!raw.equals(expected.subarray(at, at + blockBytes))) return false;
     }
     return true;
   }
@@ -115,20 +115,22 @@ export class SealedSegment {
   #storedFor(length: number, offset: number): Stored | undefined {
     const end = Math.min(offset + length, this.bytes);
     if (end <= offset) return undefined;
-    const first = Math.floor(offset / RAW_BLOCK_BYTES);
-    const last = Math.floor((end - 1) / RAW_BLOCK_BYTES);
+    const { blockBytes } = this.header;
+    const first = Math.floor(offset / blockBytes);
+    const last = Math.floor((end - 1) / blockBytes);
     if (first === last && this.#last?.block === first) return undefined;
     const from = this.#table.offsetOf(first);
     return { first, offset: from, bytes: Buffer.allocUnsafe(this.#table.offsetOf(last + 1) - from) };
   }
 
   #fill(target: Uint8Array, offset: number, stored: Stored | undefined, length: number): number {
+    const { blockBytes } = this.header;
     const end = Math.min(offset + target.length, this.bytes);
     const bytes = stored?.bytes.subarray(0, length);
     for (let at = offset; at < end; ) {
-      const block = Math.floor(at / RAW_BLOCK_BYTES);
+      const block = Math.floor(at / blockBytes);
       const raw = this.#rawBlock(block, bytes, stored?.offset ?? 0);
-      const from = at - block * RAW_BLOCK_BYTES;
+      const from = at - block * blockBytes;
       const part = raw.subarray(from, Math.min(raw.length, from + end - at));
       target.set(part, at - offset);
       at += part.length;
@@ -138,7 +140,7 @@ export class SealedSegment {
 
   #rawBlock(block: number, bytes: Buffer | undefined, offset: number): Buffer {
     if (this.#last?.block === block) return this.#last.raw;
-    const rawBytes = rawBytesOf(block, this.bytes);
+    const rawBytes = rawBytesOf(block, this.header);
     const stored = bytes?.subarray(this.#table.offsetOf(block) - offset, this.#table.offsetOf(block + 1) - offset);
     const verifies = stored !== undefined && this.#table.verifies(block, stored, this.header.number, this.#hasher);
     const raw = (verifies ? unpackBlock(stored, rawBytes) : undefined) ?? Buffer.alloc(rawBytes);

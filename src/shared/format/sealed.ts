@@ -7,7 +7,7 @@
  *      6  u16  codec of the blocks: 0 as they are, 1 LZ4
  *      8  16 B store id
  *     24  u32  number of the segment
- *     28  u32  bytes of a raw block: 65,536; the last one may have fewer
+ *     28  u32  bytes of a raw block: a power of two from 4,096 to 65,536; the last one may have fewer
  *     32  u64  first sequence
  *     40  u64  number of records
  *     48  u64  raw bytes: the end of the last frame
@@ -37,7 +37,12 @@ export const SEALED_FORMAT = 1;
 export const SEALED_HEADER_BYTES = 256;
 /** Where the raw segment's header is. */
 export const RAW_HEADER_OFFSET = 128;
-export const RAW_BLOCK_BYTES = 65_536;
+/** Bounds of a raw block's bytes, and of what is chosen. */
+const MIN_BLOCK_BYTES = 4096;
+const MIN_CHOSEN_BYTES = 8192;
+export const MAX_BLOCK_BYTES = 65_536;
+/** So many records of mean length are to have room in a block. */
+const BLOCK_RECORDS = 32;
 export const BLOCK_ENTRY_BYTES = 12;
 export const DIGEST_BYTES = 32;
 
@@ -52,6 +57,8 @@ const CHECKSUM = 120;
 export interface SealedHeader {
   readonly codec: number;
   readonly number: number;
+  /** Of a raw block. */
+  readonly blockBytes: number;
   readonly firstSequence: number;
   /** Records. */
   readonly count: number;
@@ -77,7 +84,7 @@ export function encodeSealedHeader(
   view.setUint16(6, header.codec, true);
   bytes.set(storeId, STORE);
   view.setUint32(24, header.number, true);
-  view.setUint32(28, RAW_BLOCK_BYTES, true);
+  view.setUint32(28, header.blockBytes, true);
   writeSafeInteger(view, 32, header.firstSequence);
   writeSafeInteger(view, 40, header.count);
   writeSafeInteger(view, 48, header.rawBytes);
@@ -127,6 +134,7 @@ export function decodeSealedHeader(
   const header: SealedHeader = {
     codec,
     number,
+    blockBytes: view.getUint32(28, true),
     firstSequence: readSafeInteger(view, 32),
     count: readSafeInteger(view, 40),
     rawBytes: readSafeInteger(view, 48),
@@ -136,7 +144,7 @@ export function decodeSealedHeader(
     digestsChecksum: new Uint8Array(bytes.subarray(DIGESTS, DIGESTS + CHECKSUM_BYTES)),
   };
   const segment = decodeSegmentHeader(bytes.subarray(RAW_HEADER_OFFSET, SEALED_HEADER_BYTES), number, storeId, hasher);
-  if (view.getUint32(28, true) !== RAW_BLOCK_BYTES || header.rawBytes < SEGMENT_HEADER_BYTES) return cannotBe;
+  if (!isBlockBytes(header.blockBytes) || header.rawBytes < SEGMENT_HEADER_BYTES) return cannotBe;
   if (segment.kind !== 'valid' || segment.header.firstSequence !== header.firstSequence) return cannotBe;
   if (sealedFileBytes(header) !== fileBytes) return { kind: 'corrupt', why: 'it is not as long as its header says' };
   return { kind: 'valid', header, segment: segment.header };
@@ -152,8 +160,8 @@ export function secondTableOffset(header: SealedHeader): number {
   return digestsOffset(header) + header.count * DIGEST_BYTES;
 }
 
-export function tableBytes({ rawBytes }: SealedHeader): number {
-  return blocksIn(rawBytes) * BLOCK_ENTRY_BYTES;
+export function tableBytes(header: SealedHeader): number {
+  return blocksIn(header) * BLOCK_ENTRY_BYTES;
 }
 
 export function tableOffset({ storedBytes }: SealedHeader): number {
@@ -164,13 +172,30 @@ export function digestsOffset(header: SealedHeader): number {
   return tableOffset(header) + tableBytes(header);
 }
 
-export function blocksIn(rawBytes: number): number {
-  return Math.ceil(rawBytes / RAW_BLOCK_BYTES);
+/** The raw bytes of a segment, and of a block of it. */
+export type Cut = Pick<SealedHeader, 'rawBytes' | 'blockBytes'>;
+
+export function blocksIn({ rawBytes, blockBytes }: Cut): number {
+  return Math.ceil(rawBytes / blockBytes);
 }
 
 /** Raw bytes of a block. */
-export function rawBytesOf(block: number, rawBytes: number): number {
-  return Math.min(RAW_BLOCK_BYTES, rawBytes - block * RAW_BLOCK_BYTES);
+export function rawBytesOf(block: number, { rawBytes, blockBytes }: Cut): number {
+  return Math.min(blockBytes, rawBytes - block * blockBytes);
+}
+
+/**
+ * How large the blocks of a segment are to be. Whoever wants one record unpacks the block that it is in; small records repeat each other
+ * in small blocks as well, large ones do not.
+ */
+export function blockBytesFor(recordBytes: number): number {
+  let bytes = MIN_CHOSEN_BYTES;
+  while (bytes < MAX_BLOCK_BYTES && bytes < recordBytes * BLOCK_RECORDS) bytes *= 2;
+  return bytes;
+}
+
+function isBlockBytes(bytes: number): boolean {
+  return bytes >= MIN_BLOCK_BYTES && bytes <= MAX_BLOCK_BYTES && (bytes & (bytes - 1)) === 0;
 }
 
 /** Where the stored blocks of a sealed segment are, and their checksums. */

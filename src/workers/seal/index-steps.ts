@@ -6,12 +6,7 @@ import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
 import { CHECKSUM_BYTES, type PlaceHasher } from '../../shared/format/checksum.js';
 import { indexFile, sealedFile, segmentFile, TEMPORARY } from '../../shared/format/file-names.js';
-import {
-  encodeIndexHeader,
-  type FieldIndex,
-  INDEX_HEADER_BYTES,
-  verifiedBlock,
-} from '../../shared/format/index-file.js';
+import { encodeIndexHeader, type FieldIndex, INDEX_HEADER_BYTES } from '../../shared/format/index-file.js';
 import {
   addToBlock,
   BLOCKS_PER_PAGE,
@@ -27,19 +22,15 @@ import {
   encodePage,
 } from '../../shared/format/index-offsets.js';
 import { type BlockEntry, TreeBlockWriter } from '../../shared/format/index-tree.js';
-import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import type { IndexResults, IndexStep, IndexStepOf, IndexWork } from '../../shared/index-tasks.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
-import { type Storage, storageError, writeFully } from '../../shared/storage.js';
+import { type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
 import { readFrames, startOf } from './frames.js';
 import { Blocks, mergeRuns } from './index-merge.js';
-import { NO_SEGMENT, RunBuilder } from './index-run.js';
-
-/** The runs that an index is made of. */
-const RUNS = `.runs${TEMPORARY}`;
+import { removeRuns, withRuns, writeRun } from './runs-file.js';
 
 /** @throws ERR_CORRUPT where the segment does not verify; ERR_STORAGE */
 export function runIndexStep(
@@ -62,7 +53,8 @@ export function runIndexStep(
     case 'commit':
       return commit(storage, hasher, work, step);
     case 'discard':
-      for (const file of [temporaryPath(work), runsPath(work)]) if (storage.exists(file)) storage.remove(file);
+      if (storage.exists(temporaryPath(work))) storage.remove(temporaryPath(work));
+      removeRuns(storage, work);
       return undefined;
     default:
       throw new Error(`unknown step: ${JSON.stringify(step satisfies never)}`);
@@ -75,10 +67,6 @@ function indexPath({ dir, number }: IndexWork): string {
 
 function temporaryPath(work: IndexWork): string {
   return indexPath(work) + TEMPORARY;
-}
-
-function runsPath(work: IndexWork): string {
-  return indexPath(work) + RUNS;
 }
 
 function begin(storage: Storage, hasher: PlaceHasher, work: IndexWork): IndexResults['begin'] {
@@ -111,16 +99,10 @@ function run(
   const blamed = path.join(dir, sealedFile(number));
   const { lastSequence, segment } = range;
   const source = { log, hasher, holes: new Holes(holes), file, blamed, number, lastSequence };
-  const { memory, starts, to } = readFrames(source, from);
-  // What the hole before the first frame took away begins where that does.
-  const isFirst = from.offset === SEGMENT_HEADER_BYTES;
-  const next = isFirst ? segment.firstSequence : from.sequence;
-  const builder = new RunBuilder(nodeId, segment.firstSequence, next, from.offset);
-  for (const start of starts) builder.add(memory, start, from.offset + start);
-  builder.skipTo(Math.min(to.sequence, lastSequence + 1));
-  const built = builder.finish(hasher, offset);
-  write(storage, runsPath(work), offset, built.blocks, isFirst);
-  return { run: built.run, to, offset: built.offset };
+  const read = readFrames(source, from);
+  const { firstSequence } = segment;
+  const written = writeRun(storage, hasher, { dir, number, nodeId, firstSequence, lastSequence, read }, offset);
+  return { to: read.to, ...written };
 }
 
 function offsets(
@@ -156,25 +138,9 @@ function merge(
   step: IndexStepOf<'merge'>,
 ): IndexResults['merge'] {
   const into = new Blocks(step.segment, hasher, step.offset);
-  const runs = storage.openRead(runsPath(work));
-  try {
-    const read = ({ offset, length }: BlockRef): Buffer => {
-      const bytes = Buffer.allocUnsafe(length + CHECKSUM_BYTES);
-      const block = verifiedBlock(
-        NO_SEGMENT,
-        { offset, length },
-        bytes.subarray(0, storage.read(runs, bytes, offset)),
-        hasher,
-      );
-      if (block !== undefined) return block;
-      throw storageError(Object.assign(new Error('it does not verify'), { code: 'EIO' }), 'read', runsPath(work));
-    };
-    const merged = mergeRuns(step, work.nodeId, read, hasher, into);
-    write(storage, temporaryPath(work), step.offset, into.parts, false);
-    return merged;
-  } finally {
-    storage.close(runs);
-  }
+  const merged = withRuns(storage, hasher, work, (read) => mergeRuns(step, work.nodeId, read, hasher, into));
+  write(storage, temporaryPath(work), step.offset, into.parts, false);
+  return merged;
 }
 
 /** What is above the leaves of a dictionary, and its filter. */
@@ -229,7 +195,7 @@ function commit(storage: Storage, hasher: PlaceHasher, work: IndexWork, { header
   write(storage, temporaryPath(work), 0, [encodeIndexHeader(header, work.storeId, hasher)], false);
   storage.rename(temporaryPath(work), indexPath(work));
   storage.syncDir(work.dir);
-  storage.remove(runsPath(work));
+  removeRuns(storage, work);
   return undefined;
 }
 
@@ -238,8 +204,8 @@ function write(storage: Storage, file: string, offset: number, parts: readonly U
   const handle = storage.openWrite(file, isFirst ? 'create' : 'existing');
   try {
     if (parts.length > 0) writeFully(storage, handle, [Buffer.concat(parts)], offset);
-    // A little at a time: a large sync would hold up those of the log. Nobody reads runs after a crash.
-    if (!file.endsWith(RUNS)) storage.sync(handle);
+    // A little at a time: a large sync would hold up those of the log.
+    storage.sync(handle);
   } finally {
     storage.close(handle);
   }
