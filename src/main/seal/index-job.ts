@@ -3,8 +3,7 @@ import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
 import { sealedFile } from '../../shared/format/file-names.js';
 import { sameChecksum } from '../../shared/format/frame.js';
-import { type FieldIndex, INDEX_HEADER_BYTES, INDEXED } from '../../shared/format/index-file.js';
-import type { BlockEntry } from '../../shared/format/index-tree.js';
+import { type FieldIndex, INDEX_HEADER_BYTES, INDEXED, type IndexedSegment } from '../../shared/format/index-file.js';
 import { RECORD_ALIGNMENT } from '../../shared/format/record.js';
 import type {
   GatheredRuns,
@@ -13,8 +12,8 @@ import type {
   IndexStep,
   IndexStepOf,
   IndexWork,
+  MergedPart,
   Run,
-  RunPosition,
   RunSection,
 } from '../../shared/index-tasks.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
@@ -86,11 +85,7 @@ export class IndexJob {
     const offsets = [...runs.map((run) => run.offsets), end];
     const { directoryOffset, offset } = await this.#step({ step: 'offsets', segment, offsets, offset: this.#offset });
     this.#offset = offset;
-    const fields: [PostedField, FieldIndex][] = [];
-    for (const field of INDEXED) {
-      const sections = runs.map((run) => run.sections[field]);
-      fields.push([field, await this.#field(sections, segment, places)]);
-    }
+    const fields = await this.#fields(runs, segment, places);
     const read = runs.filter((run) => run.records > 0);
     const header = {
       segment,
@@ -100,34 +95,48 @@ export class IndexJob {
       firstTimestampNs: read[0]?.firstTimestampNs ?? 0n,
       lastTimestampNs: read.at(-1)?.lastTimestampNs ?? 0n,
       directoryOffset,
-      fields: Object.fromEntries(fields) as Record<PostedField, FieldIndex>,
+      fields: Object.fromEntries(INDEXED.map((field, i) => [field, fields[i]])) as Record<PostedField, FieldIndex>,
     };
     await this.#step({ step: 'commit', header });
   }
 
-  /** The dictionary of a field. */
-  async #field(sections: readonly RunSection[], segment: IndexRange['segment'], places: number): Promise<FieldIndex> {
-    const leaves: BlockEntry[] = [];
-    const hashes: Uint8Array[] = [];
-    let positions: readonly RunPosition[] | undefined = sections.map(() => ({ block: 0, entry: 0 }));
-    while (positions !== undefined) {
-      const offset = this.#offset;
-      const merged: IndexResults['merge'] = await this.#step({
-        step: 'merge',
-        segment,
-        places,
-        sections,
-        positions,
-        offset,
-      });
-      leaves.push(...merged.leaves);
-      hashes.push(merged.hashes);
-      this.#offset = merged.offset;
-      positions = merged.positions;
+  /** The dictionaries of all fields, in their order. */
+  async #fields(runs: readonly Run[], segment: IndexedSegment, places: number): Promise<FieldIndex[]> {
+    const fields = INDEXED.map((field) => runs.map((run) => run.sections[field]));
+    const made: FieldIndex[] = [];
+    while (made.length < fields.length) {
+      const left = fields.slice(made.length);
+      const { done, part } = await this.#merge({ segment, places, fields: left, positions: undefined });
+      made.push(...done);
+      if (part !== undefined) made.push(await this.#longField(fields[made.length]!, part, segment, places));
     }
+    return made;
+  }
+
+  /** A dictionary that takes more than a step. */
+  async #longField(
+    sections: readonly RunSection[],
+    first: MergedPart,
+    segment: IndexedSegment,
+    places: number,
+  ): Promise<FieldIndex> {
+    const parts = [first];
+    for (let { positions } = first; positions !== undefined; ) {
+      const { part } = await this.#merge({ segment, places, fields: [sections], positions });
+      parts.push(part!);
+      positions = part!.positions;
+    }
+    const leaves = parts.flatMap((part) => part.leaves);
+    const hashes = parts.map((part) => part.hashes);
     const done = await this.#step({ step: 'dictionary', segment, leaves, hashes, offset: this.#offset });
     this.#offset = done.offset;
     return done.field;
+  }
+
+  async #merge(step: Omit<IndexStepOf<'merge'>, 'step' | 'offset'>): Promise<IndexResults['merge']> {
+    const merged = await this.#step({ step: 'merge', ...step, offset: this.#offset });
+    this.#offset = merged.offset;
+    return merged;
   }
 
   async #step<K extends IndexStep['step']>(step: IndexStepOf<K>): Promise<IndexResults[K]> {

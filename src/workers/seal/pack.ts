@@ -23,9 +23,7 @@ import { type Storage, writeFully } from '../../shared/storage.js';
 import { digestsOf } from './digest.js';
 import { type FramesRead, readFrames } from './frames.js';
 import { writeRun } from './runs-file.js';
-
-/** So much is synced at once: a large sync would hold up those of the log, many small ones the sealing. Unit: bytes. */
-const SYNC_BYTES = 1024 * 1024;
+import { isSyncDue } from './sync-due.js';
 
 type PackTask = SealTaskOf<'pack'>;
 
@@ -78,7 +76,7 @@ function writeBlocks(
   const handle = storage.openWrite(into, at.offset === SEALED_HEADER_BYTES ? 'create' : 'existing');
   try {
     if (parts.length > 0) writeFully(storage, handle, parts, at.offset);
-    if (isLast || Math.floor(offset / SYNC_BYTES) > Math.floor(at.offset / SYNC_BYTES)) storage.sync(handle);
+    if (isSyncDue(at.offset, offset)) storage.sync(handle);
   } finally {
     storage.close(handle);
   }
