@@ -29,6 +29,7 @@
  */
 import { createRequire } from 'node:module';
 import { CHECKSUM_BYTES, type PlaceHasher, STORE_ID_BYTES } from './checksum.js';
+import { unpackLz4 } from './lz4-block.js';
 import { isSafeInteger, readSafeInteger, writeSafeInteger } from './record.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment.js';
 
@@ -37,12 +38,12 @@ export const SEALED_FORMAT = 1;
 export const SEALED_HEADER_BYTES = 256;
 /** Where the raw segment's header is. */
 export const RAW_HEADER_OFFSET = 128;
-/** Bounds of a raw block's bytes, and of what is chosen. */
+/** Bounds of the bytes of a raw block. */
 const MIN_BLOCK_BYTES = 4096;
-const MIN_CHOSEN_BYTES = 8192;
 export const MAX_BLOCK_BYTES = 65_536;
-/** So many records of mean length are to have room in a block. */
-const BLOCK_RECORDS = 32;
+/** Of a segment whose mean record is smaller than that, blocks have so many bytes. */
+const SMALL_RECORD_BYTES = 512;
+const SMALL_BLOCK_BYTES = 8192;
 export const BLOCK_ENTRY_BYTES = 12;
 export const DIGEST_BYTES = 32;
 
@@ -187,43 +188,51 @@ export function rawBytesOf(block: number, { rawBytes, blockBytes }: Cut): number
 /**
  * How large the blocks of a segment are to be. Whoever wants one record unpacks the block that it is in; small records repeat each other
  * in small blocks as well, large ones do not.
+ * @param recordBytes the mean record
  */
 export function blockBytesFor(recordBytes: number): number {
-  let bytes = MIN_CHOSEN_BYTES;
-  while (bytes < MAX_BLOCK_BYTES && bytes < recordBytes * BLOCK_RECORDS) bytes *= 2;
-  return bytes;
+  return recordBytes < SMALL_RECORD_BYTES ? SMALL_BLOCK_BYTES : MAX_BLOCK_BYTES;
 }
 
 function isBlockBytes(bytes: number): boolean {
   return bytes >= MIN_BLOCK_BYTES && bytes <= MAX_BLOCK_BYTES && (bytes & (bytes - 1)) === 0;
 }
 
+const TABLE_STEP = 16;
+
 /** Where the stored blocks of a sealed segment are, and their checksums. */
 export class BlockTable {
   readonly #bytes: Buffer;
   readonly #view: DataView;
-  /** Offset of each block in the file, and the end of the last one. */
+  /** Offset of one block in so many, in the file. */
   readonly #offsets: Float64Array;
+  /** Where all blocks end. */
+  readonly end: number;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const count = bytes.length / BLOCK_ENTRY_BYTES;
-    this.#offsets = new Float64Array(count + 1);
-    this.#offsets[0] = SEALED_HEADER_BYTES;
+    this.#offsets = new Float64Array(Math.ceil(count / TABLE_STEP));
+    let offset = SEALED_HEADER_BYTES;
     for (let block = 0; block < count; block++) {
-      this.#offsets[block + 1] = this.#offsets[block]! + this.#view.getUint32(block * BLOCK_ENTRY_BYTES, true);
+      if (block % TABLE_STEP === 0) this.#offsets[block / TABLE_STEP] = offset;
+      offset += this.#storedBytesOf(block);
     }
+    this.end = offset;
   }
 
   /** Where a block begins; for the number of blocks, where the last one ends. */
   offsetOf(block: number): number {
-    return this.#offsets[block]!;
+    if (block * BLOCK_ENTRY_BYTES === this.#bytes.length) return this.end;
+    const step = Math.floor(block / TABLE_STEP);
+    let offset = this.#offsets[step]!;
+    for (let before = step * TABLE_STEP; before < block; before++) offset += this.#storedBytesOf(before);
+    return offset;
   }
 
-  /** Where all blocks end. */
-  get end(): number {
-    return this.#offsets.at(-1)!;
+  #storedBytesOf(block: number): number {
+    return this.#view.getUint32(block * BLOCK_ENTRY_BYTES, true);
   }
 
   /** Whether stored bytes are those of a block. */
@@ -254,23 +263,25 @@ export function packBlock(codec: number, raw: Buffer): Buffer {
   return packed.length < raw.length ? packed : raw;
 }
 
-/** The raw bytes of a block that verifies; undefined where it does not decompress to so many. */
-export function unpackBlock(stored: Buffer, rawBytes: number): Buffer | undefined {
-  if (stored.length === rawBytes) return stored;
-  // What the library takes memory for.
-  if (stored.length < 4 || stored.readUInt32LE(0) !== rawBytes) return undefined;
-  try {
-    const raw = lz4().uncompressSync(stored);
-    return raw.length === rawBytes ? raw : undefined;
-  } catch {
-    return undefined; // its one error: bytes that no compressor wrote
+/**
+ * The raw bytes of a block that verifies.
+ * @param raw gets them, and is as long as all of them
+ * @param wanted how many are, from the first one on
+ * @returns how many it got, as many as are wanted or more; -1 where they are not unpacked to so many
+ */
+export function unpackBlock(stored: Buffer, raw: Uint8Array, wanted: number): number {
+  if (stored.length === raw.length) {
+    raw.set(stored);
+    return raw.length;
   }
+  if (stored.length < 4 || stored.readUInt32LE(0) !== raw.length) return -1;
+  return unpackLz4(stored.subarray(4), raw, wanted);
 }
 
 type Lz4 = typeof import('lz4-napi');
 let loaded: Lz4 | undefined;
 
-/** Native: loaded by those alone that seal, or read what is sealed. */
+/** Native: loaded by those alone that seal. */
 function lz4(): Lz4 {
   loaded ??= createRequire(import.meta.url)('lz4-napi') as Lz4;
   return loaded;
