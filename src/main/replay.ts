@@ -3,6 +3,7 @@ import { corrupt } from '../shared/damage.js';
 import { PlaceHasher } from '../shared/format/checksum.js';
 import type { NamedBase } from '../shared/format/manifest.js';
 import { recordRevision, recordTimestampNs } from '../shared/format/record.js';
+import { isRemoved } from '../shared/format/removed-record.js';
 import { readManifest } from '../shared/inspect.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import type { Storage } from '../shared/storage.js';
@@ -113,6 +114,7 @@ export async function replay(
     const run = await records.catalog.load(next, lastSequence);
     for (const end = Math.min(run.lastSequence, lastSequence); next <= end; next++) {
       const at = run.at(next);
+      if (isRemoved(run.memory.view, at)) continue;
       const header = new RecordHeader(run.memory, at);
       const head = headOf(heads, header.stream, next);
       head.revision = recordRevision(run.memory.view, at);

@@ -3,14 +3,17 @@
  * between two slices. To seal a segment: begin, digest …, pack …, assemble, compare …, commit.
  */
 import type { Checkpoint } from './audit/prover.js';
+import type { CompactResults, CompactStep, Removal } from './compact-tasks.js';
 import type { SegmentHeader } from './format/segment.js';
 import type { FramePosition } from './frame-position.js';
 import type { Hole } from './holes.js';
 import type { IndexResults, IndexStep, IndexWork } from './index-tasks.js';
+import type { Packed } from './packed.js';
 import type { WireError } from './portable/errors.js';
 import type { Problem } from './problem.js';
 
 export type { FramePosition } from './frame-position.js';
+export type { Packed } from './packed.js';
 
 /** The segment that is sealed, and how. */
 export interface SealedWork {
@@ -47,6 +50,8 @@ export type SealTask =
       readonly storedBytes: number;
       readonly table: Uint8Array;
       readonly digests: readonly Uint8Array[];
+      /** Whether some of its records were removed: a repair has put a compacted segment together. */
+      readonly isCompacted: boolean;
     } & SealedWork)
   /** Whether some blocks read back as the raw bytes. */
   | ({ readonly kind: 'compare'; readonly block: number } & SealedWork)
@@ -58,22 +63,14 @@ export type SealTask =
   | ({ readonly kind: 'verify'; readonly part: VerifyPart } & SealedWork)
   /** A step of making the index of a sealed segment. */
   | ({ readonly kind: 'index'; readonly step: IndexStep } & IndexWork)
+  /** A step of taking deleted events out of a sealed segment. */
+  | ({ readonly kind: 'compact'; readonly step: CompactStep; readonly removal: Removal } & SealedWork)
   /** What retention keeps of some frames of a segment that is to go. */
   | ({ readonly kind: 'fold'; readonly part: LogPart; readonly hashKey: string } & SealedWork)
   /** Remove files that the log does not need any more, by their names. */
   | ({ readonly kind: 'remove'; readonly files: readonly string[] } & SealedWork)
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
-
-/** How far a segment is compressed. */
-export interface Packed {
-  /** The next block. */
-  readonly block: number;
-  /** Where it goes in the new file. */
-  readonly offset: number;
-  /** What of that file is synced. */
-  readonly synced: number;
-}
 
 /** The frames of a segment that are wanted: from a place on, or from its beginning, up to a sequence that is durable. */
 export interface LogPart {
@@ -110,6 +107,8 @@ export interface FramesVerified {
   /** The first record that verifies; undefined where none does. */
   readonly first: { readonly timestampNs: bigint; readonly sequence: number; readonly offset: number } | undefined;
   readonly lastTimestampNs: bigint;
+  /** Sequences that compaction has removed, the first and the last of them at least, ascending. */
+  readonly removed: readonly number[];
   /** The file that was read: the raw one, or the sealed one. */
   readonly file: string;
   readonly problems: readonly Problem[];
@@ -128,7 +127,7 @@ export const SPAN_NUMBERS = 4;
 export interface SealResults {
   /** Undefined: there is no raw segment. */
   readonly begin: SealedRange | undefined;
-  readonly digest: { readonly to: FramePosition; readonly digests: Uint8Array };
+  readonly digest: { readonly to: FramePosition; readonly digests: Uint8Array; readonly isCompacted: boolean };
   readonly pack: { readonly entries: Uint8Array } & Packed;
   readonly assemble: undefined;
   /** The next block to compare; undefined where one is not the same. */
@@ -138,6 +137,7 @@ export interface SealResults {
   readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
   readonly verify: FramesVerified;
   readonly index: IndexResults[IndexStep['step']];
+  readonly compact: CompactResults[CompactStep['step']];
   readonly fold: {
     /** A head for each stream: entries as of {@link file://./format/checkpoint.ts}. */
     readonly heads: Uint8Array;

@@ -1,5 +1,6 @@
 /** What an append with a condition asks of the log: whether any event behind a sequence matches. */
 import type { Memory } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import { matches, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Indexes } from './indexes.js';
 import type { Lease } from './leases.js';
@@ -99,6 +100,7 @@ export class LogCondition {
 
   /** Whether it matches a record in some memory. */
   matches(memory: Memory, at: number): boolean {
+    if (isRemoved(memory.view, at)) return false;
     if (this.#header === undefined) this.#header = new RecordHeader(memory, at);
     else this.#header.moveTo(memory, at);
     return matches(this.#selectors, this.#header);

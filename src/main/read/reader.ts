@@ -1,6 +1,7 @@
 /** The reads of the portable interface. */
 import { hash } from 'node:crypto';
 import { type Memory, recordSequence, recordTimestampNs } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import type { Hole } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
@@ -85,13 +86,11 @@ export class Reader {
     const durable = this.#records.durable();
     if (sequence === 0 || sequence > durable) return undefined;
     const memory = await this.#loadLeased(sequence, durable);
-    if (
-      typeof idOrSequence === 'string' &&
-      idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) !== idOrSequence
-    ) {
-      return undefined;
-    }
-    return memory;
+    if (isRemoved(memory.view, 0)) return undefined;
+    const isIt =
+      typeof idOrSequence !== 'string' ||
+      idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) === idOrSequence;
+    return isIt ? memory : undefined;
   }
 
   /** One record, which stays until it is read. @throws ERR_PRUNED below the floor */

@@ -105,7 +105,7 @@ export class Records {
   }
 
   /**
-   * A durable record, blocking the thread, in memory to be used at once; undefined where there is none.
+   * A durable record, or that which stands for it, blocking the thread, in memory to be used at once; undefined where there is none.
    * @throws ERR_CORRUPT, ERR_STORAGE
    */
   recordSync(sequence: number): { readonly memory: Memory; readonly at: number } | undefined {
@@ -117,7 +117,7 @@ export class Records {
   }
 
   /**
-   * One record, in memory that nobody else changes.
+   * One record, or that which stands for it, in memory that nobody else changes.
    * @throws ERR_CORRUPT, also for a sequence that a repair gave up; ERR_STORAGE
    */
   async loadOne(sequence: number, durable: number): Promise<Memory> {

@@ -1,5 +1,6 @@
 /** What one turn of a read finds. */
 import { type Memory, recordLength } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import type { Sought } from './sought.js';
 
 /** A batch ends at so many rows or bytes of them and of what was decoded in vain, and the thread is given back. */
@@ -30,9 +31,10 @@ export class RowBatch<T> implements Found<T> {
 
   /** @param exact whether it is known to be one that is looked for */
   look(memory: Memory, at: number, sequence: number, exact: boolean): void {
+    this.#looks++;
+    if (isRemoved(memory.view, at)) return;
     const decoded = this.#sought.decodedBytes;
     const row = this.#sought.take(memory, at, exact);
-    this.#looks++;
     this.#bytes += this.#sought.decodedBytes - decoded;
     if (row === undefined) return;
     this.rows.push(row);

@@ -4,6 +4,7 @@
  */
 
 import { recordRevision } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import { aborted } from '../../shared/portable/errors.js';
 import type { StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
 import type { Indexes } from './indexes.js';
@@ -144,7 +145,9 @@ async function* scanStreams(
     const run = await records.catalog.load(next, lastSequence);
     const end = Math.min(run.lastSequence, lastSequence);
     for (; next <= end; next++) {
-      const { stream } = new RecordHeader(run.memory, run.at(next));
+      const at = run.at(next);
+      if (isRemoved(run.memory.view, at)) continue;
+      const { stream } = new RecordHeader(run.memory, at);
       yield { stream, firstSequence: next, lastSequence: next };
     }
   }

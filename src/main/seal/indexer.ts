@@ -87,6 +87,13 @@ export class Indexer {
     this.make(number, { check, rest: (workedMs) => this.#pace.rest(workedMs, signal) }).catch(() => undefined); // the store is closed, or whoever else asked has ended it
   }
 
+  /** Do other work behind what is under way, while no index is made. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(work);
+    this.#last = run.catch(() => undefined); // whoever asked for it is told
+    return run;
+  }
+
   async #make(number: number, { check, rest }: Between): Promise<void> {
     const lease = this.#parts.lease(number);
     let stop: { readonly error: unknown } | undefined;
@@ -178,7 +185,8 @@ class IndexJob {
     this.#offset = offset;
     const fields: [PostedField, FieldIndex][] = [];
     for (const field of INDEXED) fields.push([field, await this.#field(field, segment, places)]);
-    const read = this.#runs.filter((run) => run.records > 0);
+    // Records that stand for removed ones have a time as well.
+    const read = this.#runs.filter((run) => run.lastTimestampNs > 0n);
     const header = {
       segment,
       nodeId: this.#work.nodeId,

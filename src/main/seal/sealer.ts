@@ -15,6 +15,7 @@ import type {
   SealTaskOf,
 } from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
+import { orAborted } from './or-aborted.js';
 import { type Between, Pace } from './pace.js';
 import { type Pool, withTries } from './pool.js';
 import type { SealOptions, SealReport } from './seal-types.js';
@@ -67,11 +68,22 @@ export class Sealer {
    */
   async seal(options: SealOptions): Promise<SealReport> {
     checkOptions(options);
+    return this.alone(options.signal, 'sealing', () => this.#seal(options));
+  }
+
+  /**
+   * Do other work on the files of sealed segments, while none is sealed.
+   * @param what it is, for who aborts it
+   * @throws what it throws; ERR_STORAGE for good where that was a failed sync; ERR_ABORTED
+   */
+  async alone<T>(signal: AbortSignal | undefined, what: string, work: (between: Between) => Promise<T>): Promise<T> {
     this.#waiting++;
     this.#hurry.abort();
-    const run = this.#last.then(() => this.#seal(options)).finally(() => this.#isDone());
+    const run = this.#last
+      .then(() => this.#attempt(() => work(this.#between(signal, what))))
+      .finally(() => this.#isDone());
     this.#last = run.catch(() => undefined); // whoever asked for it is told
-    return await orAborted(run, options.signal);
+    return await orAborted(run, signal, what);
   }
 
   /**
@@ -116,7 +128,7 @@ export class Sealer {
       report.fileBytes += sealed.fileBytes;
       onProgress?.({ ...report });
     }
-    for (const number of withoutIndex) await indexer.make(number, this.#between(signal));
+    for (const number of withoutIndex) await indexer.make(number, this.#between(signal, 'sealing'));
     return report;
   }
 
@@ -137,49 +149,39 @@ export class Sealer {
 
   /** Undefined where there is nothing to seal. */
   async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Sealed | undefined> {
-    if (this.#failure !== undefined) throw this.#failure;
     const { pool, catalog, work, indexer } = this.#parts;
-    const between = this.#between(signal);
+    const between = this.#between(signal, 'sealing');
     const job = new SealJob(pool, { ...work, number }, between);
-    try {
+    return this.#attempt(async () => {
       const sealed = await withTries(() => job.run());
       if (sealed !== undefined) {
         catalog.moved(number);
         await indexer.make(number, between);
       }
       return sealed;
+    });
+  }
+
+  async #attempt<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return await work();
     } catch (error) {
       if (isFailedSync(error)) this.#failure = error;
       throw error;
     }
   }
 
-  #between(signal: AbortSignal | undefined): Between {
+  #between(signal: AbortSignal | undefined, what: string): Between {
     return {
-      check: () => this.#check(signal),
+      check: () => this.#check(signal, what),
       rest: (workedMs) => this.#pace.rest(workedMs, this.#hurry.signal),
     };
   }
 
-  #check(signal: AbortSignal | undefined): void {
-    if (this.#end.signal.aborted) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being sealed');
-    if (signal?.aborted === true) throw aborted(signal, 'sealing');
-  }
-}
-
-/** What waits behind others hears of an abort at once; what is done hears of it between two slices. */
-async function orAborted<T>(run: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return run;
-  if (signal.aborted) throw aborted(signal, 'sealing');
-  let onAbort = (): void => {};
-  const abort = new Promise<never>((_, reject) => {
-    onAbort = () => reject(aborted(signal, 'sealing'));
-  });
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([run, abort]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
+  #check(signal: AbortSignal | undefined, what: string): void {
+    if (this.#end.signal.aborted) throw new KeeperError('ERR_CLOSED', `the store was closed during ${what}`);
+    if (signal?.aborted === true) throw aborted(signal, what);
   }
 }
 
@@ -194,6 +196,13 @@ function checkOptions(options: SealOptions): void {
 interface Sealed {
   readonly rawBytes: number;
   readonly fileBytes: number;
+}
+
+/** What was found when the frames were followed. */
+interface Digested {
+  readonly end: FramePosition;
+  readonly digests: readonly Uint8Array[];
+  readonly isCompacted: boolean;
 }
 
 /** The sealing of one segment. */
@@ -214,8 +223,9 @@ class SealJob {
     const range = await this.#pool.run({ kind: 'begin', ...this.#work });
     if (range === undefined) return undefined;
     try {
-      const { end, digests } = await this.#digest(range);
-      await this.#write(range, end, digests);
+      const digested = await this.#digest(range);
+      const { end } = digested;
+      await this.#write(range, digested);
       await this.#readBack();
       const { fileBytes } = await this.#pool.run({ kind: 'commit', ...this.#work });
       return { rawBytes: end.offset, fileBytes };
@@ -226,18 +236,20 @@ class SealJob {
     }
   }
 
-  async #digest(range: SealedRange): Promise<{ end: FramePosition; digests: Uint8Array[] }> {
+  async #digest(range: SealedRange): Promise<Digested> {
     const digests: Uint8Array[] = [];
+    let isCompacted = false;
     let end = range.start;
     while (end.sequence <= range.lastSequence) {
       const done = await this.#slice({ kind: 'digest', ...this.#work, range, from: end });
       digests.push(done.digests);
+      isCompacted ||= done.isCompacted;
       end = done.to;
     }
-    return { end, digests };
+    return { end, digests, isCompacted };
   }
 
-  async #write(range: SealedRange, end: FramePosition, digests: readonly Uint8Array[]): Promise<void> {
+  async #write(range: SealedRange, { end, digests, isCompacted }: Digested): Promise<void> {
     const entries: Uint8Array[] = [];
     let to: Packed = { block: 0, offset: SEALED_HEADER_BYTES, synced: 0 };
     while (to.block < blocksIn(end.offset)) {
@@ -247,7 +259,7 @@ class SealJob {
     }
     const table = Buffer.concat(entries);
     const storedBytes = to.offset - SEALED_HEADER_BYTES;
-    await this.#slice({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests });
+    await this.#slice({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests, isCompacted });
   }
 
   /** Nothing is replaced by what does not read back. */

@@ -6,6 +6,7 @@ import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { segmentFile } from '../../shared/format/file-names.js';
 import { sameChecksum } from '../../shared/format/frame.js';
 import { recordLength } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import { DIGEST_BYTES } from '../../shared/format/sealed.js';
 import { Holes } from '../../shared/holes.js';
 import type { SealResults, SealTaskOf } from '../../shared/seal-tasks.js';
@@ -27,13 +28,14 @@ export function digestFrames(
   if (end !== undefined && (end.offset !== to.offset || !sameChecksum(end.previous, to.previous))) {
     throw corrupt(file, to.offset, 'the next segment does not continue this one', range);
   }
-  return { to, digests: digestsOf(read) };
+  return { to, digests: digestsOf(read), isCompacted: read.frames.some((frame) => frame.isCompacted) };
 }
 
-/** SHA-256 of each record, one after the other. */
-export function digestsOf({ memory: { bytes, view }, starts }: FramesRead): Buffer {
-  const digests = Buffer.allocUnsafeSlow(starts.length * DIGEST_BYTES);
-  for (const [i, start] of starts.entries()) {
+/** SHA-256 of each record that is there, one after the other. */
+export function digestsOf({ memory: { bytes, view }, starts }: Pick<FramesRead, 'memory' | 'starts'>): Buffer {
+  const there = starts.filter((start) => !isRemoved(view, start));
+  const digests = Buffer.allocUnsafeSlow(there.length * DIGEST_BYTES);
+  for (const [i, start] of there.entries()) {
     const record = bytes.subarray(start, start + recordLength(view, start));
     // As a string, a character a byte: a buffer for each would take half as long again.
     digests.write(hash('sha256', record, 'binary'), i * DIGEST_BYTES, 'latin1');

@@ -39,10 +39,9 @@ export interface FrameSource {
 
 export interface FramesRead {
   readonly memory: Memory;
-  /** Where each record begins in the memory. */
+  /** Where each record begins in the memory, also those that stand for removed ones. */
   readonly starts: readonly number[];
-  /** The first sequence of each frame, and how many records it has. */
-  readonly frames: readonly Pick<FrameHeader, 'firstSequence' | 'count'>[];
+  readonly frames: readonly FrameHeader[];
   readonly to: FramePosition;
 }
 

@@ -27,6 +27,7 @@ import {
   encodePage,
 } from '../../shared/format/index-offsets.js';
 import { type BlockEntry, TreeBlockWriter } from '../../shared/format/index-tree.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import type { IndexResults, IndexStep, IndexStepOf, IndexWork } from '../../shared/index-tasks.js';
@@ -116,7 +117,10 @@ function run(
   const isFirst = from.offset === SEGMENT_HEADER_BYTES;
   const next = isFirst ? segment.firstSequence : from.sequence;
   const builder = new RunBuilder(nodeId, segment.firstSequence, next, from.offset);
-  for (const start of starts) builder.add(memory, start, from.offset + start);
+  for (const start of starts) {
+    if (isRemoved(memory.view, start)) builder.addRemoved(memory, start, from.offset + start);
+    else builder.add(memory, start, from.offset + start);
+  }
   builder.skipTo(Math.min(to.sequence, lastSequence + 1));
   const built = builder.finish(hasher, offset);
   write(storage, runsPath(work), offset, built.blocks, isFirst);

@@ -22,6 +22,7 @@ import { SealedSegment } from '../../shared/sealed-segment.js';
 import { readRange, type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
 import { audit } from './audit.js';
+import { runCompactStep } from './compact.js';
 import { digestFrames } from './digest.js';
 import { fold } from './fold.js';
 import { startOf } from './frames.js';
@@ -56,6 +57,8 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return verifyFrames(storage, hasher, task);
     case 'index':
       return runIndexStep(storage, hasher, task, task.step);
+    case 'compact':
+      return runCompactStep(storage, hasher, task, task.removal, task.step);
     case 'fold':
       return fold(storage, hasher, task);
     case 'remove':
@@ -126,12 +129,13 @@ function pack(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'pack'>): 
 }
 
 function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assemble'>): undefined {
-  const { range, end, number, codec, storedBytes, table, digests } = task;
+  const { range, end, number, codec, storedBytes, table, digests, isCompacted } = task;
   const rawHeader = readRange(storage, rawPath(task), 0, SEGMENT_HEADER_BYTES);
   const header = encodeSealedHeader(
     {
       codec,
       number,
+      isCompacted,
       firstSequence: range.firstSequence,
       count: digests.reduce((sum, { length }) => sum + length, 0) / DIGEST_BYTES,
       rawBytes: end.offset,

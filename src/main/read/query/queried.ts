@@ -78,10 +78,14 @@ export class Queried<T> implements Sought<T> {
     high: number,
     ordinals: Uint32Array | undefined,
   ): Promise<boolean> {
-    const read = await this.#count?.(index, { firstSequence, low, high, ordinals });
+    if (this.#count === undefined) return false;
+    // Where records were removed, those that have a stream are there.
+    const there =
+      ordinals ?? (index.isWhole ? undefined : await (await index.ofPrefix('stream', '')).within(low, high));
+    const read = await this.#count(index, { firstSequence, low, high, ordinals: there });
     if (read === undefined) return false;
     this.postingsRead += read;
-    this.recordsMatched += ordinals?.length ?? high - low + 1;
+    this.recordsMatched += there?.length ?? high - low + 1;
     return true;
   }
 
