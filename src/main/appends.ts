@@ -6,6 +6,7 @@ import type {
   AppendManyOptions,
   AppendOptions,
   CallOptions,
+  DeleteOptions,
   Durability,
   StreamAppend,
 } from '../shared/portable/log.js';
@@ -13,7 +14,14 @@ import type { ParsedSelector } from '../shared/portable/selector.js';
 import type { Appender } from './append/appender.js';
 import { type CallFlags, notAppended } from './append/call.js';
 import type { Condition } from './append/condition.js';
-import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, conditionInput, ENQUEUE_OPTIONS } from './append-inputs.js';
+import {
+  APPEND_SYNC_OPTIONS,
+  appendInput,
+  appendInputs,
+  conditionInput,
+  deletionInput,
+  ENQUEUE_OPTIONS,
+} from './append-inputs.js';
 import type { AppendSyncOptions, Enqueued, EnqueueOptions } from './store-types.js';
 import { tellRefusal } from './telemetry/channels.js';
 
@@ -57,6 +65,15 @@ export class Appends<M extends object> {
       const inputs = appendInputs(appends, options);
       const condition = this.#condition(options);
       return appender.append(inputs, this.#flags(options, true), options?.signal, condition) as Promise<AppendedMany>;
+    } catch (error) {
+      return Promise.reject(this.#refused(error));
+    }
+  }
+
+  deleteStream(stream: string, options: DeleteOptions | undefined): Promise<Appended> {
+    try {
+      const appender = this.#parts.appender();
+      return appender.append([deletionInput(stream, options)], this.#flags(options, false), options?.signal);
     } catch (error) {
       return Promise.reject(this.#refused(error));
     }

@@ -9,6 +9,7 @@ import type {
   AppendedMany,
   AppendManyOptions,
   AppendOptions,
+  DeleteOptions,
   Head,
   ReadOptions,
   ReadStreamOptions,
@@ -115,6 +116,10 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   appendMany(appends: readonly StreamAppend<M>[], options?: AppendManyOptions): Promise<AppendedMany> {
     return this.#appends.appendMany(appends, options);
+  }
+
+  deleteStream(stream: string, options?: DeleteOptions): Promise<Appended> {
+    return this.#appends.deleteStream(stream, options);
   }
 
   enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued {

@@ -43,6 +43,7 @@ export type {
   AppendOptions,
   Bound,
   CallOptions,
+  DeleteOptions,
   Direction,
   Durability,
   EventLog,

@@ -2,7 +2,7 @@
 import { corrupt } from '../shared/damage.js';
 import { PlaceHasher } from '../shared/format/checksum.js';
 import type { NamedBase } from '../shared/format/manifest.js';
-import { recordRevision, recordTimestampNs } from '../shared/format/record.js';
+import { isTombstone, recordRevision, recordTimestampNs } from '../shared/format/record.js';
 import { readManifest } from '../shared/inspect.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import type { Storage } from '../shared/storage.js';
@@ -114,6 +114,7 @@ export async function replay(
     for (const end = Math.min(run.lastSequence, lastSequence); next <= end; next++) {
       const at = run.at(next);
       const header = new RecordHeader(run.memory, at);
+      if (isTombstone(run.memory.view, at)) records.catalog.tombstones.add(header.stream, next);
       const head = headOf(heads, header.stream, next);
       head.revision = recordRevision(run.memory.view, at);
       head.lastSequence = next;

@@ -116,6 +116,7 @@ export class WritingStore {
       this.#checkpoints.onDurable();
       this.#seeRotation();
     };
+    this.appender.onTombstone = (stream, sequence) => this.records.catalog.tombstones.add(stream, sequence);
     this.appender.onDead = (why) => this.#fail(writerDied(why));
   }
 
