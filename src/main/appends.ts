@@ -22,6 +22,7 @@ import {
   deletionInput,
   ENQUEUE_OPTIONS,
 } from './append-inputs.js';
+import type { Deletions } from './deletions.js';
 import type { AppendSyncOptions, Enqueued, EnqueueOptions } from './store-types.js';
 import { tellRefusal } from './telemetry/channels.js';
 
@@ -35,6 +36,8 @@ export interface AppendsParts {
   readonly durability: Durability;
   /** Throws where the store cannot be written. */
   appender(): Appender;
+  /** Throws where the store is closed or only read. */
+  deletions(): Deletions;
   condition(selectors: readonly ParsedSelector[], after: number): Condition;
 }
 
@@ -73,7 +76,10 @@ export class Appends<M extends object> {
   deleteStream(stream: string, options: DeleteOptions | undefined): Promise<Appended> {
     try {
       const appender = this.#parts.appender();
-      return appender.append([deletionInput(stream, options)], this.#flags(options, false), options?.signal);
+      const deletions = this.#parts.deletions();
+      const input = deletionInput(stream, options);
+      deletions.check();
+      return kept(appender.append([input], this.#flags(options, false), options?.signal), deletions, options?.signal);
     } catch (error) {
       return Promise.reject(this.#refused(error));
     }
@@ -116,4 +122,15 @@ export class Appends<M extends object> {
     tellRefusal(this.#parts.dir, refusal);
     return refusal;
   }
+}
+
+/** Where it is waited for that a tombstone is durable, also that it is in the file which is read when the store is opened. */
+async function kept(
+  appending: Promise<Appended>,
+  deletions: Deletions,
+  signal: AbortSignal | undefined,
+): Promise<Appended> {
+  const appended = await appending;
+  if (appended.durability === 'synced') await deletions.written(appended.lastSequence, signal);
+  return appended;
 }

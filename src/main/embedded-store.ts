@@ -95,6 +95,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
       dir,
       durability,
       appender: () => this.#writing().appender,
+      deletions: () => this.#writing().deletions,
       condition: (selectors, after) => this.#reader.condition(selectors, after),
     });
     const auditor = mode.kind === 'writing' ? mode.store.auditor : undefined;

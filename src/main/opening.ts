@@ -29,6 +29,7 @@ import { Indexer } from './seal/indexer.js';
 import { type Pool, workOf } from './seal/pool.js';
 import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
+import { takeTombstones } from './take-tombstones.js';
 import { clockChannel, pruneChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
@@ -140,6 +141,8 @@ async function makeStore(
   try {
     const table = { sequence: file?.header.sequence ?? 0, file: file?.name ?? HEADS_FILE };
     records.durable();
+    const source = { storage, dir, storeId, hasher, manifest, records };
+    const tombstones = await takeTombstones(source, table.sequence, opened.lastSequence, signal);
     await replay(records, heads, keys, table.sequence, opened.lastSequence, signal);
     const clock = new Clock(systemClock, (jumpMs) => {
       log.clockJumped(jumpMs);
@@ -148,7 +151,7 @@ async function makeStore(
     });
     if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
     const identity = { storeId: manifest.storeId, nodeId };
-    const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
+    const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock, tombstones };
     const work = workOf(settings, storeId, records.holes);
     const full = (): number[] => {
       records.durable(); // which brings the catalog up to date

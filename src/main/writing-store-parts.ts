@@ -15,6 +15,7 @@ import type { Retention } from './retention.js';
 import type { Engine } from './runtime.js';
 import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
+import type { TombstonesTaken } from './take-tombstones.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 
 /** What a store is, beside its parts. */
@@ -44,6 +45,8 @@ export interface WritingStoreParts {
   readonly table: { readonly sequence: number; readonly file: string };
   /** What retention has removed. */
   readonly base: CurrentBase;
+  /** What the file of tombstones was found to be. */
+  readonly tombstones: TombstonesTaken;
   /** Looks up an event of an earlier call, blocking the thread. */
   readonly original: OriginalSync;
   readonly makePruning: (leaveBase: () => Promise<void>) => Pruning;

@@ -13,6 +13,7 @@ import type { Keys } from './append/keys.js';
 import { Pending } from './append/pending.js';
 import { Sequencer } from './append/sequencer.js';
 import { Checkpoints } from './checkpoints.js';
+import { Deletions } from './deletions.js';
 import { lastDurable } from './last-durable.js';
 import type { Pruning } from './prune.js';
 import type { Records } from './read/records.js';
@@ -23,6 +24,7 @@ import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
 import { StoreNotes } from './store-notes.js';
+import type { TombstonesTaken } from './take-tombstones.js';
 import { recoverChannel, rotateChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
@@ -44,6 +46,7 @@ export class WritingStore {
   readonly sealer: Sealer;
   readonly auditor: Auditor;
   readonly retention: Retention;
+  readonly deletions: Deletions;
   readonly #pruning: Pruning;
   readonly #base: CurrentBase;
   readonly #engine: Engine;
@@ -60,6 +63,8 @@ export class WritingStore {
   /** The newest segment that was told of. */
   #segment: number;
   readonly #replayedFrom: number;
+  /** What the file of tombstones was when the store was opened. */
+  readonly #found: TombstonesTaken;
   readonly #sealsByItself: boolean;
   #mode: StoreMode = 'open';
   #failure: KeeperError | undefined;
@@ -90,6 +95,16 @@ export class WritingStore {
       opened.lastSequence,
     );
     this.#notes = new StoreNotes(this.appender, this.#log);
+    this.deletions = new Deletions({
+      storeId: Buffer.from(storeId, 'hex'),
+      tombstones: this.records.catalog.tombstones,
+      isFiled: parts.tombstones.isFiled,
+      durable: () => this.appender.durable,
+      floor: () => this.records.floor,
+      post: (message) => engine.postBackground(message),
+      onFailure: (error) => this.#log.tombstonesFailed(error),
+    });
+    this.#found = parts.tombstones;
     this.#checkpoints = new Checkpoints(
       {
         storeId: Buffer.from(storeId, 'hex'),
@@ -99,6 +114,7 @@ export class WritingStore {
         durable: () => this.appender.durable,
         segment: () => this.#newestSegment,
         post: (message) => engine.postBackground(message),
+        tombstones: () => this.deletions.snapshot(),
         openFile: parts.openHeadsFile,
         onFailure: (error) => this.#log.checkpointFailed(error as Error | WireError),
       },
@@ -113,10 +129,11 @@ export class WritingStore {
     this.auditor = parts.auditor;
     this.#segment = this.#newestSegment;
     this.appender.onDurable = () => {
+      this.deletions.write();
       this.#checkpoints.onDurable();
       this.#seeRotation();
     };
-    this.appender.onTombstone = (stream, sequence) => this.records.catalog.tombstones.add(stream, sequence);
+    this.appender.onTombstone = (stream, sequence) => this.deletions.add(stream, sequence);
     this.appender.onDead = (why) => this.#fail(writerDied(why));
   }
 
@@ -173,6 +190,8 @@ export class WritingStore {
     if (message.kind === 'log') this.#log.relay(message);
     else if (message.kind === 'closed') this.#backgroundClosed.resolve();
     else if (message.kind === 'base-written' || message.kind === 'base-failed') this.#pruning.onBackground(message);
+    else if (message.kind === 'tombstones-written' || message.kind === 'tombstones-failed')
+      this.deletions.onBackground(message);
     else this.#checkpoints.onMessage(message);
   }
 
@@ -181,6 +200,7 @@ export class WritingStore {
       this.#backgroundClosed.resolve();
       const ended = error ?? new Error('the background thread has ended');
       this.#checkpoints.end(ended);
+      this.deletions.end(ended);
       this.#pruning.onExit('background', ended);
       if (this.#closing !== undefined) return;
       this.#log.backgroundEnded(error);
@@ -197,6 +217,7 @@ export class WritingStore {
     if (this.#mode === 'open' || this.#mode === 'suspended') this.#mode = 'closing';
     this.appender.setGate(() => closedError());
     await this.appender.whenIdle();
+    await this.deletions.whenIdle();
     if (this.#failure === undefined) await this.#checkpoints.finish();
     // Together: retention may wait for the tree to grow, which ends with the slice under way.
     await Promise.all([this.retention.close(), this.auditor.close()]);
@@ -245,6 +266,9 @@ export class WritingStore {
   /** What goes on by itself begins. */
   begin(): void {
     this.#tidySoon();
+    const { isFiled, newest, lost } = this.#found;
+    // Who only reads goes by the file.
+    if (isFiled && (lost !== undefined || this.records.tombstones.newest > newest)) this.deletions.write(true);
   }
 
   /** Tell of what the writer found when it opened the directory, and that the store is open. */
@@ -252,6 +276,7 @@ export class WritingStore {
     const { recovery, lastSequence: durable } = this.opened;
     const segments = this.records.catalog.segments.length;
     this.#log.recovered(recovery);
+    if (this.#found.lost !== undefined) this.#log.tombstonesLost(this.#found.lost);
     this.#log.opened({ ...this.identity, durable, segments, clean: recovery.clean }, durable - this.#replayedFrom);
     if (recoverChannel.hasSubscribers && !(recovery.clean && recovery.tornFile === undefined)) {
       recoverChannel.publish({ dir: this.#dir, recovery });

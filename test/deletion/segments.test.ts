@@ -2,7 +2,7 @@
 import type { Store, StoreOptions } from 'keeperlog';
 import { expect, test } from 'vitest';
 import { failure } from '../support/errors.js';
-import { open } from '../support/stores.js';
+import { open, reopen } from '../support/stores.js';
 
 const FILL = 'x'.repeat(100);
 /** Of so many events, in turn in streams s0 to s4, so many segments. */
@@ -115,6 +115,16 @@ test('are not read from sealed segments with index files', async () => {
   expect((await store.seal()).segments).toBeGreaterThan(3);
   await expectAnswers(store, middle, end);
   await expectConditions(store, middle);
+});
+
+test('are not read by whoever opens the store later, nor by who only reads', async () => {
+  const { store, middle, end } = await filled({});
+  const { dir } = store.stats();
+  const beside = await open({ dir, readOnly: true });
+  await expectAnswers(beside, middle, end);
+  const again = await reopen(store);
+  await expectAnswers(again, middle, end);
+  await expectAnswers(beside, middle, end);
 });
 
 test('have no digest and no proof', async () => {
