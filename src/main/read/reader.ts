@@ -1,7 +1,6 @@
 /** The reads of the portable interface. */
 import { hash } from 'node:crypto';
 import { type Memory, recordSequence, recordTimestampNs } from '../../shared/format/record.js';
-import { isRemoved } from '../../shared/format/removed-record.js';
 import type { Hole } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
@@ -86,11 +85,14 @@ export class Reader {
     const durable = this.#records.durable();
     if (sequence === 0 || sequence > durable) return undefined;
     const memory = await this.#loadLeased(sequence, durable);
-    if (isRemoved(memory.view, 0)) return undefined;
-    const isIt =
-      typeof idOrSequence !== 'string' ||
-      idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) === idOrSequence;
-    return isIt ? memory : undefined;
+    if (this.#records.tombstones.hides(sequence, memory, 0)) return undefined;
+    if (
+      typeof idOrSequence === 'string' &&
+      idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) !== idOrSequence
+    ) {
+      return undefined;
+    }
+    return memory;
   }
 
   /** One record, which stays until it is read. @throws ERR_PRUNED below the floor */
@@ -245,7 +247,9 @@ export class Reader {
     last: StreamEnd | undefined,
     found: Event | undefined,
   ): Promise<void> {
-    const { floor, holes } = this.#records;
+    const { floor, holes, tombstones } = this.#records;
+    // What is not there was deleted.
+    if (tombstones.of(stream) >= floor) return;
     if (asked === undefined || floor === 1 || (found !== undefined && found.revision <= asked)) return;
     const upTo = found?.sequence ?? last?.lastSequence ?? this.#records.durable();
     // What a repair gave up is told of in another way.

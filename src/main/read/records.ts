@@ -8,6 +8,7 @@ import type { Lease } from './leases.js';
 import type { Run } from './run.js';
 import { loadRecord, loadRecordSync } from './single-record.js';
 import type { TailCache } from './tail-cache.js';
+import type { TombstonesInForce } from './tombstones.js';
 
 /** How far the log may be read. */
 export interface Horizon {
@@ -22,6 +23,7 @@ export class Records {
   readonly seed: number;
   readonly nodeId: string;
   readonly holes: Holes;
+  readonly tombstones: TombstonesInForce;
   readonly #tail: TailCache;
   readonly #horizon: Horizon;
   /** Told of the bytes that are read from files. */
@@ -45,6 +47,7 @@ export class Records {
     this.seed = seed;
     this.nodeId = nodeId;
     this.holes = catalog.holes;
+    this.tombstones = catalog.tombstones;
     this.onRead = onRead;
   }
 

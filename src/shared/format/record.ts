@@ -3,9 +3,8 @@
  *
  *      0  u32  length of the whole record, padding included; a multiple of 8
  *      4  u32  checksum: CRC-32 of bytes 8 to length, begun with (CRC-32 of the store id) XOR length
- *      8  u8   kind: 1 is an event, 2 stands for removed ones (removed-record.ts); 0 is never a record, 0xff is padding in the
- *              ring and never on disk
- *      9  u8   flags: 1 the first of its append, 2 the last
+ *      8  u8   kind: 1 is an event, 2 is in removed-record.ts; 0 is never a record, 0xff is padding in the ring alone
+ *      9  u8   flags: 1 the first of its append, 2 the last, 4 a tombstone: what its stream has before it is deleted
  *     10  u8   data codec (payload.ts)
  *     11  u8   number of tags
  *     12  u8   number of causes
@@ -38,7 +37,7 @@ export const RECORD_HEADER_BYTES = 64;
 export const RECORD_ALIGNMENT = 8;
 
 export const KIND = { event: 1, removed: 2, padding: 0xff } as const;
-export const FLAG = { first: 1, last: 2 } as const;
+export const FLAG = { first: 1, last: 2, tombstone: 4 } as const;
 
 /** The length that says that a cause is a distance within its append. */
 export const LOCAL_CAUSE = 0xffff;
@@ -179,6 +178,11 @@ export function recordKind(view: DataView, at: number): number {
 
 export function recordFlags(view: DataView, at: number): number {
   return view.getUint8(at + 9);
+}
+
+/** Whether it deletes what its stream has before it. */
+export function isTombstone(view: DataView, at: number): boolean {
+  return (recordFlags(view, at) & FLAG.tombstone) !== 0;
 }
 
 export function recordSequence(view: DataView, at: number): number {

@@ -5,6 +5,7 @@ import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { FRAME_HEADER_BYTES, type FrameHeader, rewriteFrameHeader } from '../../shared/format/frame.js';
 import {
   FLAG,
+  isTombstone,
   type Memory,
   memoryOf,
   recordFlags,
@@ -69,7 +70,9 @@ export class Judge {
     return { going, kept };
   }
 
+  /** Tombstones stay: a stream's revisions go on behind them. */
   #isDeleted({ bytes, view }: Memory, at: number): boolean {
+    if (isTombstone(view, at)) return false;
     const { stream, type } = recordParts(view, at);
     return recordSequence(view, at) < (this.#below.get(bytes.toString('latin1', stream, type)) ?? 0);
   }
