@@ -1,8 +1,9 @@
 /** The form of append calls: their members and options, before any event is looked at. */
 
+import { FLAG } from '../shared/format/record.js';
 import { invalidEvent } from '../shared/names.js';
 import { checkSignal, integer, invalid, parseDurability, refuseUnknown } from '../shared/options.js';
-import type { AppendManyOptions, AppendOptions, CallOptions, Expect } from '../shared/portable/log.js';
+import type { AppendManyOptions, AppendOptions, CallOptions, DeleteOptions, Expect } from '../shared/portable/log.js';
 import { type ParsedSelector, parseSelectors } from '../shared/portable/selector.js';
 import type { Part } from './append/call.js';
 import type { Head } from './append/heads.js';
@@ -12,8 +13,11 @@ const MANY_OPTIONS = { ...CALL_OPTIONS, condition: true };
 const APPEND_OPTIONS = { ...MANY_OPTIONS, expect: true };
 export const ENQUEUE_OPTIONS = { expect: true };
 export const APPEND_SYNC_OPTIONS = { expect: true, condition: true, durability: true };
+const DELETE_OPTIONS = { ...CALL_OPTIONS, expect: true };
 const CONDITION = { match: true, after: true };
 const STREAM_APPEND = { stream: true, events: true, expect: true };
+/** What is appended to a stream that is deleted. */
+const TOMBSTONE = { type: '$tombstone' };
 
 /** Until the part is accepted. */
 const NO_HEAD: Head = {
@@ -57,6 +61,15 @@ export function appendInputs(appends: unknown, options: AppendManyOptions | unde
   });
 }
 
+/** The deletion of a stream. Fails as {@link appendInput} does. */
+export function deletionInput(stream: unknown, options: DeleteOptions | undefined): Part {
+  if (options !== undefined) checkOptions(options, DELETE_OPTIONS);
+  return {
+    ...toInput(stream, TOMBSTONE, options?.expect === undefined ? 'exists' : options.expect, ''),
+    flags: FLAG.tombstone,
+  };
+}
+
 /** A condition, checked. */
 export interface ParsedCondition {
   readonly selectors: readonly ParsedSelector[];
@@ -89,6 +102,7 @@ function toInput(stream: unknown, events: unknown, expect: unknown, prefix: stri
     expect: expect === undefined ? 'any' : parseExpect(expect, `${prefix}expect`),
     events,
     single,
+    flags: 0,
     path: single ? `${prefix}event` : `${prefix}events`,
     head: NO_HEAD,
     previousRevision: -1,

@@ -6,6 +6,7 @@ import type {
   AppendManyOptions,
   AppendOptions,
   CallOptions,
+  DeleteOptions,
   Durability,
   StreamAppend,
 } from '../shared/portable/log.js';
@@ -13,7 +14,15 @@ import type { ParsedSelector } from '../shared/portable/selector.js';
 import type { Appender } from './append/appender.js';
 import { type CallFlags, notAppended } from './append/call.js';
 import type { Condition } from './append/condition.js';
-import { APPEND_SYNC_OPTIONS, appendInput, appendInputs, conditionInput, ENQUEUE_OPTIONS } from './append-inputs.js';
+import {
+  APPEND_SYNC_OPTIONS,
+  appendInput,
+  appendInputs,
+  conditionInput,
+  deletionInput,
+  ENQUEUE_OPTIONS,
+} from './append-inputs.js';
+import type { Deletions } from './deletions.js';
 import type { AppendSyncOptions, Enqueued, EnqueueOptions } from './store-types.js';
 import { tellRefusal } from './telemetry/channels.js';
 
@@ -27,6 +36,8 @@ export interface AppendsParts {
   readonly durability: Durability;
   /** Throws where the store cannot be written. */
   appender(): Appender;
+  /** Throws where the store is closed or only read. */
+  deletions(): Deletions;
   condition(selectors: readonly ParsedSelector[], after: number): Condition;
 }
 
@@ -57,6 +68,18 @@ export class Appends<M extends object> {
       const inputs = appendInputs(appends, options);
       const condition = this.#condition(options);
       return appender.append(inputs, this.#flags(options, true), options?.signal, condition) as Promise<AppendedMany>;
+    } catch (error) {
+      return Promise.reject(this.#refused(error));
+    }
+  }
+
+  deleteStream(stream: string, options: DeleteOptions | undefined): Promise<Appended> {
+    try {
+      const appender = this.#parts.appender();
+      const deletions = this.#parts.deletions();
+      const input = deletionInput(stream, options);
+      deletions.check();
+      return kept(appender.append([input], this.#flags(options, false), options?.signal), deletions, options?.signal);
     } catch (error) {
       return Promise.reject(this.#refused(error));
     }
@@ -99,4 +122,15 @@ export class Appends<M extends object> {
     tellRefusal(this.#parts.dir, refusal);
     return refusal;
   }
+}
+
+/** Where it is waited for that a tombstone is durable, also that it is in the file which is read when the store is opened. */
+async function kept(
+  appending: Promise<Appended>,
+  deletions: Deletions,
+  signal: AbortSignal | undefined,
+): Promise<Appended> {
+  const appended = await appending;
+  if (appended.durability === 'synced') await deletions.written(appended.lastSequence, signal);
+  return appended;
 }

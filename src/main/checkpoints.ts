@@ -3,7 +3,7 @@
  * the background thread, and put in force once all of it is durable.
  */
 import { HEADS_FILE } from '../shared/format/file-names.js';
-import type { FromBackground, ToBackground } from '../shared/messages.js';
+import type { FromBackground, ToBackground, TombstonesSnapshot } from '../shared/messages.js';
 import type { Heads } from './append/heads.js';
 import type { HeadsFile } from './append/heads-file.js';
 import type { Keys } from './append/keys.js';
@@ -23,6 +23,8 @@ export interface CheckpointParts {
   durable(): number;
   segment(): number;
   post(message: ToBackground): void;
+  /** As of what is durable; undefined where there are none. */
+  tombstones(): TombstonesSnapshot | undefined;
   openFile(): HeadsFile | undefined;
   onFailure(error: unknown): void;
 }
@@ -121,7 +123,7 @@ export class Checkpoints {
   #commit(sequence: number): void {
     if (this.#parts.durable() < sequence) return;
     this.#state = { kind: 'committing', sequence };
-    this.#parts.post({ kind: 'commit-checkpoint' });
+    this.#parts.post({ kind: 'commit-checkpoint', tombstones: this.#parts.tombstones() });
   }
 
   #adopt(sequence: number): void {

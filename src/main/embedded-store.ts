@@ -9,6 +9,7 @@ import type {
   AppendedMany,
   AppendManyOptions,
   AppendOptions,
+  DeleteOptions,
   Head,
   ReadOptions,
   ReadStreamOptions,
@@ -26,6 +27,7 @@ import type { Appender } from './append/appender.js';
 import { Appends } from './appends.js';
 import { Audit } from './audit.js';
 import { Backups } from './backup.js';
+import type { CompactOptions, CompactReport } from './compact-types.js';
 import { invalidQuery } from './read/bounds.js';
 import { Reader } from './read/reader.js';
 import type { StreamEnds } from './read/stream-ends.js';
@@ -94,6 +96,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
       dir,
       durability,
       appender: () => this.#writing().appender,
+      deletions: () => this.#writing().deletions,
       condition: (selectors, after) => this.#reader.condition(selectors, after),
     });
     const auditor = mode.kind === 'writing' ? mode.store.auditor : undefined;
@@ -115,6 +118,10 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   appendMany(appends: readonly StreamAppend<M>[], options?: AppendManyOptions): Promise<AppendedMany> {
     return this.#appends.appendMany(appends, options);
+  }
+
+  deleteStream(stream: string, options?: DeleteOptions): Promise<Appended> {
+    return this.#appends.deleteStream(stream, options);
   }
 
   enqueue(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: EnqueueOptions): Enqueued {
@@ -218,6 +225,10 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   async seal(options: SealOptions = {}): Promise<SealReport> {
     return this.#writing().sealer.seal(options);
+  }
+
+  async compact(options: CompactOptions = {}): Promise<CompactReport> {
+    return this.#writing().compaction.compact(options);
   }
 
   async backup(dir: string, options: BackupOptions = {}): Promise<BackupReport> {

@@ -43,6 +43,7 @@ export type {
   AppendOptions,
   Bound,
   CallOptions,
+  DeleteOptions,
   Direction,
   Durability,
   EventLog,
@@ -80,6 +81,7 @@ export type {
 } from '../shared/portable/query/query.js';
 export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
 export type { Problem } from '../shared/problem.js';
+export type { CompactOptions, CompactProgress, CompactReport } from './compact-types.js';
 export { repairStore } from './repair.js';
 export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';
 export { restoreStore } from './restore.js';

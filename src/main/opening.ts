@@ -16,6 +16,7 @@ import { Clock, systemClock } from './append/clock.js';
 import { Heads } from './append/heads.js';
 import { HeadsFile } from './append/heads-file.js';
 import { Keys } from './append/keys.js';
+import { Compaction } from './compact.js';
 import { originals } from './originals.js';
 import { Pruning } from './prune.js';
 import { Catalog } from './read/catalog.js';
@@ -29,6 +30,7 @@ import { Indexer } from './seal/indexer.js';
 import { type Pool, workOf } from './seal/pool.js';
 import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
+import { takeTombstones } from './take-tombstones.js';
 import { clockChannel, pruneChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
@@ -140,6 +142,8 @@ async function makeStore(
   try {
     const table = { sequence: file?.header.sequence ?? 0, file: file?.name ?? HEADS_FILE };
     records.durable();
+    const source = { storage, dir, storeId, hasher, manifest, records };
+    const tombstones = await takeTombstones(source, table.sequence, opened.lastSequence, signal);
     await replay(records, heads, keys, table.sequence, opened.lastSequence, signal);
     const clock = new Clock(systemClock, (jumpMs) => {
       log.clockJumped(jumpMs);
@@ -148,7 +152,7 @@ async function makeStore(
     });
     if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
     const identity = { storeId: manifest.storeId, nodeId };
-    const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
+    const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock, tombstones };
     const work = workOf(settings, storeId, records.holes);
     const full = (): number[] => {
       records.durable(); // which brings the catalog up to date
@@ -174,6 +178,16 @@ async function makeStore(
     const sealed = { full, moved };
     const sealer = new Sealer({ pool, catalog: sealed, work, nodeId, indexer, durable: () => horizon.refresh() });
     const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
+    const compaction = new Compaction({
+      ...{ storage, pool, work, records, sealer, indexer, auditor },
+      deleted: () => records.tombstones,
+      keysFrom: () => keys.lowestAt(clock.wallMs()),
+      onCompacted: (number) => {
+        catalog.moved(number);
+        store?.retention.resized(number);
+        store?.retention.soon();
+      },
+    });
     const original = originals({ records, base, hasher: nameHasher });
     const pruningParts = { storage, hasher, work, hashKey: manifest.hashKey, catalog, pool, auditor, keys, base };
     const makePruning = (leaveBase: () => Promise<void>): Pruning =>
@@ -199,7 +213,7 @@ async function makeStore(
         onFailure: (error) => log.retentionFailed(error),
         onClockDoubted: (aheadMs) => log.clockDoubted(aheadMs),
       });
-    const own = { ...parts, sealer, auditor, base, original, makePruning, makeRetention };
+    const own = { ...parts, sealer, compaction, auditor, base, original, makePruning, makeRetention };
     store = new WritingStore({ ...own, openHeadsFile: () => openTable(), table });
     return store;
   } catch (error) {

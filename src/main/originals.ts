@@ -1,5 +1,7 @@
 /** Where the events of earlier calls are looked up: in the log, or, below the floor, in the base. */
+
 import type { NameHasher } from '../shared/format/name-hash.js';
+import { isRemoved } from '../shared/format/removed-record.js';
 import type { CurrentBase } from './append/base-file.js';
 import { keptOriginal, type OriginalSync, recordedOriginal } from './append/duplicates.js';
 import type { Records } from './read/records.js';
@@ -19,6 +21,7 @@ export function originals({ records, base, hasher }: Places): OriginalSync {
       return kept && keptOriginal(kept, hasher);
     }
     const record = records.recordSync(sequence);
-    return record && recordedOriginal(record);
+    if (record === undefined) return undefined;
+    return isRemoved(record.memory.view, record.at) ? 'removed' : recordedOriginal(record);
   };
 }

@@ -10,7 +10,9 @@ import { readFile, type Storage } from '../shared/storage.js';
 import { Catalog } from './read/catalog.js';
 import { type Horizon, Records } from './read/records.js';
 import { TailCache } from './read/tail-cache.js';
+import { takeTombstones } from './take-tombstones.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
+import { TombstonesFollower } from './tombstones-follower.js';
 
 /** A slot that is being written does not verify; the other one does, unless it is written next. */
 const WATERMARK_TRIES = 3;
@@ -34,8 +36,11 @@ export async function openReadOnlyStore(
   const catalog = new Catalog(storage, dir, found.storeId, hasher, manifest, settings.indexBytes, reload);
   for (const header of found.segments) catalog.add(header);
   for (const { number } of found.lost) catalog.lack(number);
-  const horizon = new WatermarkHorizon(storage, dir, hasher, found);
+  const place = { storage, dir, storeId: found.storeId, hasher };
+  const follower = new TombstonesFollower(place, catalog.tombstones);
+  const horizon = new WatermarkHorizon(storage, dir, hasher, found, () => follower.follow());
   const records = new Records(catalog, new TailCache(0), horizon, recordSeed(found.storeId), manifest);
+  await takeTombstones({ ...place, manifest, records }, records.durable(), Number.POSITIVE_INFINITY);
   tellOpened(log, dir, found);
   return { found, records };
 }
@@ -78,10 +83,13 @@ class WatermarkHorizon implements Horizon {
   readonly #storage: Storage;
   readonly #file: string;
   readonly #hasher: PlaceHasher;
+  readonly #onRefresh: () => void;
   #durable: number;
   #segment: number;
 
-  constructor(storage: Storage, dir: string, hasher: PlaceHasher, found: Inspection) {
+  /** @param onRefresh called each time, after it was looked at */
+  constructor(storage: Storage, dir: string, hasher: PlaceHasher, found: Inspection, onRefresh: () => void) {
+    this.#onRefresh = onRefresh;
     this.#storage = storage;
     this.#file = path.join(dir, WATERMARK_FILE);
     this.#hasher = hasher;
@@ -91,7 +99,17 @@ class WatermarkHorizon implements Horizon {
   }
 
   refresh(): number {
-    if (!this.#storage.exists(this.#file)) return this.#durable;
+    this.#look();
+    this.#onRefresh();
+    return this.#durable;
+  }
+
+  newestSegment(): number {
+    return this.#segment;
+  }
+
+  #look(): void {
+    if (!this.#storage.exists(this.#file)) return;
     for (let i = 0; i < WATERMARK_TRIES; i++) {
       const watermark = decodeWatermark(readFile(this.#storage, this.#file, WATERMARK_FILE_BYTES), this.#hasher);
       if (watermark === undefined) continue;
@@ -101,10 +119,5 @@ class WatermarkHorizon implements Horizon {
       }
       break;
     }
-    return this.#durable;
-  }
-
-  newestSegment(): number {
-    return this.#segment;
   }
 }

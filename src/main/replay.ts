@@ -2,7 +2,8 @@
 import { corrupt } from '../shared/damage.js';
 import { PlaceHasher } from '../shared/format/checksum.js';
 import type { NamedBase } from '../shared/format/manifest.js';
-import { recordRevision, recordTimestampNs } from '../shared/format/record.js';
+import { isTombstone, recordRevision, recordTimestampNs } from '../shared/format/record.js';
+import { isRemoved } from '../shared/format/removed-record.js';
 import { readManifest } from '../shared/inspect.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import type { Storage } from '../shared/storage.js';
@@ -12,6 +13,7 @@ import { HeadsFile } from './append/heads-file.js';
 import type { Keys } from './append/keys.js';
 import { RecordHeader } from './read/record-header.js';
 import type { Records } from './read/records.js';
+import type { Run } from './read/run.js';
 
 const NS_PER_MS = 1_000_000n;
 
@@ -97,7 +99,7 @@ function keysOf(file: HeadsFile | undefined, keys: Keys): Keys {
 }
 
 /**
- * Take in the records after a sequence.
+ * Take in the records after a sequence: heads, keys and tombstones.
  * @throws ERR_CORRUPT, ERR_STORAGE, ERR_ABORTED
  */
 export async function replay(
@@ -108,12 +110,12 @@ export async function replay(
   lastSequence: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for (let next = records.holes.skip(after + 1); next <= lastSequence; next = records.holes.skip(next)) {
-    if (signal?.aborted === true) throw aborted(signal, 'opening the store');
-    const run = await records.catalog.load(next, lastSequence);
-    for (const end = Math.min(run.lastSequence, lastSequence); next <= end; next++) {
+  for await (const { run, first, last } of runsOf(records, after + 1, lastSequence, signal)) {
+    for (let next = first; next <= last; next++) {
       const at = run.at(next);
+      if (isRemoved(run.memory.view, at)) continue;
       const header = new RecordHeader(run.memory, at);
+      if (isTombstone(run.memory.view, at)) records.catalog.tombstones.add(header.stream, next);
       const head = headOf(heads, header.stream, next);
       head.revision = recordRevision(run.memory.view, at);
       head.lastSequence = next;
@@ -121,6 +123,25 @@ export async function replay(
       const { key } = header;
       if (key !== undefined) keys.add(key, next, Number(recordTimestampNs(run.memory.view, at) / NS_PER_MS));
     }
+  }
+}
+
+/**
+ * The records of a range, some at a time.
+ * @throws ERR_CORRUPT, ERR_STORAGE, ERR_ABORTED
+ */
+export async function* runsOf(
+  records: Records,
+  from: number,
+  to: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ readonly run: Run; readonly first: number; readonly last: number }> {
+  for (let first = records.holes.skip(from); first <= to; ) {
+    if (signal?.aborted === true) throw aborted(signal, 'opening the store');
+    const run = await records.catalog.load(first, to);
+    const last = Math.min(run.lastSequence, to);
+    yield { run, first, last };
+    first = records.holes.skip(last + 1);
   }
 }
 

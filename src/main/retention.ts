@@ -38,7 +38,7 @@ export interface RetentionParts {
 
 export class Retention {
   readonly #parts: RetentionParts;
-  /** Of sealed segments, by number: they stay as large as they are. Unit: bytes. */
+  /** Of sealed segments, by number. Unit: bytes. */
   readonly #sizes = new Map<number, number>();
   #last: Promise<void> = Promise.resolve();
   #isDue = false;
@@ -63,6 +63,11 @@ export class Retention {
       this.#isDue = false;
       await this.#run();
     });
+  }
+
+  /** A sealed segment is not as large any more as it was. */
+  resized(number: number): void {
+    this.#sizes.delete(number);
   }
 
   /** The wall clock has jumped: how old anything is, is not known until the store is opened again. */

@@ -6,6 +6,7 @@ import type { Appended, AppendOptions, CallOptions, EventLog, SequenceRange } fr
 import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 import type { Problem } from '../shared/problem.js';
 import type { RecoveryReport } from '../shared/recovery-report.js';
+import type { CompactOptions, CompactReport } from './compact-types.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
 import type { SealOptions, SealReport } from './seal/seal-types.js';
 
@@ -183,6 +184,17 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    *   store that is read only; ERR_CLOSED
    */
   seal(options?: SealOptions): Promise<SealReport>;
+  /**
+   * Free the space of deleted events: every full segment is sealed, and those that hold any are written anew without them, read back
+   * and compared, and put in the old ones' place. Sequences, digests, and proofs of all other events hold; those of what is gone stay in
+   * the audit tree, which has all of it before. Appends and reads go on meanwhile.
+   *
+   * What stays for a later compaction is in the report: events in a segment that is not sealed, and those of calls whose idempotency keys
+   * are still known. Where there is nothing to remove, no file is changed.
+   * @throws ERR_CORRUPT where a segment, or the audit tree, does not verify: it stays as it is; ERR_STORAGE; ERR_ABORTED;
+   *   ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
+   */
+  compact(options?: CompactOptions): Promise<CompactReport>;
   /**
    * Copy the store into a directory, while it is written or not: every event that was durable when this was called, perhaps some more,
    * the audit tree with the newest checkpoint among them, and the checkpoint of heads. Not the key that signs. Appends, reads, rotation

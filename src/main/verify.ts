@@ -10,6 +10,7 @@ import { SEGMENT_HEADER_BYTES, type SegmentHeader } from '../shared/format/segme
 import { type Hole, Holes } from '../shared/holes.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import type { Problem } from '../shared/problem.js';
+import { RemovedSequences } from '../shared/removed-sequences.js';
 import { revisionGap } from '../shared/revision-gap.js';
 import {
   type FramesVerified,
@@ -75,6 +76,8 @@ class LogCheck {
   readonly #problems: Problem[] = [];
   /** Sequences of which nothing verifies. */
   readonly #lost: Hole[] = [];
+  /** Of what was joined so far, the first and the last sequence of each part that compaction has removed. */
+  readonly #removed = new RemovedSequences();
   readonly #totalBytes: number;
   #segments = 0;
   #events = 0;
@@ -165,6 +168,7 @@ class LogCheck {
       this.#checkTime(part);
       this.#problems.push(...part.problems);
       this.#lost.push(...part.lost);
+      for (const sequence of part.removed) this.#removed.add(sequence, sequence);
       if (part.streams !== undefined) this.#checkRevisions(part.file, part.streams);
     }
     const lastSequence = this.#parts.records.catalog.lastSequenceOf(segment, this.#durable);
@@ -202,7 +206,7 @@ class LogCheck {
 
   #checkRevisions(file: string, { hashes, numbers }: StreamSpans): void {
     const { floor, holes } = this.#parts.records;
-    const lost = new Holes(this.#lost);
+    const missing = [holes, new Holes(this.#lost), this.#removed];
     for (let i = 0; i * 4 < hashes.length; i++) {
       const hash = hashes.subarray(i * 4, i * 4 + 4);
       const [firstRevision, firstSequence, lastRevision, lastSequence] = numbers.subarray(i * SPAN_NUMBERS);
@@ -211,7 +215,7 @@ class LogCheck {
       const begin = floor > 1 ? firstRevision! - 1 : -1;
       const before = entry === -1 ? begin : this.#revisions.first(entry);
       const since = entry === -1 ? 0 : this.#revisions.second(entry);
-      const gap = revisionGap(before, since, firstRevision!, firstSequence!, holes, lost);
+      const gap = revisionGap(before, since, firstRevision!, firstSequence!, missing);
       if (gap !== undefined) this.damage(gap, file, undefined, firstSequence, firstSequence);
       if (entry === -1) this.#revisions.add(hash, lastRevision!, lastSequence!);
       else this.#revisions.update(entry, lastRevision!, lastSequence!);
@@ -243,6 +247,7 @@ class LogCheck {
       bytes: 0,
       first: undefined,
       lastTimestampNs: 0n,
+      removed: [],
       file,
       problems: [problem],
       lost: [[sequence, lastSequence]],

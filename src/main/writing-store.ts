@@ -13,6 +13,8 @@ import type { Keys } from './append/keys.js';
 import { Pending } from './append/pending.js';
 import { Sequencer } from './append/sequencer.js';
 import { Checkpoints } from './checkpoints.js';
+import type { Compaction } from './compact.js';
+import { Deletions } from './deletions.js';
 import { lastDurable } from './last-durable.js';
 import type { Pruning } from './prune.js';
 import type { Records } from './read/records.js';
@@ -23,6 +25,7 @@ import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
 import { StoreNotes } from './store-notes.js';
+import type { TombstonesTaken } from './take-tombstones.js';
 import { recoverChannel, rotateChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
@@ -42,8 +45,10 @@ export class WritingStore {
   readonly ring: RingProducer;
   readonly sequencer: Sequencer;
   readonly sealer: Sealer;
+  readonly compaction: Compaction;
   readonly auditor: Auditor;
   readonly retention: Retention;
+  readonly deletions: Deletions;
   readonly #pruning: Pruning;
   readonly #base: CurrentBase;
   readonly #engine: Engine;
@@ -60,6 +65,8 @@ export class WritingStore {
   /** The newest segment that was told of. */
   #segment: number;
   readonly #replayedFrom: number;
+  /** What the file of tombstones was when the store was opened. */
+  readonly #found: TombstonesTaken;
   readonly #sealsByItself: boolean;
   #mode: StoreMode = 'open';
   #failure: KeeperError | undefined;
@@ -90,6 +97,16 @@ export class WritingStore {
       opened.lastSequence,
     );
     this.#notes = new StoreNotes(this.appender, this.#log);
+    this.deletions = new Deletions({
+      storeId: Buffer.from(storeId, 'hex'),
+      tombstones: this.records.catalog.tombstones,
+      isFiled: parts.tombstones.isFiled,
+      durable: () => this.appender.durable,
+      floor: () => this.records.floor,
+      post: (message) => engine.postBackground(message),
+      onFailure: (error) => this.#log.tombstonesFailed(error),
+    });
+    this.#found = parts.tombstones;
     this.#checkpoints = new Checkpoints(
       {
         storeId: Buffer.from(storeId, 'hex'),
@@ -99,6 +116,7 @@ export class WritingStore {
         durable: () => this.appender.durable,
         segment: () => this.#newestSegment,
         post: (message) => engine.postBackground(message),
+        tombstones: () => this.deletions.snapshot(),
         openFile: parts.openHeadsFile,
         onFailure: (error) => this.#log.checkpointFailed(error as Error | WireError),
       },
@@ -110,12 +128,15 @@ export class WritingStore {
     this.#dir = settings.dir;
     this.#sealsByItself = settings.sealing === 'background';
     this.sealer = parts.sealer;
+    this.compaction = parts.compaction;
     this.auditor = parts.auditor;
     this.#segment = this.#newestSegment;
     this.appender.onDurable = () => {
+      this.deletions.write();
       this.#checkpoints.onDurable();
       this.#seeRotation();
     };
+    this.appender.onTombstone = (stream, sequence) => this.deletions.add(stream, sequence);
     this.appender.onDead = (why) => this.#fail(writerDied(why));
   }
 
@@ -172,6 +193,8 @@ export class WritingStore {
     if (message.kind === 'log') this.#log.relay(message);
     else if (message.kind === 'closed') this.#backgroundClosed.resolve();
     else if (message.kind === 'base-written' || message.kind === 'base-failed') this.#pruning.onBackground(message);
+    else if (message.kind === 'tombstones-written' || message.kind === 'tombstones-failed')
+      this.deletions.onBackground(message);
     else this.#checkpoints.onMessage(message);
   }
 
@@ -180,6 +203,7 @@ export class WritingStore {
       this.#backgroundClosed.resolve();
       const ended = error ?? new Error('the background thread has ended');
       this.#checkpoints.end(ended);
+      this.deletions.end(ended);
       this.#pruning.onExit('background', ended);
       if (this.#closing !== undefined) return;
       this.#log.backgroundEnded(error);
@@ -196,6 +220,7 @@ export class WritingStore {
     if (this.#mode === 'open' || this.#mode === 'suspended') this.#mode = 'closing';
     this.appender.setGate(() => closedError());
     await this.appender.whenIdle();
+    await this.deletions.whenIdle();
     if (this.#failure === undefined) await this.#checkpoints.finish();
     // Together: retention may wait for the tree to grow, which ends with the slice under way.
     await Promise.all([this.retention.close(), this.auditor.close()]);
@@ -244,6 +269,9 @@ export class WritingStore {
   /** What goes on by itself begins. */
   begin(): void {
     this.#tidySoon();
+    const { isFiled, newest, lost } = this.#found;
+    // Who only reads goes by the file.
+    if (isFiled && (lost !== undefined || this.records.tombstones.newest > newest)) this.deletions.write(true);
   }
 
   /** Tell of what the writer found when it opened the directory, and that the store is open. */
@@ -251,6 +279,7 @@ export class WritingStore {
     const { recovery, lastSequence: durable } = this.opened;
     const segments = this.records.catalog.segments.length;
     this.#log.recovered(recovery);
+    if (this.#found.lost !== undefined) this.#log.tombstonesLost(this.#found.lost);
     this.#log.opened({ ...this.identity, durable, segments, clean: recovery.clean }, durable - this.#replayedFrom);
     if (recoverChannel.hasSubscribers && !(recovery.clean && recovery.tornFile === undefined)) {
       recoverChannel.publish({ dir: this.#dir, recovery });

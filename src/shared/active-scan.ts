@@ -4,6 +4,7 @@ import { unsupported } from './damage.js';
 import type { PlaceHasher } from './format/checksum.js';
 import { segmentFile } from './format/file-names.js';
 import {
+  COMPACTED_FRAME_FORMAT,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
@@ -168,7 +169,11 @@ class ActiveScan {
       );
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw unsupported(path.join(this.#place.dir, segmentFile(this.#header.number)), error.message, 1);
+      throw unsupported(
+        path.join(this.#place.dir, segmentFile(this.#header.number)),
+        error.message,
+        COMPACTED_FRAME_FORMAT,
+      );
     }
   }
 

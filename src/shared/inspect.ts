@@ -7,7 +7,7 @@ import { type ActiveSegment, type Place, scanActive } from './active-scan.js';
 import { corrupt, unsupported } from './damage.js';
 import { PlaceHasher } from './format/checksum.js';
 import { MANIFEST_FILE, sealedNumber, segmentFile, segmentNumber, WATERMARK_FILE } from './format/file-names.js';
-import { BASE_MANIFEST_FORMAT, decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './format/manifest.js';
+import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest, NEWEST_MANIFEST_FORMAT } from './format/manifest.js';
 import { decodeSegmentHeader, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format/segment.js';
 import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from './format/watermark.js';
 import { refuseNoStore } from './no-store.js';
@@ -54,7 +54,7 @@ export function readManifest(storage: ReadStorage, dir: string): Manifest | unde
   const found = decodeManifest(readFile(storage, file, MAX_MANIFEST_BYTES + 1));
   if (found.kind === 'valid') return found.manifest;
   if (found.kind === 'corrupt') throw corrupt(file, 0, `the manifest does not verify: ${found.why}`);
-  throw unsupported(file, found.format, BASE_MANIFEST_FORMAT);
+  throw unsupported(file, found.format, NEWEST_MANIFEST_FORMAT);
 }
 
 /**

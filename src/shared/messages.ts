@@ -6,6 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Entries } from './entries.js';
 import type { NamedBase } from './format/manifest.js';
+import type { TombstonesContent } from './format/tombstones.js';
 import type { WireError } from './portable/errors.js';
 import type { RecoveryReport } from './recovery-report.js';
 import type { SharedBuffers } from './ring/layout.js';
@@ -91,7 +92,10 @@ export interface SegmentBegun {
 export type ToBackground =
   /** Write a checkpoint beside the one in force; it is put in force by `commit-checkpoint`. */
   | { readonly kind: 'write-checkpoint'; readonly snapshot: CheckpointSnapshot }
-  | { readonly kind: 'commit-checkpoint' }
+  /** Put it in force; behind the tombstones, where there are any. */
+  | { readonly kind: 'commit-checkpoint'; readonly tombstones: TombstonesSnapshot | undefined }
+  /** Have the tombstones in force in their file; durable when that is answered. */
+  | { readonly kind: 'write-tombstones'; readonly snapshot: TombstonesSnapshot }
   /** Write the base of a floor that is to come; it is durable when that is answered. */
   | { readonly kind: 'write-base'; readonly snapshot: BaseSnapshot }
   | { readonly kind: 'close' };
@@ -101,6 +105,8 @@ export type FromBackground =
   | { readonly kind: 'checkpoint-written' }
   | { readonly kind: 'checkpoint-committed' }
   | { readonly kind: 'checkpoint-failed'; readonly error: WireError }
+  | { readonly kind: 'tombstones-written' }
+  | { readonly kind: 'tombstones-failed'; readonly error: WireError }
   | { readonly kind: 'base-written'; readonly base: NamedBase }
   | { readonly kind: 'base-failed'; readonly error: WireError }
   | { readonly kind: 'closed' }
@@ -118,6 +124,11 @@ export interface CheckpointSnapshot {
   readonly heads: Entries;
   /** All live keys, oldest first. */
   readonly keys: Entries;
+}
+
+/** All tombstones in force as of a durable sequence, as {@link file://./format/tombstones.ts} stores them. */
+export interface TombstonesSnapshot extends TombstonesContent {
+  readonly storeId: Uint8Array;
 }
 
 /** Heads, keys and results as of the sequence before a floor, as {@link file://./format/base.ts} stores them. */

@@ -1,5 +1,10 @@
-/** Revisions of a stream are gapless as appended; only what a repair gave up, or what does not verify, is missing. */
-import type { Holes } from './holes.js';
+/** Revisions of a stream are gapless as appended; only what was given up or removed, or does not verify, is missing. */
+
+/** Sequences that are missing. */
+export interface Missing {
+  /** Whether any of them is between two others. */
+  isBetween(low: number, high: number): boolean;
+}
 
 /**
  * What is wrong with the next event of a stream; undefined where nothing is.
@@ -12,10 +17,10 @@ export function revisionGap(
   since: number,
   revision: number,
   sequence: number,
-  ...missing: readonly Holes[]
+  missing: readonly Missing[],
 ): string | undefined {
   const expected = before + 1;
   if (revision === expected) return undefined;
-  if (revision > expected && missing.some((holes) => holes.isBetween(since, sequence))) return undefined;
+  if (revision > expected && missing.some((some) => some.isBetween(since, sequence))) return undefined;
   return `sequence ${sequence} has revision ${revision} where ${expected} is expected`;
 }

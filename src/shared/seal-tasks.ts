@@ -3,6 +3,7 @@
  * between two slices. To seal a segment: begin, pack …, assemble, compare …, commit.
  */
 import type { Checkpoint } from './audit/prover.js';
+import type { CompactResults, CompactStep, Removal } from './compact-tasks.js';
 import type { SegmentHeader } from './format/segment.js';
 import type { FramePosition } from './frame-position.js';
 import type { Hole } from './holes.js';
@@ -47,6 +48,8 @@ export type SealTask =
       readonly storedBytes: number;
       readonly table: Uint8Array;
       readonly digests: readonly Uint8Array[];
+      /** Whether some of its records were removed: a repair has put a compacted segment together. */
+      readonly isCompacted: boolean;
     } & SealedWork)
   /** Whether some blocks, from an offset in the raw segment on, read back as the raw bytes. */
   | ({ readonly kind: 'compare'; readonly from: number } & SealedWork)
@@ -58,6 +61,8 @@ export type SealTask =
   | ({ readonly kind: 'verify'; readonly part: VerifyPart } & SealedWork)
   /** A step of making the index of a sealed segment. */
   | ({ readonly kind: 'index'; readonly step: IndexStep } & IndexWork)
+  /** A step of taking deleted events out of a sealed segment. */
+  | ({ readonly kind: 'compact'; readonly step: CompactStep; readonly removal: Removal } & SealedWork)
   /** What retention keeps of some frames of a segment that is to go. */
   | ({ readonly kind: 'fold'; readonly part: LogPart; readonly hashKey: string } & SealedWork)
   /** Remove files that the log does not need any more, by their names. */
@@ -110,6 +115,8 @@ export interface FramesVerified {
   /** The first record that verifies; undefined where none does. */
   readonly first: { readonly timestampNs: bigint; readonly sequence: number; readonly offset: number } | undefined;
   readonly lastTimestampNs: bigint;
+  /** Sequences that compaction has removed, the first and the last of them at least, ascending. */
+  readonly removed: readonly number[];
   /** The file that was read: the raw one, or the sealed one. */
   readonly file: string;
   readonly problems: readonly Problem[];
@@ -134,6 +141,7 @@ export interface SealResults {
     readonly entries: Uint8Array;
     readonly digests: Uint8Array;
     readonly run: Run | undefined;
+    readonly isCompacted: boolean;
   };
   readonly assemble: undefined;
   /** How far they do; undefined where one does not. */
@@ -143,6 +151,7 @@ export interface SealResults {
   readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
   readonly verify: FramesVerified;
   readonly index: IndexResults[IndexStep['step']];
+  readonly compact: CompactResults[CompactStep['step']];
   readonly fold: {
     /** A head for each stream: entries as of {@link file://./format/checkpoint.ts}. */
     readonly heads: Uint8Array;

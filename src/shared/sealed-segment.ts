@@ -6,9 +6,9 @@ import { corrupt, unsupported } from './damage.js';
 import type { PlaceHasher } from './format/checksum.js';
 import {
   BlockTable,
+  COMPACTED_FORMAT,
   decodeSealedHeader,
   rawBytesOf,
-  SEALED_FORMAT,
   SEALED_HEADER_BYTES,
   type SealedHeader,
   sealedFileBytes,
@@ -192,7 +192,7 @@ function readHeader(
     const bytes = readAt(storage, handle, offset, SEALED_HEADER_BYTES);
     const found = decodeSealedHeader(bytes, fileBytes, number, storeId, hasher);
     if (found.kind === 'valid') return found.header;
-    if (found.kind === 'unsupported') throw unsupported(file, String(found.format), SEALED_FORMAT);
+    if (found.kind === 'unsupported') throw unsupported(file, String(found.format), COMPACTED_FORMAT);
     why = found.why;
   }
   throw corrupt(file, 0, `the sealed segment cannot be read: ${why}`);

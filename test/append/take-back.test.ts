@@ -16,6 +16,7 @@ const head: Head = {
 const part = (previousRevision: number, previousSequence: number): Part => ({
   stream: 's',
   count: 2,
+  flags: 0,
   expect: 'any',
   events: [],
   path: 'events',

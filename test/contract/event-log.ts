@@ -2,6 +2,7 @@
 import { type EventLog, isKeeperError, type NewEvent, parseEventId, type StoreOptions } from 'keeperlog';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { failure, refusal } from '../support/errors.js';
+import { describeDeletion } from './event-log-deletion.js';
 import { describeReads } from './event-log-reads.js';
 
 /** Limits that a test wants other than the default. */
@@ -18,6 +19,7 @@ export function describeEventLog(name: string, open: OpenLog, openShared: OpenLo
   describe(`${name}: what is refused`, () => describeRefusals(open, openShared));
   describe(`${name}: idempotency`, () => describeIdempotency(open));
   describe(`${name}: abort`, () => describeAbort(open));
+  describe(`${name}: deleteStream`, () => describeDeletion(open));
   describe(`${name}: reads`, () => describeReads(openShared));
   describe(`${name}: close`, () => describeClose(open));
 }

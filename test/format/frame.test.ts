@@ -76,7 +76,7 @@ describe('a frame', () => {
 
   test('of a later format is refused, not passed over', () => {
     const bytes = Buffer.from(FRAME);
-    bytes.writeUInt16LE(2, 4);
+    bytes.writeUInt16LE(3, 4);
     bytes.set(hasher.digest(SEGMENT, bytes.subarray(0, 56)), 56);
     expect(() => headerOf(bytes)).toThrow(RangeError);
   });

@@ -31,6 +31,7 @@ function setUp() {
       events: [],
       path: 'event',
       single: true,
+      flags: 0,
       head: heads.get(stream, false),
       previousRevision: -1,
       previousSequence: 0,

@@ -65,7 +65,13 @@ export class AppendEncoder {
     for (const part of parts) {
       for (let i = 0; i < part.count; i++, place++) {
         try {
-          const at = this.#addToRing(eventOf(part, i), place, part.head.bytes, flagsOf(place, count), system);
+          const at = this.#addToRing(
+            eventOf(part, i),
+            place,
+            part.head.bytes,
+            flagsOf(place, count) | part.flags,
+            system,
+          );
           if (at === -1) {
             ring.discard();
             return undefined;
@@ -89,7 +95,7 @@ export class AppendEncoder {
       for (let i = 0; i < part.count; i++, place++) {
         try {
           this.#starts[place] = heap.end;
-          this.#addToHeap(heap, eventOf(part, i), place, part.head.bytes, flagsOf(place, count));
+          this.#addToHeap(heap, eventOf(part, i), place, part.head.bytes, flagsOf(place, count) | part.flags);
         } catch (error) {
           throw inCall(part, i, error);
         }

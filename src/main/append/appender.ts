@@ -2,6 +2,7 @@
  * Appending: a user's call is admitted to the ring, and gets its result by the writer's watermarks. Everything here happens on
  * the caller's thread and, except for waiting, at once.
  */
+import { FLAG } from '../../shared/format/record.js';
 import type { Settings } from '../../shared/options.js';
 import { aborted, type ErrorCode, type KeeperError } from '../../shared/portable/errors.js';
 import type { Appended } from '../../shared/portable/log.js';
@@ -59,6 +60,8 @@ export class Appender {
   #durablePosition = 0;
   /** Called after the durable watermark has moved. */
   onDurable: () => void = () => {};
+  /** Called when a tombstone is durable, before whoever appended it is told. */
+  onTombstone: (stream: string, sequence: number) => void = () => {};
   /** Called where a blocked thread finds that the writer has died; is to fail everything. */
   onDead: (why: string) => void = () => {};
 
@@ -188,7 +191,10 @@ export class Appender {
     this.#durablePosition = durable;
     const before = this.#durable;
     for (let call = pending.takeDurable(durable); call !== undefined; call = pending.takeDurable(durable)) {
-      for (const { head } of call.parts) head.pending--;
+      for (const { head, flags } of call.parts) {
+        head.pending--;
+        if (flags === FLAG.tombstone) this.onTombstone(head.stream, call.lastSequence);
+      }
       this.#durable = call.lastSequence;
       this.#results.finish(call, undefined);
     }

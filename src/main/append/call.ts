@@ -17,6 +17,8 @@ export interface Part {
   /** Whether it is one event, rather than a list; where it stands in the call, for errors. */
   readonly single: boolean;
   readonly path: string;
+  /** Flags of its records beside those of their places: FLAG.tombstone, or none. */
+  readonly flags: number;
   /** The stream's head, once the part is accepted; the previous values bring it back if the append is given up. */
   head: Head;
   previousRevision: number;

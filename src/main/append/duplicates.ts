@@ -19,8 +19,8 @@ export interface Original {
   hasBodyOf(repeated: RecordAt): boolean;
 }
 
-/** Looks up one durable event, verified, blocking the thread; undefined where there is none. */
-export type OriginalSync = (sequence: number) => Original | undefined;
+/** Looks up one durable event, verified, blocking the thread; undefined where nothing tells of it, or that it was removed. */
+export type OriginalSync = (sequence: number) => Original | 'removed' | undefined;
 
 export function recordedOriginal(record: RecordAt): Original {
   const { view } = record.memory;
@@ -69,7 +69,7 @@ export class Duplicates {
       if (seen.has(key)) throw reused(key, 'stands twice in this call');
       seen.add(key);
       const sequence = this.#keys.find(key);
-      if (sequence !== 0 && known === undefined) known = { key, first: sequence - i };
+      if (sequence !== 0 && known === undefined && !this.#isGone(sequence)) known = { key, first: sequence - i };
     }
     if (known === undefined) return undefined;
 
@@ -77,13 +77,18 @@ export class Duplicates {
     const pending = this.#pending.find(Math.max(1, known.first));
     for (let i = 0; i < call.count; i++) {
       const original = pending === undefined ? this.#original(known.first + i) : this.#inRing(pending, known.first + i);
-      if (original?.hasBodyOf({ memory, at: starts[i]! }) !== true) {
+      if (typeof original !== 'object' || !original.hasBodyOf({ memory, at: starts[i]! })) {
         throw reused(known.key, 'was used by an append with another body, or together with other events');
       }
       originals.push(original);
     }
     if (pending !== undefined) return { kind: 'repeats', pending };
     return { kind: 'repeated', result: this.#resultOf(call, originals) };
+  }
+
+  /** Whether the event with a key was removed. Its key was forgotten then, though an older checkpoint may have it. */
+  #isGone(sequence: number): boolean {
+    return this.#pending.find(sequence) === undefined && this.#original(sequence) === 'removed';
   }
 
   /** A record of a pending call, which the ring still holds. */

@@ -88,7 +88,7 @@ export class EventEncoder {
    * be too little before `end`; the event may then be written again to a larger place. What is written when it does not
    * return a length means nothing.
    * @param place of the event in its call, zero-based: what numeric causes are held against
-   * @param flags FLAG.first, FLAG.last
+   * @param flags of FLAG, any together
    * @throws ERR_INVALID_EVENT with the path within the event, ERR_EVENT_TOO_LARGE
    */
   write(

@@ -48,6 +48,16 @@ export class Keys {
     else this.#table.update(entry, sequence, timeMs);
   }
 
+  /** Forget those that are too old by now, and return the lowest sequence of an event whose key is still known. */
+  lowestAt(nowMs: number): number {
+    while (this.#isOld(nowMs)) this.#table.removeOldest();
+    let lowest = Number.POSITIVE_INFINITY;
+    this.#table.forEach((_, sequence) => {
+      lowest = Math.min(lowest, sequence);
+    });
+    return lowest;
+  }
+
   /** Forget a key again: what bore it was given up. Keys are given up latest first. */
   takeBack(key: string, sequence: number): void {
     const entry = this.#table.find(this.#hasher.hash(key));

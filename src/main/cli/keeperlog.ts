@@ -6,6 +6,7 @@ import { appendCommand } from './append.js';
 import { backupCommand } from './backup.js';
 import { benchCommand } from './bench.js';
 import { exitCodeOf } from './command.js';
+import { compactCommand } from './compact.js';
 import { completionCommand } from './completion.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
@@ -48,6 +49,7 @@ const COMMANDS = [
   verifyCommand,
   repairCommand,
   sealCommand,
+  compactCommand,
   backupCommand,
   restoreCommand,
   proveCommand,

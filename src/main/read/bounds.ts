@@ -1,5 +1,6 @@
 /** From bounds as users give them to sequences. */
 import { recordTimestampNs } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
 import type { Bound, Direction, ReadOptions } from '../../shared/portable/log.js';
@@ -93,7 +94,8 @@ async function resolve(
   if (id !== undefined) records.catalog.start.check(id.sequence);
   if (id !== undefined && id.sequence <= durable) {
     const memory = await records.loadOne(id.sequence, durable);
-    if (formatEventId(recordTimestampNs(memory.view, 0), id.sequence, records.nodeId) === bound) return id.sequence;
+    const found = formatEventId(recordTimestampNs(memory.view, 0), id.sequence, records.nodeId);
+    if (found === bound && !isRemoved(memory.view, 0)) return id.sequence;
   }
   throw new KeeperError('ERR_NOT_FOUND', `${name} is ${bound}, and there is no durable event with this id`);
 }
@@ -108,6 +110,7 @@ async function firstAtOrAfter(records: Records, durable: number, timestampNs: bi
       high = middle;
       continue;
     }
+    // What was removed counts with the time of the last event that was removed with it.
     const { view } = await records.loadOne(present, durable);
     if (recordTimestampNs(view, 0) >= timestampNs) high = middle;
     else low = present + 1;

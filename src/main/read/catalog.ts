@@ -19,6 +19,7 @@ import type { OnRead, Segment } from './segment.js';
 import { SegmentBlocks, type Steps } from './segment-blocks.js';
 import { SegmentFiles } from './segment-files.js';
 import { lastFrom } from './segment-lookup.js';
+import { Tombstones } from './tombstones.js';
 
 export type { OnRead, Segment } from './segment.js';
 
@@ -33,6 +34,7 @@ export class Catalog {
   readonly #files: SegmentFiles;
   readonly start: LogStart;
   readonly holes: Holes;
+  readonly tombstones = new Tombstones();
   readonly indexFiles: IndexFiles;
   #lostFirst: string | undefined;
 

@@ -36,6 +36,11 @@ export class FileIndex implements SegmentIndex {
     this.lastSequence = this.firstSequence + reader.header.places - 1;
   }
 
+  get isWhole(): boolean {
+    const { segment, places } = this.#reader.header;
+    return segment.count === places;
+  }
+
   async ofValue(field: PostedField, value: string): Promise<PlaceList> {
     // What is not well-formed would be looked for as something else.
     if (!value.isWellFormed()) return NO_RECORDS;

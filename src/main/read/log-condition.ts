@@ -1,5 +1,6 @@
 /** What an append with a condition asks of the log: whether any event behind a sequence matches. */
-import type { Memory } from '../../shared/format/record.js';
+import { isTombstone, type Memory } from '../../shared/format/record.js';
+import type { RecordedEvent } from '../../shared/portable/events.js';
 import { matches, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Indexes } from './indexes.js';
 import type { Lease } from './leases.js';
@@ -12,6 +13,13 @@ import { Selected } from './sought.js';
 const NEAR_RECORDS = 4096;
 /** While a pass over the log goes on, the log does: after so many, the rest is looked at at once. */
 const MOST_PASSES = 4;
+
+/** Events that selectors match, without tombstones. */
+class Conditional extends Selected {
+  override take(memory: Memory, at: number, exact: boolean): RecordedEvent<any> | undefined {
+    return isTombstone(memory.view, at) ? undefined : super.take(memory, at, exact);
+  }
+}
 
 export class LogCondition {
   /** Only events with a higher sequence count. */
@@ -65,7 +73,7 @@ export class LogCondition {
         durable,
         // The newest are the likeliest to match.
         range: { low: Math.max(this.#seen + 1, this.#records.floor), high: durable, direction: 'backwards' },
-        sought: new Selected(this.#records, this.#selectors),
+        sought: new Conditional(this.#records, this.#selectors),
         limit: 1,
         signal,
         lease,
@@ -89,7 +97,8 @@ export class LogCondition {
       const run = this.#records.loadSync(next, durable);
       const end = Math.min(run.lastSequence, durable);
       for (; next <= end; next++) {
-        if (!this.matches(run.memory, run.at(next))) continue;
+        const at = run.at(next);
+        if (this.#records.tombstones.hides(next, run.memory, at) || !this.matches(run.memory, at)) continue;
         this.#found = next;
         return;
       }
@@ -97,8 +106,9 @@ export class LogCondition {
     this.#seen = Math.max(this.#seen, durable);
   }
 
-  /** Whether it matches a record in some memory. */
+  /** Whether it matches a record in some memory. No tombstone counts. */
   matches(memory: Memory, at: number): boolean {
+    if (isTombstone(memory.view, at)) return false;
     if (this.#header === undefined) this.#header = new RecordHeader(memory, at);
     else this.#header.moveTo(memory, at);
     return matches(this.#selectors, this.#header);

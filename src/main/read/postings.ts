@@ -24,6 +24,8 @@ export interface Postings {
   /** The sequences that they speak of. */
   readonly firstSequence: number;
   readonly lastSequence: number;
+  /** Whether no record of them is known to have been removed. */
+  readonly isWhole: boolean;
   ofValue(field: PostedField, value: string): Promise<PlaceList>;
   /**
    * Those of all values with a prefix.

@@ -5,6 +5,7 @@
  * back and verified, and matched again where more than one field is asked for.
  */
 import { recordLength } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
 import type { Segment } from './catalog.js';
 import { type IndexMemory, rawIndexName } from './index-memory.js';
@@ -41,6 +42,7 @@ export class RawIndex implements SegmentIndex {
   #next: number;
   /** Where the last record ends. */
   #end = 0;
+  #removed = 0;
   bytes = 0;
 
   /** @param nodeId third part of the store's ids */
@@ -60,14 +62,22 @@ export class RawIndex implements SegmentIndex {
     return this.#next - 1;
   }
 
+  get isWhole(): boolean {
+    return this.#removed === 0;
+  }
+
   /** Take in a run's records from {@link nextSequence} on. */
   add(run: Run, lastSequence: number): void {
     for (const end = Math.min(run.lastSequence, lastSequence); this.#next <= end; this.#next++) {
       const at = run.at(this.#next);
-      const header = new RecordHeader(run.memory, at);
-      const ordinal = this.#next - this.firstSequence;
       this.bytes += this.#offsets.push(run.fileOffset + at);
       this.#end = run.fileOffset + at + recordLength(run.memory.view, at);
+      if (isRemoved(run.memory.view, at)) {
+        this.#removed++;
+        continue;
+      }
+      const header = new RecordHeader(run.memory, at);
+      const ordinal = this.#next - this.firstSequence;
       this.#post(FIELD.stream + header.stream, ordinal);
       this.#post(FIELD.type + header.type, ordinal);
       for (const tag of new Set(header.tags)) this.#post(FIELD.tags + tag, ordinal);

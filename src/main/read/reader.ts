@@ -85,6 +85,7 @@ export class Reader {
     const durable = this.#records.durable();
     if (sequence === 0 || sequence > durable) return undefined;
     const memory = await this.#loadLeased(sequence, durable);
+    if (this.#records.tombstones.hides(sequence, memory, 0)) return undefined;
     if (
       typeof idOrSequence === 'string' &&
       idOf(this.#records, sequence, recordTimestampNs(memory.view, 0)) !== idOrSequence
@@ -246,7 +247,9 @@ export class Reader {
     last: StreamEnd | undefined,
     found: Event | undefined,
   ): Promise<void> {
-    const { floor, holes } = this.#records;
+    const { floor, holes, tombstones } = this.#records;
+    // What is not there was deleted.
+    if (tombstones.of(stream) >= floor) return;
     if (asked === undefined || floor === 1 || (found !== undefined && found.revision <= asked)) return;
     const upTo = found?.sequence ?? last?.lastSequence ?? this.#records.durable();
     // What a repair gave up is told of in another way.

@@ -8,6 +8,7 @@ import type { Lease } from './leases.js';
 import type { Run } from './run.js';
 import { loadRecord, loadRecordSync } from './single-record.js';
 import type { TailCache } from './tail-cache.js';
+import type { TombstonesInForce } from './tombstones.js';
 
 /** How far the log may be read. */
 export interface Horizon {
@@ -22,6 +23,7 @@ export class Records {
   readonly seed: number;
   readonly nodeId: string;
   readonly holes: Holes;
+  readonly tombstones: TombstonesInForce;
   readonly #tail: TailCache;
   readonly #horizon: Horizon;
   /** Told of the bytes that are read from files. */
@@ -45,6 +47,7 @@ export class Records {
     this.seed = seed;
     this.nodeId = nodeId;
     this.holes = catalog.holes;
+    this.tombstones = catalog.tombstones;
     this.onRead = onRead;
   }
 
@@ -105,7 +108,7 @@ export class Records {
   }
 
   /**
-   * A durable record, blocking the thread, in memory to be used at once; undefined where there is none.
+   * A durable record, or that which stands for it, blocking the thread, in memory to be used at once; undefined where there is none.
    * @throws ERR_CORRUPT, ERR_STORAGE
    */
   recordSync(sequence: number): { readonly memory: Memory; readonly at: number } | undefined {
@@ -117,7 +120,7 @@ export class Records {
   }
 
   /**
-   * One record, in memory that nobody else changes.
+   * One record, or that which stands for it, in memory that nobody else changes.
    * @throws ERR_CORRUPT, also for a sequence that a repair gave up; ERR_STORAGE
    */
   async loadOne(sequence: number, durable: number): Promise<Memory> {

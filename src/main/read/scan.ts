@@ -1,8 +1,9 @@
 /** Reading a range of the log in batches: every record that matches, in order, forwards or backwards. */
 import { setImmediate as giveThreadBack } from 'node:timers/promises';
 import type { Memory } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import type { Hole } from '../../shared/holes.js';
-import { aborted } from '../../shared/portable/errors.js';
+import { aborted, isKeeperError } from '../../shared/portable/errors.js';
 import type { Direction } from '../../shared/portable/log.js';
 import type { Range } from './bounds.js';
 import type { Catalog, Segment } from './catalog.js';
@@ -12,7 +13,7 @@ import type { Records } from './records.js';
 import { type Found, RowBatch } from './row-batch.js';
 import type { Run } from './run.js';
 import type { Candidates, Sought } from './sought.js';
-import { type Span, spansOf } from './spans.js';
+import { type Span, spansOf, there } from './spans.js';
 
 /** A read that has not waited for anything gives the thread back after so long. */
 const TURN_MS = 5;
@@ -169,7 +170,7 @@ async function* readCandidates<T>(
     const some = forwards ? ordinals.subarray(done, done + size) : ordinals.subarray(Math.max(0, rest - size), rest);
     const records = await index.ask((asked) => asked.recordsAt(some));
     if (records !== undefined) {
-      yield* readSpans(query, segment, spansOf(some, records, direction), exact, checkAbort);
+      yield* readSpans(query, segment, spansOf(...there(some, records), direction), exact, checkAbort);
     } else {
       const wanted = Array.from(some, (ordinal) => segment.firstSequence + ordinal);
       yield* readThrough(query, forwards ? wanted : wanted.reverse(), exact, checkAbort);
@@ -193,8 +194,8 @@ async function* readSpans<T>(
       for (const [i, ordinal] of ordinals.entries()) {
         const at = starts[i]! - offset;
         const sequence = segment.firstSequence + ordinal;
-        segment.blocks.check(memory, at, sequence, records.seed, offset);
-        batch.look(memory, at, sequence, exact);
+        if (segment.blocks.verifies(memory, at, sequence, records.seed)) batch.look(memory, at, sequence, exact);
+        else if (!(await isGone(query, segment, sequence))) throw segment.blocks.damaged(starts[i]!, sequence);
         if (!batch.full) continue;
         const done = batch;
         batch = new RowBatch(query);
@@ -208,6 +209,18 @@ async function* readSpans<T>(
     throw error;
   }
   yield batch;
+}
+
+/** Whether what an index has named was removed since, by a compaction of which that index does not know. */
+async function isGone({ records, durable }: Search<unknown>, segment: Segment, sequence: number): Promise<boolean> {
+  const last = records.catalog.lastSequenceOf(segment, durable);
+  try {
+    const run = await records.catalog.run(segment, segment.blocks.load(sequence, last), records.onRead);
+    return isRemoved(run.memory.view, run.at(sequence));
+  } catch (error) {
+    if (isKeeperError(error, 'ERR_CORRUPT')) return false;
+    throw error;
+  }
 }
 
 /** The bytes of spans, of which one is read while the one before it is looked at. */

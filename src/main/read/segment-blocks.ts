@@ -8,10 +8,11 @@
 import { lostSegment } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FRAME_MAGIC } from '../../shared/format/frame.js';
-import { type Memory, memoryOf, recordLength, recordSequence, verifyRecord } from '../../shared/format/record.js';
+import { type Memory, memoryOf } from '../../shared/format/record.js';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import type { Holes } from '../../shared/holes.js';
 import { Marks } from './marks.js';
+import { isRecord, recordAt, seekRecord } from './record-place.js';
 import type { Run } from './run.js';
 import { type Neighbours, SegmentFrames } from './segment-frames.js';
 
@@ -130,13 +131,7 @@ export class SegmentBlocks {
     if (marks !== undefined) {
       const range = marks.around(sequence);
       const memory = memoryOf(yield { offset: range.offset, length: range.end - range.offset });
-      const { bytes, view } = memory;
-      let at = 0;
-      for (let skipped = range.sequence; skipped < sequence && at + 4 <= bytes.length; skipped++) {
-        at += recordLength(view, at);
-        // No record is as long as the magic of a frame would say.
-        if (at + 4 <= bytes.length && view.getUint32(at, true) === FRAME_MAGIC) at += FRAME_HEADER_BYTES;
-      }
+      const at = seekRecord(memory, range.sequence, sequence);
       if (isRecord(memory, at, sequence, seed)) return recordAt(memory, at);
     }
     const run = yield* this.load(sequence, lastSequence);
@@ -164,13 +159,14 @@ export class SegmentBlocks {
     return memoryOf(yield { offset, length: end - offset });
   }
 
-  /**
-   * Check a record by its own checksum.
-   * @param fileOffset where the memory begins in the segment's file
-   * @throws ERR_CORRUPT
-   */
-  check(memory: Memory, at: number, sequence: number, seed: number, fileOffset: number): void {
-    if (!isRecord(memory, at, sequence, seed)) throw this.#frames.gap(fileOffset + at, sequence, sequence);
+  /** Whether the record of a sequence, or one that stands for it, is at a place, by its own checksum. */
+  verifies(memory: Memory, at: number, sequence: number, seed: number): boolean {
+    return isRecord(memory, at, sequence, seed);
+  }
+
+  /** What is thrown where it is not, at an offset of the segment's file. */
+  damaged(offset: number, sequence: number): Error {
+    return this.#frames.gap(offset, sequence, sequence);
   }
 
   /**
@@ -276,13 +272,4 @@ export class SegmentBlocks {
     }
     return low - 1;
   }
-}
-
-/** Whether the record of a sequence begins there and verifies. */
-function isRecord({ bytes, view }: Memory, at: number, sequence: number, seed: number): boolean {
-  return verifyRecord(bytes, view, at, bytes.length, seed) && recordSequence(view, at) === sequence;
-}
-
-function recordAt({ bytes, view }: Memory, at: number): Memory {
-  return memoryOf(bytes.subarray(at, at + recordLength(view, at)));
 }

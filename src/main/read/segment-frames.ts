@@ -2,7 +2,7 @@
 import { corrupt, unsupported } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import {
-  FRAME_FORMAT,
+  COMPACTED_FRAME_FORMAT,
   FRAME_HEADER_BYTES,
   type FrameHeader,
   readFrameHeader,
@@ -10,7 +10,8 @@ import {
   verifyFrameBody,
   walkRecords,
 } from '../../shared/format/frame.js';
-import { type Memory, memoryOf } from '../../shared/format/record.js';
+import { type Memory, memoryOf, recordSequence } from '../../shared/format/record.js';
+import { lastSequenceAt } from '../../shared/format/removed-record.js';
 import type { Holes } from '../../shared/holes.js';
 import type { Run } from './run.js';
 
@@ -25,7 +26,7 @@ export interface Neighbours {
 interface Found {
   readonly at: number;
   readonly header: FrameHeader;
-  /** Where its records begin. */
+  /** Where the record of each of its sequences begins. */
   readonly starts: readonly number[];
   intact: boolean;
 }
@@ -53,7 +54,7 @@ export class SegmentFrames {
     try {
       return readFrameHeader(bytes, memoryOf(bytes).view, at, this.#hasher, this.#number);
     } catch (error) {
-      if (error instanceof RangeError) throw unsupported(this.#fileOf(), error.message, FRAME_FORMAT);
+      if (error instanceof RangeError) throw unsupported(this.#fileOf(), error.message, COMPACTED_FRAME_FORMAT);
       throw error;
     }
   }
@@ -105,9 +106,10 @@ export class SegmentFrames {
     for (let at = 0; ; ) {
       const header = this.headerAt(bytes, at);
       if (header === undefined) break;
-      const starts: number[] = [];
+      const records: number[] = [];
       const verifies = verifyFrameBody(bytes, at, header, this.#hasher, this.#number);
-      const found: Found = { at, header, starts, intact: verifies && walkRecords(view, at, header, starts) !== -1 };
+      const intact = verifies && walkRecords(view, at, header, records) !== -1;
+      const found: Found = { at, header, starts: header.isCompacted ? eachSequence(view, records) : records, intact };
       // A frame that was once at its place verifies, though it is stale. Where two do not fit together, neither is believed.
       if (previous !== undefined && !this.#continues(previous.header, header)) found.intact = previous.intact = false;
       frames.push(found);
@@ -129,4 +131,12 @@ export class SegmentFrames {
   #follows({ firstSequence, previous }: FrameHeader, checksum: Uint8Array): boolean {
     return sameChecksum(previous, checksum) || this.#holes.beginsAnew(firstSequence);
   }
+}
+
+/** Where the record of each sequence begins: all of those that were removed together have one. */
+function eachSequence(view: DataView, records: readonly number[]): number[] {
+  return records.flatMap((at) => {
+    const sequences = lastSequenceAt(view, at) - recordSequence(view, at) + 1;
+    return Array.from({ length: sequences }, () => at);
+  });
 }

@@ -1,5 +1,6 @@
 /** What a read looks for, and what it makes of the records that it finds. */
 import { type Memory, recordRevision } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
 import { type Matcher, matches, matchesName, type ParsedSelector } from '../../shared/portable/selector.js';
@@ -86,7 +87,9 @@ export class Selected implements Sought<RecordedEvent<any>> {
     const { starts, ends } = await index.recordsAt(candidates.subarray(0, 1));
     const offset = starts[0]!;
     const memory = await records.loadSpan(segment, offset, ends[0]!);
-    segment.blocks.check(memory, 0, segment.firstSequence + first, records.seed, offset);
+    // Whoever reads them finds out why.
+    if (!segment.blocks.verifies(memory, 0, segment.firstSequence + first, records.seed)) return candidates;
+    if (isRemoved(memory.view, 0)) return candidates;
     const revision = recordRevision(memory.view, 0);
     return candidates.subarray(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
   }

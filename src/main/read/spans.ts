@@ -18,6 +18,14 @@ export interface Span {
   readonly end: number;
 }
 
+/** Records without those that take no bytes: they stand for nothing, as another one stands for what was removed with them. */
+export function there(ordinals: Uint32Array, records: RecordPlaces): [ordinals: Uint32Array, records: RecordPlaces] {
+  const { starts, ends } = records;
+  const isThere = (_: number, place: number): boolean => ends[place]! > starts[place]!;
+  if (ordinals.every(isThere)) return [ordinals, records];
+  return [ordinals.filter(isThere), { starts: starts.filter(isThere), ends: ends.filter(isThere) }];
+}
+
 /**
  * Spans in the direction of reading.
  * @param ordinals ascending

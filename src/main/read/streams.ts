@@ -4,6 +4,7 @@
  */
 
 import { recordRevision } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import { aborted } from '../../shared/portable/errors.js';
 import type { StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
 import type { Indexes } from './indexes.js';
@@ -12,6 +13,7 @@ import type { ValuePlaces } from './postings.js';
 import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import type { Batches } from './rows.js';
+import type { TombstonesInForce } from './tombstones.js';
 
 /** Names that one pass brings home. */
 const PAGE_STREAMS = 10_000;
@@ -31,6 +33,7 @@ export async function* listStreams(records: Records, indexes: Indexes, options: 
 
 async function* list(records: Records, indexes: Indexes, options: StreamsOptions, lease: Lease): Batches<StreamInfo> {
   const { prefix = '', limit = Number.POSITIVE_INFINITY, signal } = options;
+  const { tombstones } = records;
   const durable = records.durable();
   // Where the first segment is lost, streams may be missing.
   if (durable >= records.floor && records.holes.at(records.floor) === undefined) records.catalog.holding(records.floor);
@@ -41,7 +44,7 @@ async function* list(records: Records, indexes: Indexes, options: StreamsOptions
   };
   while (left > 0) {
     const size = Math.min(PAGE_STREAMS, left);
-    const page = new Page(prefix, after, size);
+    const page = new Page(prefix, after, size, tombstones);
     for (const segment of records.catalog.segments) {
       lease.moveTo();
       const last = records.catalog.lastSequenceOf(segment, durable);
@@ -61,13 +64,15 @@ async function* list(records: Records, indexes: Indexes, options: StreamsOptions
     const rows: StreamInfo[] = [];
     for (const range of ranges) {
       checkAbort();
+      // With nothing behind its tombstone it is deleted.
+      if (range.lastSequence === tombstones.of(range.stream)) continue;
       const memory = await records.loadOne(range.lastSequence, durable);
       rows.push({ ...range, revision: recordRevision(memory.view, 0) });
     }
     if (rows.length > 0) yield { rows, positionOf: () => durable };
-    if (rows.length < size) break;
+    if (ranges.length < size) break;
     left -= rows.length;
-    after = rows.at(-1)!.stream;
+    after = ranges.at(-1)!.stream;
   }
   return durable;
 }
@@ -96,11 +101,13 @@ class Page {
   readonly #prefix: string;
   readonly #after: string;
   readonly #size: number;
+  readonly #tombstones: TombstonesInForce;
   #ranges = new Map<string, StreamRange>();
   /** Names from this one on are on a later page. */
   #end: string | undefined;
 
-  constructor(prefix: string, after: string, size: number) {
+  constructor(prefix: string, after: string, size: number, tombstones: TombstonesInForce) {
+    this.#tombstones = tombstones;
     this.#prefix = prefix;
     this.#after = after;
     this.#size = size;
@@ -112,8 +119,11 @@ class Page {
     const { stream } = range;
     if (!stream.startsWith(this.#prefix) || stream <= this.#after) return;
     if (this.#end !== undefined && stream >= this.#end) return;
+    // What is before its tombstone is deleted; the tombstone is its first event that is seen.
+    const tombstone = this.#tombstones.of(stream);
+    if (range.lastSequence < tombstone) return;
     const known = this.#ranges.get(stream);
-    const firstSequence = known?.firstSequence ?? range.firstSequence;
+    const firstSequence = known?.firstSequence ?? Math.max(range.firstSequence, tombstone);
     this.#ranges.set(stream, { ...range, firstSequence });
     if (this.#ranges.size >= this.#size * 2 + 1024) this.#cut();
   }
@@ -144,7 +154,9 @@ async function* scanStreams(
     const run = await records.catalog.load(next, lastSequence);
     const end = Math.min(run.lastSequence, lastSequence);
     for (; next <= end; next++) {
-      const { stream } = new RecordHeader(run.memory, run.at(next));
+      const at = run.at(next);
+      if (isRemoved(run.memory.view, at)) continue;
+      const { stream } = new RecordHeader(run.memory, at);
       yield { stream, firstSequence: next, lastSequence: next };
     }
   }

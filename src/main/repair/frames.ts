@@ -2,7 +2,7 @@
 import { unsupported } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import {
-  FRAME_FORMAT,
+  COMPACTED_FRAME_FORMAT,
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
   type FrameHeader,
@@ -87,7 +87,7 @@ async function headerAt(window: FileWindow, place: FramePlace, offset: number): 
   try {
     return readFrameHeader(piece.bytes, piece.view, piece.at, place.hasher, place.number);
   } catch (error) {
-    if (error instanceof RangeError) throw unsupported(place.file, error.message, FRAME_FORMAT);
+    if (error instanceof RangeError) throw unsupported(place.file, error.message, COMPACTED_FRAME_FORMAT);
     throw error;
   }
 }

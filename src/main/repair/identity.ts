@@ -5,11 +5,11 @@ import { corrupt, unsupported } from '../../shared/damage.js';
 import { PlaceHasher, recordSeed, STORE_ID_BYTES } from '../../shared/format/checksum.js';
 import { MANIFEST_FILE, sealedNumber, segmentNumber, WATERMARK_FILE } from '../../shared/format/file-names.js';
 import {
-  BASE_MANIFEST_FORMAT,
   decodeManifest,
-  MANIFEST_FORMAT,
   MAX_MANIFEST_BYTES,
   type Manifest,
+  manifestFormat,
+  NEWEST_MANIFEST_FORMAT,
 } from '../../shared/format/manifest.js';
 import { RAW_HEADER_OFFSET } from '../../shared/format/sealed.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
@@ -69,7 +69,7 @@ export async function identify(storage: Storage, dir: string, nodeId: string | u
 function readManifest(storage: Storage, dir: string): Manifest | undefined {
   const file = path.join(dir, MANIFEST_FILE);
   const found = storage.exists(file) ? decodeManifest(readFile(storage, file, MAX_MANIFEST_BYTES + 1)) : undefined;
-  if (found?.kind === 'unsupported') throw unsupported(file, found.format, BASE_MANIFEST_FORMAT);
+  if (found?.kind === 'unsupported') throw unsupported(file, found.format, NEWEST_MANIFEST_FORMAT);
   return found?.kind === 'valid' ? found.manifest : undefined;
 }
 
@@ -99,8 +99,11 @@ async function newManifest(storage: Storage, dir: string, nodeId: string | undef
   const own = headers.filter((found) => found.storeId.toString('hex') === storeId).map(({ header }) => header);
   const oldest = own.reduce((a, b) => (b.number < a.number ? b : a));
   const firstSegment = Math.min(oldest.number, ...names.map((name) => numberOf(name)!));
+  const floor = firstSegment === 1 ? 1 : oldest.firstSequence;
+  // Nobody knows whether there are any: the log is read for them.
+  const tombstones = floor;
   return {
-    format: MANIFEST_FORMAT,
+    format: manifestFormat({ tombstones }),
     storeId,
     nodeId,
     hashKey: randomBytes(32).toString('hex'),
@@ -109,8 +112,9 @@ async function newManifest(storage: Storage, dir: string, nodeId: string | undef
     durableUpTo: 0,
     firstSegment,
     lastSegment: Math.max(...own.map(({ number }) => number)),
-    floor: firstSegment === 1 ? 1 : oldest.firstSequence,
+    floor,
     holes: [],
+    tombstones,
   };
 }
 

@@ -47,7 +47,7 @@ export async function makePlan(context: SurveyContext, survey: StoreSurvey): Pro
   const salvaged = await salvage(context, survey.segments, missing);
   const lost = without(
     missing,
-    salvaged.map(({ sequence }): Hole => [sequence, sequence]),
+    salvaged.map(({ sequence, lastSequence: last }): Hole => [sequence, last]),
   );
   const segments = planSegments(context, survey.segments, salvaged);
   const holes = joinHoles([...known.list, ...lost]);
@@ -55,7 +55,7 @@ export async function makePlan(context: SurveyContext, survey: StoreSurvey): Pro
     segments,
     holes: joinHoles([...holes, ...seams(segments, new Holes(holes))]),
     lost,
-    salvaged: salvaged.length,
+    salvaged: salvaged.filter(({ isRemoved }) => !isRemoved).length,
     lastSequence,
   };
 }
@@ -112,7 +112,7 @@ function partsOf(spans: readonly Span[], salvaged: readonly SalvagedRecord[]): P
   }));
   let run: SalvagedRecord[] = [];
   for (const record of salvaged) {
-    if (run.length === 0 || record.sequence !== run.at(-1)!.sequence + 1) {
+    if (run.length === 0 || record.sequence !== run.at(-1)!.lastSequence + 1) {
       run = [];
       parts.push({ first: record.sequence, part: { kind: 'records', records: run } });
     }

@@ -1,7 +1,7 @@
 /** Writing a segment anew beside the old one, from what is left of it. */
 import path from 'node:path';
 import { segmentFile, TEMPORARY } from '../../shared/format/file-names.js';
-import { FRAME_HEADER_BYTES, writeFrameHeader } from '../../shared/format/frame.js';
+import { FRAME_HEADER_BYTES, rewriteFrameHeader, writeFrameHeader } from '../../shared/format/frame.js';
 import { memoryOf, recordTimestampNs } from '../../shared/format/record.js';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { KeeperError } from '../../shared/portable/errors.js';
@@ -122,11 +122,15 @@ class SegmentWriter {
     const body = records.map(({ file, offset, end }) => readRange(log, file, offset, end - offset));
     const { bytes, view } = memoryOf(Buffer.alloc(FRAME_HEADER_BYTES));
     const { sequence: firstSequence } = records[0]!;
-    const fields = { bodyBytes, count: records.length, firstSequence, previous: this.#lastFrame };
+    const count = records.at(-1)!.lastSequence - firstSequence + 1;
+    const fields = { bodyBytes, count, firstSequence, previous: this.#lastFrame };
     // Everything before it is durable when the repair is done, of whose epoch it is.
     const epoch = identity.manifest.epoch + 1;
     const all = { ...fields, epoch, durableUpTo: firstSequence - 1 };
     this.#lastFrame = writeFrameHeader(bytes, view, all, identity.hasher, this.#number, body);
+    if (records.some(({ isRemoved }) => isRemoved)) {
+      rewriteFrameHeader(bytes, view, this.#lastFrame, identity.hasher, this.#number, body);
+    }
     this.#lastTimestampNs = recordTimestampNs(memoryOf(body.at(-1)!).view, 0);
     this.#write([bytes, ...body]);
   }

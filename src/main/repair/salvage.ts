@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { isDamagedFile, segmentNumber } from '../../shared/format/file-names.js';
 import { RECORD_ALIGNMENT, RECORD_HEADER_BYTES, recordSequence, verifyRecord } from '../../shared/format/record.js';
+import { isRemoved, lastSequenceAt } from '../../shared/format/removed-record.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import type { Hole } from '../../shared/holes.js';
 import { aborted } from '../../shared/portable/errors.js';
@@ -15,6 +16,9 @@ export interface SalvagedRecord {
   readonly offset: number;
   readonly end: number;
   readonly sequence: number;
+  /** The last sequence that it stands for: its own, unless it stands for removed ones. */
+  readonly lastSequence: number;
+  readonly isRemoved: boolean;
 }
 
 /**
@@ -45,7 +49,17 @@ export async function salvage(
       }
     });
   }
-  return [...found.values()].sort((a, b) => a.sequence - b.sequence);
+  return withoutOverlap([...found.values()].sort((a, b) => a.sequence - b.sequence));
+}
+
+/** What stands for removed ones stands for all of them: an older file may have one of these. */
+function withoutOverlap(records: readonly SalvagedRecord[]): SalvagedRecord[] {
+  let last = 0;
+  return records.filter(({ sequence, lastSequence }) => {
+    if (sequence <= last) return false;
+    last = lastSequence;
+    return true;
+  });
 }
 
 /** The parts of a file that no span covers. */
@@ -79,7 +93,15 @@ async function* recordsIn(
       const whole = await window.piece(at, length);
       if (whole === undefined) return;
       if (verifyRecord(whole.bytes, whole.view, whole.at, whole.at + length, identity.seed)) {
-        yield { file, offset: at, end: at + length, sequence };
+        const lastSequence = lastSequenceAt(whole.view, whole.at);
+        yield {
+          file,
+          offset: at,
+          end: at + length,
+          sequence,
+          lastSequence,
+          isRemoved: isRemoved(whole.view, whole.at),
+        };
         at += length;
         continue;
       }

@@ -86,7 +86,8 @@ export class IndexJob {
     const { directoryOffset, offset } = await this.#step({ step: 'offsets', segment, offsets, offset: this.#offset });
     this.#offset = offset;
     const fields = await this.#fields(runs, segment, places);
-    const read = runs.filter((run) => run.records > 0);
+    // Records that stand for removed ones have a time as well.
+    const read = runs.filter((run) => run.lastTimestampNs > 0n);
     const header = {
       segment,
       nodeId: this.#work.nodeId,

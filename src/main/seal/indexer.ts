@@ -73,6 +73,13 @@ export class Indexer {
     this.make(number, { check, rest: (workedMs) => this.#pace.rest(workedMs, signal) }).catch(() => undefined); // the store is closed, or whoever else asked has ended it
   }
 
+  /** Do other work behind what is under way, while no index is made. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(work);
+    this.#last = run.catch(() => undefined); // whoever asked for it is told
+    return run;
+  }
+
   async #make(number: number, { check, rest }: Between, gathered: GatheredRuns | undefined): Promise<void> {
     const lease = this.#parts.lease(number);
     let stop: { readonly error: unknown } | undefined;

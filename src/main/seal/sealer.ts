@@ -8,6 +8,7 @@ import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../../shar
 import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
 import type { Packed, SealedRange, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
+import { orAborted } from './or-aborted.js';
 import { type Between, Pace } from './pace.js';
 import { type Pool, withTries } from './pool.js';
 import type { SealOptions, SealReport } from './seal-types.js';
@@ -64,11 +65,22 @@ export class Sealer {
    */
   async seal(options: SealOptions): Promise<SealReport> {
     checkOptions(options);
+    return this.alone(options.signal, 'sealing', () => this.#seal(options));
+  }
+
+  /**
+   * Do other work on the files of sealed segments, while none is sealed.
+   * @param what it is, for who aborts it
+   * @throws what it throws; ERR_STORAGE for good where that was a failed sync; ERR_ABORTED
+   */
+  async alone<T>(signal: AbortSignal | undefined, what: string, work: (between: Between) => Promise<T>): Promise<T> {
     this.#waiting++;
     this.#hurry.abort();
-    const run = this.#last.then(() => this.#seal(options)).finally(() => this.#isDone());
+    const run = this.#last
+      .then(() => this.#attempt(() => work(this.#between(signal, what))))
+      .finally(() => this.#isDone());
     this.#last = run.catch(() => undefined); // whoever asked for it is told
-    return await orAborted(run, options.signal);
+    return await orAborted(run, signal, what);
   }
 
   /**
@@ -113,7 +125,7 @@ export class Sealer {
       report.fileBytes += sealed.fileBytes;
       onProgress?.({ ...report });
     }
-    for (const number of withoutIndex) await indexer.make(number, this.#between(signal));
+    for (const number of withoutIndex) await indexer.make(number, this.#between(signal, 'sealing'));
     return report;
   }
 
@@ -134,49 +146,39 @@ export class Sealer {
 
   /** Undefined where there is nothing to seal. */
   async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Sealed | undefined> {
-    if (this.#failure !== undefined) throw this.#failure;
     const { pool, catalog, work, nodeId, indexer } = this.#parts;
-    const between = this.#between(signal);
+    const between = this.#between(signal, 'sealing');
     const job = new SealJob(pool, { ...work, number }, nodeId, between);
-    try {
+    return this.#attempt(async () => {
       const sealed = await withTries(() => job.run());
       if (sealed !== undefined) {
         catalog.moved(number);
         await indexer.make(number, between, sealed.gathered);
       }
       return sealed;
+    });
+  }
+
+  async #attempt<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return await work();
     } catch (error) {
       if (isFailedSync(error)) this.#failure = error;
       throw error;
     }
   }
 
-  #between(signal: AbortSignal | undefined): Between {
+  #between(signal: AbortSignal | undefined, what: string): Between {
     return {
-      check: () => this.#check(signal),
+      check: () => this.#check(signal, what),
       rest: (workedMs) => this.#pace.rest(workedMs, this.#hurry.signal),
     };
   }
 
-  #check(signal: AbortSignal | undefined): void {
-    if (this.#end.signal.aborted) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being sealed');
-    if (signal?.aborted === true) throw aborted(signal, 'sealing');
-  }
-}
-
-/** What waits behind others hears of an abort at once; what is done hears of it between two slices. */
-async function orAborted<T>(run: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return run;
-  if (signal.aborted) throw aborted(signal, 'sealing');
-  let onAbort = (): void => {};
-  const abort = new Promise<never>((_, reject) => {
-    onAbort = () => reject(aborted(signal, 'sealing'));
-  });
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([run, abort]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
+  #check(signal: AbortSignal | undefined, what: string): void {
+    if (this.#end.signal.aborted) throw new KeeperError('ERR_CLOSED', `the store was closed during ${what}`);
+    if (signal?.aborted === true) throw aborted(signal, what);
   }
 }
 
@@ -201,6 +203,7 @@ interface AllPacked {
   readonly table: Uint8Array;
   readonly digests: readonly Uint8Array[];
   readonly runs: readonly Run[];
+  readonly isCompacted: boolean;
 }
 
 /** The sealing of one segment. */
@@ -240,15 +243,17 @@ class SealJob {
     const entries: Uint8Array[] = [];
     const digests: Uint8Array[] = [];
     const runs: Run[] = [];
+    let isCompacted = false;
     let to: Packed = { frames: range.start, offset: SEALED_HEADER_BYTES, runs: 0 };
     do {
       const packed = await this.#slice({ kind: 'pack', ...this.#work, range, at: to, nodeId: this.#nodeId });
       entries.push(packed.entries);
       digests.push(packed.digests);
       if (packed.run !== undefined) runs.push(packed.run);
+      isCompacted ||= packed.isCompacted;
       to = packed.to;
     } while (to.frames.sequence <= range.lastSequence);
-    return { to, table: Buffer.concat(entries), digests, runs };
+    return { to, table: Buffer.concat(entries), digests, runs, isCompacted };
   }
 
   #gathered({ firstSequence, lastSequence }: SealedRange, packed: AllPacked): GatheredRuns | undefined {
@@ -259,10 +264,10 @@ class SealJob {
     return { segment: { number, firstSequence, count: countOf(digests), rawBytes, lastFrame }, lastSequence, runs };
   }
 
-  async #assemble(range: SealedRange, { to, table, digests }: AllPacked): Promise<void> {
+  async #assemble(range: SealedRange, { to, table, digests, isCompacted }: AllPacked): Promise<void> {
     const storedBytes = to.offset - SEALED_HEADER_BYTES;
     const end = to.frames;
-    await this.#slice({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests });
+    await this.#slice({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests, isCompacted });
   }
 
   /** Nothing is replaced by what does not read back. */

@@ -84,6 +84,16 @@ export class OperatorLog {
     this.#say('warn', { err }, 'the checkpoint of stream heads could not be written');
   }
 
+  /** @param why the file could not be used: `'missing'` or `'damaged'` */
+  tombstonesLost(why: string): void {
+    this.#say('warn', { why }, 'the file of deleted streams was lost, and is made anew from the log');
+  }
+
+  /** @param err that names the file, or what the system said */
+  tombstonesFailed(err: Error): void {
+    this.#say('error', { err }, 'the file of deleted streams could not be written');
+  }
+
   /** @param appends that were failed with it */
   suspended(err: Error, durable: number, appends: number): void {
     this.#suspended = performance.now();

@@ -5,6 +5,7 @@
  *     keeperlog.lock                 who has it open; its content is for people, the lock is the kernel's
  *     keeperlog.watermark            how far the log is durable
  *     keeperlog.heads                checkpoint of stream heads and idempotency keys
+ *     keeperlog.tombstones           which streams were deleted, and up to where
  *     keeperlog.5001.base            heads and keys of what retention has removed, below sequence 5001
  *     keeperlog.tree                 the audit tree: its keys, its frontier and the newest signed checkpoint
  *     keeperlog.key                  what signs checkpoints; for the store alone, and not for backups
@@ -23,6 +24,7 @@ export const MANIFEST_FILE = 'keeperlog.manifest';
 export const LOCK_FILE = 'keeperlog.lock';
 export const WATERMARK_FILE = 'keeperlog.watermark';
 export const HEADS_FILE = 'keeperlog.heads';
+export const TOMBSTONES_FILE = 'keeperlog.tombstones';
 export const TREE_FILE = 'keeperlog.tree';
 export const KEY_FILE = 'keeperlog.key';
 export const TILE_DIR = 'tile';

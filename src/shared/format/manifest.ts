@@ -3,16 +3,19 @@
  * one line of JSON, then one line with the CRC-32 of the first as 8 hexadecimal digits.
  *
  * The members of the JSON object are those of {@link Manifest}. A reader refuses a higher `format`. The format is 2 where
- * there is a base: a program that does not know of it must not take a log whose beginning is gone for a whole one.
+ * there is a base: a program that does not know of it must not take a log whose beginning is gone for a whole one. It is 3 where
+ * there are tombstones, with a base or without: such a program must not show what was deleted.
  */
 import type { Hole } from '../holes.js';
 import { NODE_ID } from '../portable/event-id.js';
 import { crc32 } from './checksum.js';
 import { baseFile } from './file-names.js';
 
-export const MANIFEST_FORMAT = 1;
+const MANIFEST_FORMAT = 1;
 /** Of a manifest with a base. */
-export const BASE_MANIFEST_FORMAT = 2;
+const BASE_MANIFEST_FORMAT = 2;
+/** Of one with tombstones: the highest there is. */
+export const NEWEST_MANIFEST_FORMAT = 3;
 /** None is larger: it names no streams and no segments, only holes where much was lost. Unit: bytes. */
 export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 
@@ -42,6 +45,8 @@ export interface Manifest {
   readonly holes: readonly Hole[];
   /** Heads and keys of what is below the floor. Absent where nothing was removed. */
   readonly base?: NamedBase;
+  /** No tombstone in the log has a lower sequence. Absent where there is none. */
+  readonly tombstones?: number;
 }
 
 /** A base's file, as the manifest names it. */
@@ -49,6 +54,12 @@ export interface NamedBase {
   readonly file: string;
   /** 16 hexadecimal digits: the checksum of its header. Of two with the same floor, heads are the same, live keys may be fewer. */
   readonly checksum: string;
+}
+
+/** The format of a manifest with some members. */
+export function manifestFormat({ base, tombstones }: Pick<Manifest, 'base' | 'tombstones'>): number {
+  if (tombstones !== undefined) return NEWEST_MANIFEST_FORMAT;
+  return base === undefined ? MANIFEST_FORMAT : BASE_MANIFEST_FORMAT;
 }
 
 export function encodeManifest(manifest: Manifest): Buffer {
@@ -72,15 +83,18 @@ export function decodeManifest(file: Buffer): ManifestFound {
   const found = parse(text);
   if (typeof found !== 'object' || found === null) return { kind: 'corrupt', why: 'it holds no JSON object' };
   const manifest = found as Readonly<Record<keyof Manifest, unknown>>;
-  if (manifest.format !== MANIFEST_FORMAT && manifest.format !== BASE_MANIFEST_FORMAT) {
-    const { format } = manifest;
+  const { format } = manifest;
+  if (format !== MANIFEST_FORMAT && format !== BASE_MANIFEST_FORMAT && format !== NEWEST_MANIFEST_FORMAT) {
     return { kind: 'unsupported', format: Number.isInteger(format) ? String(format) : 'that is no number' };
   }
   const wrong = MEMBERS.find(([member, holds]) => !holds(manifest[member]));
   if (wrong !== undefined) return { kind: 'corrupt', why: `its member ${wrong[0]} cannot be` };
-  const hasBase = manifest.format === BASE_MANIFEST_FORMAT;
-  if (hasBase ? !isBase(manifest.base, manifest.floor) : manifest.base !== undefined) {
+  const { base, floor, tombstones } = manifest;
+  if (base === undefined ? format === BASE_MANIFEST_FORMAT : format === MANIFEST_FORMAT || !isBase(base, floor)) {
     return { kind: 'corrupt', why: 'its member base cannot be' };
+  }
+  if (format === NEWEST_MANIFEST_FORMAT ? !isCount(tombstones) : tombstones !== undefined) {
+    return { kind: 'corrupt', why: 'its member tombstones cannot be' };
   }
   return { kind: 'valid', manifest: found as Manifest };
 }

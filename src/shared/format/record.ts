@@ -3,8 +3,8 @@
  *
  *      0  u32  length of the whole record, padding included; a multiple of 8
  *      4  u32  checksum: CRC-32 of bytes 8 to length, begun with (CRC-32 of the store id) XOR length
- *      8  u8   kind: 1 is an event; 0 is never a record, 0xff is padding in the ring and never on disk
- *      9  u8   flags: 1 the first of its append, 2 the last
+ *      8  u8   kind: 1 is an event, 2 is in removed-record.ts; 0 is never a record, 0xff is padding in the ring alone
+ *      9  u8   flags: 1 the first of its append, 2 the last, 4 a tombstone: what its stream has before it is deleted
  *     10  u8   data codec (payload.ts)
  *     11  u8   number of tags
  *     12  u8   number of causes
@@ -36,8 +36,8 @@ import { crc32 } from './checksum.js';
 export const RECORD_HEADER_BYTES = 64;
 export const RECORD_ALIGNMENT = 8;
 
-export const KIND = { event: 1, padding: 0xff } as const;
-export const FLAG = { first: 1, last: 2 } as const;
+export const KIND = { event: 1, removed: 2, padding: 0xff } as const;
+export const FLAG = { first: 1, last: 2, tombstone: 4 } as const;
 
 /** The length that says that a cause is a distance within its append. */
 export const LOCAL_CAUSE = 0xffff;
@@ -144,8 +144,10 @@ export function holdsRecord(view: DataView, at: number, end: number): boolean {
   if (at + RECORD_HEADER_BYTES > end) return false;
   const length = view.getUint32(at, true);
   if (length < RECORD_HEADER_BYTES || length % RECORD_ALIGNMENT !== 0 || length > end - at) return false;
-  if (view.getUint8(at + 8) !== KIND.event) return false;
+  const kind = recordKind(view, at);
+  if (kind !== KIND.event && kind !== KIND.removed) return false;
   if (!isSafeInteger(view, at + 16) || !isSafeInteger(view, at + 24)) return false;
+  if (kind === KIND.removed) return readSafeInteger(view, at + 24) >= recordSequence(view, at);
   const parts = recordParts(view, at);
   return parts.end <= at + length && holdsLists(view, at, parts.lists, parts.metadata);
 }
@@ -176,6 +178,11 @@ export function recordKind(view: DataView, at: number): number {
 
 export function recordFlags(view: DataView, at: number): number {
   return view.getUint8(at + 9);
+}
+
+/** Whether it deletes what its stream has before it. */
+export function isTombstone(view: DataView, at: number): boolean {
+  return (recordFlags(view, at) & FLAG.tombstone) !== 0;
 }
 
 export function recordSequence(view: DataView, at: number): number {

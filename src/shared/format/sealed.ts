@@ -3,15 +3,15 @@
  * record. Frames and records are in it as they were, checksums included: what verified a raw segment verifies a sealed one.
  *
  *      0  u32  magic 0x6c734c4b ("KLsl")
- *      4  u16  format, 1
+ *      4  u16  format: 1, or 2 where records of it were removed since
  *      6  u16  codec of the blocks: 0 as they are, 1 LZ4
  *      8  16 B store id
  *     24  u32  number of the segment
  *     28  u32  bytes of a raw block: a power of two from 4,096 to 65,536; the last one may have fewer
  *     32  u64  first sequence
- *     40  u64  number of records
+ *     40  u64  number of records, without removed ones
  *     48  u64  raw bytes: the end of the last frame
- *     56  8 B  header checksum of the last frame
+ *     56  8 B  header checksum of the last frame, as it was written
  *     64  u64  bytes of all stored blocks
  *     72  8 B  XXH3 of the block table, place: this segment
  *     80  8 B  XXH3 of the digests, place: this segment
@@ -35,6 +35,8 @@ import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '.
 
 export const SEALED_MAGIC = 0x6c734c4b;
 export const SEALED_FORMAT = 1;
+/** Of a segment of which records were removed. */
+export const COMPACTED_FORMAT = 2;
 export const SEALED_HEADER_BYTES = 256;
 /** Where the raw segment's header is. */
 export const RAW_HEADER_OFFSET = 128;
@@ -61,10 +63,12 @@ export interface SealedHeader {
   /** Of a raw block. */
   readonly blockBytes: number;
   readonly firstSequence: number;
-  /** Records. */
+  /** Records, without removed ones. */
   readonly count: number;
+  /** Whether records of it were removed. */
+  readonly isCompacted: boolean;
   readonly rawBytes: number;
-  /** Header checksum of the last frame. */
+  /** Header checksum of the last frame, as it was written. */
   readonly lastFrame: Uint8Array;
   readonly storedBytes: number;
   readonly tableChecksum: Uint8Array;
@@ -81,7 +85,7 @@ export function encodeSealedHeader(
   const bytes = Buffer.alloc(SEALED_HEADER_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   view.setUint32(0, SEALED_MAGIC, true);
-  view.setUint16(4, SEALED_FORMAT, true);
+  view.setUint16(4, header.isCompacted ? COMPACTED_FORMAT : SEALED_FORMAT, true);
   view.setUint16(6, header.codec, true);
   bytes.set(storeId, STORE);
   view.setUint32(24, header.number, true);
@@ -128,7 +132,7 @@ export function decodeSealedHeader(
   }
   const format = view.getUint16(4, true);
   const codec = view.getUint16(6, true);
-  if (format !== SEALED_FORMAT) return { kind: 'unsupported', format };
+  if (format !== SEALED_FORMAT && format !== COMPACTED_FORMAT) return { kind: 'unsupported', format };
   if (codec !== BLOCK_CODEC.none && codec !== BLOCK_CODEC.lz4) return { kind: 'unsupported', format: codec };
   const cannotBe: SealedHeaderFound = { kind: 'corrupt', why: 'its header says what cannot be' };
   for (const place of [32, 40, 48, 64]) if (!isSafeInteger(view, place)) return cannotBe;
@@ -136,6 +140,7 @@ export function decodeSealedHeader(
     codec,
     number,
     blockBytes: view.getUint32(28, true),
+    isCompacted: format === COMPACTED_FORMAT,
     firstSequence: readSafeInteger(view, 32),
     count: readSafeInteger(view, 40),
     rawBytes: readSafeInteger(view, 48),

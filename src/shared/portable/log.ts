@@ -51,6 +51,12 @@ export interface AppendOptions extends AppendManyOptions {
   readonly expect?: Expect;
 }
 
+/** Options of the deletion of a stream. */
+export interface DeleteOptions extends CallOptions {
+  /** Fails with ERR_CONFLICT where it does not hold. Sees what is accepted. Default `'exists'`. */
+  readonly expect?: Expect;
+}
+
 /** Where appended events came to stand. Provisional until they are synced, if less was waited for. */
 export interface Appended {
   /** The id of each event, in the order of the call. */
@@ -150,9 +156,9 @@ export interface Watermarks {
 export interface StreamInfo {
   /** Its name. */
   readonly stream: string;
-  /** Of its last durable event; one less than the number of its events. */
+  /** Of its last durable event; one less than the number of its events, deleted ones included. */
   readonly revision: number;
-  /** Place of its first event in the store. */
+  /** Place in the store of its first event that was not deleted. */
   readonly firstSequence: number;
   /** Place of its last durable event in the store. */
   readonly lastSequence: number;
@@ -193,6 +199,19 @@ export interface EventLog<M extends object = AnyEvents> {
    * @throws what {@link append} is rejected with
    */
   appendMany(appends: readonly StreamAppend<M>[], options?: AppendManyOptions): Promise<AppendedMany>;
+  /**
+   * Delete a stream: what it has so far is not read any more, by anybody, once this resolves; it stays in the log until retention
+   * removes it. What is appended is an event of type `$tombstone` without data, at the stream's next revision, which is read: so
+   * followers learn of it. Sequences and revisions go on, and later events of the stream are read as any other.
+   *
+   * What was deleted does not fail conditions, and neither does the tombstone; it still counts for `expect`, and a call that is
+   * repeated with its idempotency key returns its first result.
+   * @param stream as for {@link append}
+   * @returns where the tombstone stands; resolves when it is as durable as was asked, and, synced, also known to whoever opens the
+   *   store later. With a weaker durability the events are there until it is durable
+   * @throws what {@link append} is rejected with; ERR_CONFLICT also where there is no such stream, unless `expect` says otherwise
+   */
+  deleteStream(stream: string, options?: DeleteOptions): Promise<Appended>;
   /**
    * The durable event with this id (which matches whole) or sequence, or undefined.
    * @throws ERR_INVALID_QUERY for what is neither, ERR_CORRUPT, ERR_STORAGE, ERR_CLOSED
@@ -236,7 +255,7 @@ export interface EventLog<M extends object = AnyEvents> {
    */
   head(stream?: string): Promise<Head | undefined>;
   /**
-   * The streams, sorted by name (as JavaScript compares strings, by UTF-16 code units). Each 10,000 of them cost a pass over
+   * The streams but for deleted ones, sorted by name (as JavaScript compares strings, by UTF-16 code units). Each 10,000 of them cost a pass over
    * the log or its index.
    * @throws at once ERR_INVALID_QUERY, ERR_CLOSED; later what {@link Rows} fail with
    */

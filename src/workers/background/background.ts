@@ -1,18 +1,22 @@
 /** The background thread's work: what helps the writer but must not take its time. */
-import type { FromBackground, ToBackground } from '../../shared/messages.js';
+import type { FromBackground, ToBackground, TombstonesSnapshot } from '../../shared/messages.js';
 import { isKeeperError, toWire } from '../../shared/portable/errors.js';
 import type { SharedState } from '../../shared/ring/layout.js';
 import { type Storage, storageError } from '../../shared/storage.js';
 import { writeBase } from './base-writer.js';
 import { commitCheckpoint, writeCheckpoint } from './checkpoint-writer.js';
 import { makeNextSegment } from './next-segment.js';
+import { TombstoneWriter } from './tombstone-writer.js';
 import { Workspace } from './workspace.js';
+
+type Failure = 'checkpoint-failed' | 'tombstones-failed' | 'base-failed';
 
 export class Background {
   readonly #storage: Storage;
   readonly #dir: string;
   readonly #state: SharedState;
   readonly #post: (message: FromBackground) => void;
+  readonly #tombstones: TombstoneWriter;
   #workspace: Workspace | undefined;
 
   constructor(storage: Storage, dir: string, state: SharedState, post: (message: FromBackground) => void) {
@@ -20,6 +24,7 @@ export class Background {
     this.#dir = dir;
     this.#state = state;
     this.#post = post;
+    this.#tombstones = new TombstoneWriter(storage, dir);
   }
 
   /** The writer has a durable frame in a segment. */
@@ -43,8 +48,15 @@ export class Background {
         return true;
       case 'commit-checkpoint':
         await this.#try('checkpoint-failed', async () => {
+          await this.#writeTombstones(message.tombstones);
           commitCheckpoint(this.#storage, this.#dir);
           this.#post({ kind: 'checkpoint-committed' });
+        });
+        return true;
+      case 'write-tombstones':
+        await this.#try('tombstones-failed', async () => {
+          await this.#writeTombstones(message.snapshot);
+          this.#post({ kind: 'tombstones-written' });
         });
         return true;
       case 'write-base':
@@ -62,12 +74,16 @@ export class Background {
     }
   }
 
+  async #writeTombstones(snapshot: TombstonesSnapshot | undefined): Promise<void> {
+    if (snapshot !== undefined) this.#tombstones.write(await this.#room(snapshot.storeId), snapshot);
+  }
+
   async #room(storeId: Uint8Array): Promise<Workspace> {
     this.#workspace ??= await Workspace.create(storeId);
     return this.#workspace;
   }
 
-  async #try(failure: 'checkpoint-failed' | 'base-failed', work: () => Promise<void>): Promise<void> {
+  async #try(failure: Failure, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {

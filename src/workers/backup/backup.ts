@@ -12,6 +12,7 @@ import { readManifest } from '../../shared/inspect.js';
 import { isKeeperError, KeeperError } from '../../shared/portable/errors.js';
 import type { Storage } from '../../shared/storage.js';
 import { backUpBase } from './base.js';
+import { isSameSealed, SealedHeaders } from './compacted.js';
 import type { CopyContext } from './copying.js';
 import { backUpHeads } from './heads.js';
 import { checkHistory, endOf, type PlaceInLog } from './history.js';
@@ -36,7 +37,10 @@ export async function backUp(storage: Storage, job: BackupJob, hooks: CopyHooks)
   let content: BackupContent | undefined;
   while (content === undefined) {
     try {
-      content = await new Backup({ storage, storeId, hasher, hooks, dir, manifest, target }).copyAll(job.durable);
+      const sealed = new SealedHeaders(storage, dir);
+      const copied = await new Backup({ storage, storeId, hasher, hooks, dir, manifest, target }).copyAll(job.durable);
+      // What was removed meanwhile is to be in the copied tree, and what says so in the copied log: once more.
+      if (!sealed.haveChanged) content = copied;
     } catch (error) {
       const later = removedMeanwhile(storage, dir, manifest, error);
       if (later === undefined) {
@@ -184,11 +188,13 @@ class Backup {
     return known.lastSequence === lastSequence && isSame ? known : undefined;
   }
 
-  /** A raw copy of what the store has sealed meanwhile gives way to the sealed one, which is smaller. */
+  /** A copy of what the store has sealed or compacted meanwhile gives way to what there is now, which is smaller. */
   async #reusable(known: BackupSegment): Promise<BackupSegment | undefined> {
-    if (known.sealed) return known;
-    const isSealed = await withFileOf(this.#place, this.#dir, known.number, async ({ sealed }) => sealed);
-    return isSealed ? undefined : known;
+    const copy = this.#target.path(storeName(known), known);
+    const isStill = await withFileOf(this.#place, this.#dir, known.number, async ({ sealed, file }) =>
+      sealed ? known.sealed && isSameSealed(this.#place.storage, copy, file) : true,
+    );
+    return isStill ? known : undefined;
   }
 
   async #copySegments(planned: readonly Planned[]): Promise<BackupSegment[]> {

@@ -5,8 +5,9 @@ import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '.
 import type { Holes } from '../../shared/holes.js';
 import type { FramePosition } from '../../shared/seal-tasks.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
-import type { ReadStorage, Storage } from '../../shared/storage.js';
+import type { Storage } from '../../shared/storage.js';
 import { readFrames } from '../seal/frames.js';
+import { asStorage } from '../seal/one-file.js';
 
 /** What the log of a store is verified with. */
 export interface LogPlace {
@@ -81,17 +82,4 @@ export async function walk(
 
 export function samePlace(a: Pick<FramePosition, 'offset' | 'previous'>, b: typeof a): boolean {
   return a.offset === b.offset && sameChecksum(a.previous, b.previous);
-}
-
-/** An open segment as the one file of a storage. */
-function asStorage(open: OpenSegment): ReadStorage {
-  return {
-    list: () => [],
-    exists: () => true,
-    openRead: () => 0,
-    close() {},
-    size: () => open.bytes,
-    read: (_, target, offset) => open.read(target, offset),
-    readAsync: async (_, target, offset) => open.read(target, offset),
-  };
 }

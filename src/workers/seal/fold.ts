@@ -13,6 +13,7 @@ import {
   recordSequence,
   writeSafeInteger,
 } from '../../shared/format/record.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import type { SealResults, SealTaskOf } from '../../shared/seal-tasks.js';
 import type { Storage } from '../../shared/storage.js';
 import { framesFrom } from './frames.js';
@@ -23,7 +24,8 @@ export async function fold(
   hasher: PlaceHasher,
   task: SealTaskOf<'fold'>,
 ): Promise<SealResults['fold']> {
-  const { memory, starts, to } = framesFrom(storage, hasher, task, task.part);
+  const { memory, starts: all, to } = framesFrom(storage, hasher, task, task.part);
+  const starts = all.filter((at) => !isRemoved(memory.view, at));
   const names = await NameHasher.create(Buffer.from(task.hashKey, 'hex'));
   return { heads: headsOf(names, memory, starts), results: Buffer.concat(resultsOf(names, memory, starts)), to };
 }

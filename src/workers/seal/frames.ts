@@ -41,10 +41,9 @@ export interface FramesRead {
   readonly memory: Memory;
   /** Where the memory begins in the segment. */
   readonly offset: number;
-  /** Where each record begins in the memory. */
+  /** Where each record begins in the memory, also those that stand for removed ones. */
   readonly starts: readonly number[];
-  /** The first sequence of each frame, and how many records it has. */
-  readonly frames: readonly Pick<FrameHeader, 'firstSequence' | 'count'>[];
+  readonly frames: readonly FrameHeader[];
   readonly from: FramePosition;
   readonly to: FramePosition;
 }

@@ -10,6 +10,7 @@ import {
   recordSequence,
   recordTimestampNs,
 } from '../../shared/format/record.js';
+import { lastSequenceAt } from '../../shared/format/removed-record.js';
 import { ByteWriter } from '../../shared/format/varint.js';
 import type { Run, RunSection } from '../../shared/index-tasks.js';
 import { formatEventId } from '../../shared/portable/event-id.js';
@@ -58,9 +59,8 @@ export class RunBuilder {
     this.#next++;
     this.#offsets.push(offset / RECORD_ALIGNMENT);
     this.#end = offset + view.getUint32(at, true);
-    const timestampNs = recordTimestampNs(view, at);
-    if (this.#records++ === 0) this.#firstTimestampNs = timestampNs;
-    this.#lastTimestampNs = timestampNs;
+    this.#records++;
+    const timestampNs = this.#takeTime(view, at);
     const parts = recordParts(view, at, this.#parts);
     const text = (start: number, end: number): string => bytes.toString('latin1', start, end);
     const lists = this.#lists;
@@ -86,6 +86,22 @@ export class RunBuilder {
         next += 2 + length;
       }
     }
+  }
+
+  /** Take in a record that stands for removed ones: all of these begin where it does. */
+  addRemoved({ view }: Memory, at: number, offset: number): void {
+    this.skipTo(recordSequence(view, at));
+    this.#end = offset;
+    this.skipTo(lastSequenceAt(view, at) + 1);
+    this.#end = offset + view.getUint32(at, true);
+    this.#takeTime(view, at);
+  }
+
+  #takeTime(view: DataView, at: number): bigint {
+    const timestampNs = recordTimestampNs(view, at);
+    if (this.#firstTimestampNs === 0n) this.#firstTimestampNs = timestampNs;
+    this.#lastTimestampNs = timestampNs;
+    return timestampNs;
   }
 
   /** Leave out sequences that are not there any more. */

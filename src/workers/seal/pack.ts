@@ -42,7 +42,8 @@ export function pack(storage: Storage, hasher: PlaceHasher, task: PackTask, into
   const { offset, entries } = writeBlocks(storage, hasher, task, read, isLast, into);
   const digests = digestsOf(read);
   const gathered = gather(storage, hasher, task, read);
-  return { to: { frames: read.to, offset, runs: gathered?.offset }, entries, digests, run: gathered?.run };
+  const isCompacted = read.frames.some((frame) => frame.isCompacted);
+  return { to: { frames: read.to, offset, runs: gathered?.offset }, entries, digests, run: gathered?.run, isCompacted };
 }
 
 function checkEnd({ range }: PackTask, { to }: FramesRead, file: string): void {

@@ -8,8 +8,7 @@ import {
   recordRevision,
   recordSequence,
 } from '../../shared/format/record.js';
-import type { Holes } from '../../shared/holes.js';
-import { revisionGap } from '../../shared/revision-gap.js';
+import { type Missing, revisionGap } from '../../shared/revision-gap.js';
 import { SPAN_NUMBERS, type StreamSpans } from '../../shared/seal-tasks.js';
 
 interface Span {
@@ -21,21 +20,18 @@ interface Span {
 
 export class RecordContents {
   readonly #names: NameHasher;
-  readonly #holes: Holes;
+  readonly #missing: readonly Missing[];
   readonly #spans = new Map<string, Span>();
 
-  readonly #lost: Holes;
-
-  private constructor(names: NameHasher, holes: Holes, lost: Holes) {
+  private constructor(names: NameHasher, missing: readonly Missing[]) {
     this.#names = names;
-    this.#holes = holes;
-    this.#lost = lost;
+    this.#missing = missing;
   }
 
-  /** @param lost what did not verify so far, which grows */
-  static async create(holes: Holes, lost: Holes): Promise<RecordContents> {
+  /** @param missing what is known to be missing, which may grow */
+  static async create(missing: readonly Missing[]): Promise<RecordContents> {
     // The hash only tells streams apart here: any key will do.
-    return new RecordContents(await NameHasher.create(Buffer.alloc(32)), holes, lost);
+    return new RecordContents(await NameHasher.create(Buffer.alloc(32)), missing);
   }
 
   /** Check the next record, which verifies. */
@@ -59,7 +55,7 @@ export class RecordContents {
       this.#spans.set(stream, { firstRevision, firstSequence, lastRevision: revision, lastSequence: sequence });
       return;
     }
-    const message = revisionGap(span.lastRevision, span.lastSequence, revision, sequence, this.#holes, this.#lost);
+    const message = revisionGap(span.lastRevision, span.lastSequence, revision, sequence, this.#missing);
     if (message !== undefined) report(message);
     span.lastRevision = revision;
     span.lastSequence = sequence;

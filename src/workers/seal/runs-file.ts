@@ -3,6 +3,7 @@ import path from 'node:path';
 import { CHECKSUM_BYTES, type PlaceHasher } from '../../shared/format/checksum.js';
 import { indexFile, TEMPORARY } from '../../shared/format/file-names.js';
 import { verifiedBlock } from '../../shared/format/index-file.js';
+import { isRemoved } from '../../shared/format/removed-record.js';
 import type { IndexWork, Run } from '../../shared/index-tasks.js';
 import { type Storage, storageError, writeFully } from '../../shared/storage.js';
 import type { FramesRead } from './frames.js';
@@ -40,7 +41,10 @@ export function writeRun(
   const isFirst = offset === 0;
   // What a hole before the first frame took away begins where that does.
   const builder = new RunBuilder(nodeId, firstSequence, isFirst ? firstSequence : from.sequence, from.offset);
-  for (const start of starts) builder.add(memory, start, read.offset + start);
+  for (const start of starts) {
+    if (isRemoved(memory.view, start)) builder.addRemoved(memory, start, read.offset + start);
+    else builder.add(memory, start, read.offset + start);
+  }
   builder.skipTo(Math.min(to.sequence, lastSequence + 1));
   const built = builder.finish(hasher, offset);
   const handle = storage.openWrite(runsPath(source), isFirst ? 'create' : 'existing');

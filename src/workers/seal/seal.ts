@@ -18,6 +18,7 @@ import { SealedSegment } from '../../shared/sealed-segment.js';
 import { readRange, type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
 import { audit } from './audit.js';
+import { runCompactStep } from './compact.js';
 import { fold } from './fold.js';
 import { startOf } from './frames.js';
 import { runIndexStep } from './index-steps.js';
@@ -48,6 +49,8 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return verifyFrames(storage, hasher, task);
     case 'index':
       return runIndexStep(storage, hasher, task, task.step);
+    case 'compact':
+      return runCompactStep(storage, hasher, task, task.removal, task.step);
     case 'fold':
       return fold(storage, hasher, task);
     case 'remove':
@@ -101,13 +104,14 @@ function blockBytesOf({ start, end, lastSequence }: Omit<SealedRange, 'blockByte
 }
 
 function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assemble'>): undefined {
-  const { range, end, number, codec, storedBytes, table, digests } = task;
+  const { range, end, number, codec, storedBytes, table, digests, isCompacted } = task;
   const rawHeader = readRange(storage, rawPath(task), 0, SEGMENT_HEADER_BYTES);
   const header = encodeSealedHeader(
     {
       codec,
       number,
       blockBytes: range.blockBytes,
+      isCompacted,
       firstSequence: range.firstSequence,
       count: digests.reduce((sum, { length }) => sum + length, 0) / DIGEST_BYTES,
       rawBytes: end.offset,

@@ -18,9 +18,11 @@ import {
   recordTimestampNs,
   verifyRecord,
 } from '../../shared/format/record.js';
+import { isRemoved, lastSequenceAt } from '../../shared/format/removed-record.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import { type Hole, Holes } from '../../shared/holes.js';
 import type { Problem } from '../../shared/problem.js';
+import { RemovedSequences } from '../../shared/removed-sequences.js';
 import type { FramesVerified, SealTaskOf } from '../../shared/seal-tasks.js';
 import { type ReadStorage, readRange } from '../../shared/storage.js';
 import { fileOfSegment, unsealing } from '../../shared/unsealing.js';
@@ -36,8 +38,11 @@ export async function verifyFrames(
   task: SealTaskOf<'verify'>,
 ): Promise<FramesVerified> {
   const lost: Hole[] = [];
-  const contents = task.part.deep ? await RecordContents.create(new Holes(task.holes), new Holes(lost)) : undefined;
-  return new FramesCheck(storage, hasher, task, lost, contents).run();
+  const removed = new RemovedSequences();
+  const contents = task.part.deep
+    ? await RecordContents.create([new Holes(task.holes), new Holes(lost), removed])
+    : undefined;
+  return new FramesCheck(storage, hasher, task, lost, removed, contents).run();
 }
 
 class FramesCheck {
@@ -62,12 +67,14 @@ class FramesCheck {
   #previous: Uint8Array | undefined;
   #first: FramesVerified['first'];
   #timestampNs = 0n;
+  readonly #removed: RemovedSequences;
 
   constructor(
     storage: ReadStorage,
     hasher: PlaceHasher,
     task: SealTaskOf<'verify'>,
     lost: Hole[],
+    removed: RemovedSequences,
     contents: RecordContents | undefined,
   ) {
     const { dir, number, storeId, holes, part } = task;
@@ -79,6 +86,7 @@ class FramesCheck {
     this.#file = path.join(dir, segmentFile(number));
     this.#named = fileOfSegment(storage, dir, number);
     this.#lost = lost;
+    this.#removed = removed;
     this.#contents = contents;
     this.#offset = part.from?.offset ?? SEGMENT_HEADER_BYTES;
     this.#sequence = (part.from?.sequence ?? this.#holes.skip(part.firstSequence)) - 1;
@@ -97,6 +105,7 @@ class FramesCheck {
       bytes: this.#bytes,
       first: this.#first,
       lastTimestampNs: this.#timestampNs,
+      removed: this.#removed.ends,
       file: this.#named,
       problems: this.#problems,
       lost: this.#lost,
@@ -198,6 +207,13 @@ class FramesCheck {
       if (timestampNs <= this.#timestampNs) report(`the timestamp of sequence ${sequence} does not increase`);
       this.#first ??= { timestampNs, sequence, offset: this.#offset + at };
       this.#timestampNs = timestampNs;
+      if (isRemoved(view, at) && frame.isCompacted) {
+        const last = lastSequenceAt(view, at);
+        this.#removed.add(sequence, last);
+        sequence = last + 1;
+        continue;
+      }
+      if (isRemoved(view, at)) report(`sequence ${sequence} was removed of a frame that says nothing of it`);
       this.#contents?.check(memory, at, report);
       sequence++;
       this.#events++;

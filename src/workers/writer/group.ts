@@ -14,6 +14,8 @@ export interface Group {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly lastTimestampNs: bigint;
+  /** Whether a tombstone is among them. */
+  readonly hasTombstone: boolean;
   /** Where the ring goes on after it. */
   readonly end: RingPlace;
 }
@@ -38,12 +40,16 @@ export function takeGroup(consumer: RingConsumer, seed: number): Group | undefin
   // The end of the last whole append that fits. In numbers of its own: an object for each record would be garbage at once.
   let wholeBytes = 0;
   let wholeCount = 0;
+  let flagsSeen = 0;
+  let wholeFlags = 0;
   let lastAt = -1;
   let endPosition = 0;
   let endOffset = 0;
   for (let at = consumer.peek(head); at !== -1; at = consumer.peek(head)) {
     sealRecord(ring, view, at, seed);
-    const isLast = (recordFlags(view, at) & FLAG.last) !== 0;
+    const flags = recordFlags(view, at);
+    const isLast = (flags & FLAG.last) !== 0;
+    flagsSeen |= flags;
     const length = consumer.advance();
     const range = ranges.at(-1);
     if (range !== undefined && range.end === at) range.end += length;
@@ -54,6 +60,7 @@ export function takeGroup(consumer: RingConsumer, seed: number): Group | undefin
     if (!isLast) continue;
     wholeBytes = bytes;
     wholeCount = count;
+    wholeFlags = flagsSeen;
     lastAt = at;
     endPosition = consumer.position;
     endOffset = consumer.offset;
@@ -73,6 +80,7 @@ export function takeGroup(consumer: RingConsumer, seed: number): Group | undefin
     firstSequence: lastSequence - wholeCount + 1,
     lastSequence,
     lastTimestampNs: recordTimestampNs(view, lastAt),
+    hasTombstone: (wholeFlags & FLAG.tombstone) !== 0,
     end,
   };
 }

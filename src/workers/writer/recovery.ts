@@ -14,7 +14,7 @@ import {
   tornFile,
 } from '../../shared/format/file-names.js';
 import { sameChecksum } from '../../shared/format/frame.js';
-import { encodeManifest, MANIFEST_FORMAT, type Manifest } from '../../shared/format/manifest.js';
+import { encodeManifest, type Manifest, manifestFormat } from '../../shared/format/manifest.js';
 import { Holes } from '../../shared/holes.js';
 import { type Inspection, inspectStore, readManifest } from '../../shared/inspect.js';
 import { invalid } from '../../shared/options.js';
@@ -116,7 +116,7 @@ const NOTHING: Mended = { tornBytes: 0, tornFile: undefined, rewrittenBytes: 0 }
 
 function createStore(storage: Storage, dir: string, nodeId: string | undefined): Manifest {
   const manifest: Manifest = {
-    format: MANIFEST_FORMAT,
+    format: manifestFormat({}),
     storeId: randomBytes(16).toString('hex'),
     nodeId: nodeId ?? randomBytes(6).toString('hex'),
     hashKey: randomBytes(32).toString('hex'),

@@ -14,7 +14,7 @@ import { MODE, type SharedState, WORD } from '../../shared/ring/layout.js';
 import { isOutOfSpace, type Storage, storageError } from '../../shared/storage.js';
 import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
-import { cutLog } from './manifest-edit.js';
+import { announceTombstones, cutLog } from './manifest-edit.js';
 import { type Recovered, recover } from './recovery.js';
 import { firstLogFile, Rotation } from './rotation.js';
 import { Signals } from './signals.js';
@@ -135,6 +135,7 @@ export class Writer {
   /** One group commit, from the ring to the acknowledgement. */
   #commit(group: Group): void {
     try {
+      if (group.hasTombstone) this.#announceTombstones(group.firstSequence);
       this.#log = this.#rotation.fileFor(group, this.#log, this.#durable, this.#timestampNs);
       this.#log.write(group, { epoch: this.#recovered.manifest.epoch, durableUpTo: this.#durable });
     } catch (error) {
@@ -156,6 +157,19 @@ export class Writer {
     this.#signals.durable(group.end.position);
     if (begins) this.#onBegun(this.#log.number);
     this.#markProgress();
+  }
+
+  /** Before the first tombstone is in the log, the manifest keeps away programs that would show what it deletes. */
+  #announceTombstones(from: number): void {
+    const { manifest: before } = this.#recovered;
+    if (before.tombstones !== undefined) return;
+    const manifest = announceTombstones(this.#storage, this.#options.dir, before, from, this.#end);
+    this.#recovered = { ...this.#recovered, manifest };
+  }
+
+  /** What the manifest is to say of the log's end. */
+  get #end(): { durableUpTo: number; lastSegment: number } {
+    return { durableUpTo: this.#durable, lastSegment: this.#log.number - (this.#log.empty ? 1 : 0) };
   }
 
   /** Note in the watermark what is durable. */
@@ -228,10 +242,9 @@ export class Writer {
   #prune(cut: LogCut): void {
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      const end = { durableUpTo: this.#durable, lastSegment: this.#log.number - (this.#log.empty ? 1 : 0) };
       const { manifest: before } = this.#recovered;
       this.#signals.inSystemCalls(() => {
-        const manifest = cutLog(this.#storage, this.#options.dir, before, cut, end);
+        const manifest = cutLog(this.#storage, this.#options.dir, before, cut, this.#end);
         this.#recovered = { ...this.#recovered, manifest };
       });
       this.#port.post({ kind: 'pruned' });

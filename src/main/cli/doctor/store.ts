@@ -1,5 +1,5 @@
 /** The store in the directory, looked at read-only, beside a live writer too. */
-import { BASE_MANIFEST_FORMAT, MANIFEST_FORMAT } from '../../../shared/format/manifest.js';
+import type { Manifest } from '../../../shared/format/manifest.js';
 import { readManifest } from '../../../shared/inspect.js';
 import { isKeeperError } from '../../../shared/portable/errors.js';
 import { nodeStorage } from '../../../shared/storage.js';
@@ -37,7 +37,7 @@ export async function checkStore(dir: string, signal: AbortSignal): Promise<Stor
       const log = await checkLog(store, dir, signal);
       // Events are not read where the log does not verify.
       const times = log.level === 'ok' ? [...(await checkNewest(store)), ...(await checkGrowth(store, dir))] : [];
-      return [storeFinding(store), lockFinding(lock), recoveryFinding(store, lock), log, ...times];
+      return [storeFinding(store, manifest), lockFinding(lock), recoveryFinding(store, lock), log, ...times];
     });
     return { isThere: true, findings: [...findings, checkLeftovers(dir)] };
   } catch (error) {
@@ -49,9 +49,8 @@ export async function checkStore(dir: string, signal: AbortSignal): Promise<Stor
   }
 }
 
-function storeFinding(store: Store): Finding {
-  const { storeId, durable, bytes, floor, segments } = store.stats();
-  const format = floor > 1 ? BASE_MANIFEST_FORMAT : MANIFEST_FORMAT;
+function storeFinding(store: Store, { format }: Manifest): Finding {
+  const { storeId, durable, bytes, segments } = store.stats();
   const value = `${countText(durable)} events, ${bytesText(bytes)} in ${segments} segments, format ${format}`;
   return ok('store', value, { there: true, storeId, durable, bytes, segments, format });
 }

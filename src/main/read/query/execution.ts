@@ -149,9 +149,9 @@ export class Execution {
     const { nodeId } = this.#records;
     if (aggregate !== undefined && aggregation !== undefined) {
       const count = countFor(aggregate, aggregation);
-      return new Queried(predicate, nodeId, (view) => aggregation.add(view), count);
+      return new Queried(predicate, this.#records, (view) => aggregation.add(view), count);
     }
-    return new Queried<unknown>(predicate, nodeId, this.#make(nodeId));
+    return new Queried<unknown>(predicate, this.#records, this.#make(nodeId));
   }
 
   #make(nodeId: string): Make<unknown> {

@@ -6,6 +6,7 @@ import type { Predicate } from '../../../shared/portable/query/predicate.js';
 import type { Segment } from '../catalog.js';
 import type { SegmentIndex } from '../postings.js';
 import { type Candidates, type Sought, WINDOW_RECORDS } from '../sought.js';
+import { hasDeleted, type TombstonesInForce } from '../tombstones.js';
 import { choose } from './choose.js';
 import type { Count } from './counted.js';
 import { RecordView } from './record-view.js';
@@ -15,6 +16,11 @@ export type Make<T> = (view: RecordView, memory: Memory, at: number) => T | unde
 
 const NONE = new Uint32Array(0);
 
+interface Asked {
+  readonly nodeId: string;
+  readonly tombstones: TombstonesInForce;
+}
+
 export class Queried<T> implements Sought<T> {
   readonly #matches: Matches;
   readonly #served: Served | undefined;
@@ -22,6 +28,7 @@ export class Queried<T> implements Sought<T> {
   readonly #count: Count | undefined;
   readonly #nodeId: string;
   readonly #isEverything: boolean;
+  readonly #tombstones: TombstonesInForce;
   #view: RecordView | undefined;
   /** Segments of which postings left nothing, and those of which something was looked at or counted. */
   readonly #left = new Set<number>();
@@ -33,10 +40,11 @@ export class Queried<T> implements Sought<T> {
   recordsMatched = 0;
 
   /**
-   * @param nodeId third part of the store's ids
+   * @param asked the records, the third part of whose ids is needed, and what of them was deleted
    * @param count takes records in as postings tell of them, where that is all that is asked for
    */
-  constructor(predicate: Predicate, nodeId: string, make: Make<T>, count?: Count) {
+  constructor(predicate: Predicate, { nodeId, tombstones }: Asked, make: Make<T>, count?: Count) {
+    this.#tombstones = tombstones;
     this.#matches = compile(predicate);
     this.#served = postingsOf(predicate);
     this.#nodeId = nodeId;
@@ -78,10 +86,14 @@ export class Queried<T> implements Sought<T> {
     high: number,
     ordinals: Uint32Array | undefined,
   ): Promise<boolean> {
-    const read = await this.#count?.(index, { firstSequence, low, high, ordinals });
+    if (this.#count === undefined || (await hasDeleted(this.#tombstones, index, low, high))) return false;
+    // Where records were removed, those that have a stream are there.
+    const there =
+      ordinals ?? (index.isWhole ? undefined : await (await index.ofPrefix('stream', '')).within(low, high));
+    const read = await this.#count(index, { firstSequence, low, high, ordinals: there });
     if (read === undefined) return false;
     this.postingsRead += read;
-    this.recordsMatched += ordinals?.length ?? high - low + 1;
+    this.recordsMatched += there?.length ?? high - low + 1;
     return true;
   }
 

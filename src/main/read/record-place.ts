@@ -1,0 +1,35 @@
+/** Single records in some bytes of a segment's file, of which nothing is verified yet. */
+import { FRAME_HEADER_BYTES, FRAME_MAGIC } from '../../shared/format/frame.js';
+import {
+  type Memory,
+  memoryOf,
+  RECORD_ALIGNMENT,
+  RECORD_HEADER_BYTES,
+  recordLength,
+  recordSequence,
+  verifyRecord,
+} from '../../shared/format/record.js';
+import { lastSequenceAt } from '../../shared/format/removed-record.js';
+
+/** Whether the record of a sequence, or one that stands for it, begins there and verifies. */
+export function isRecord({ bytes, view }: Memory, at: number, sequence: number, seed: number): boolean {
+  if (!verifyRecord(bytes, view, at, bytes.length, seed)) return false;
+  return recordSequence(view, at) <= sequence && sequence <= lastSequenceAt(view, at);
+}
+
+/** Where the record of a sequence would be, in memory that begins with the record of another one, at or before it. */
+export function seekRecord({ bytes, view }: Memory, first: number, sequence: number): number {
+  let at = 0;
+  for (let next = first; next < sequence && at + RECORD_HEADER_BYTES <= bytes.length; ) {
+    next = lastSequenceAt(view, at) + 1;
+    if (next > sequence) return at;
+    at += Math.max(RECORD_ALIGNMENT, recordLength(view, at));
+    // No record is as long as the magic of a frame would say.
+    if (at + 4 <= bytes.length && view.getUint32(at, true) === FRAME_MAGIC) at += FRAME_HEADER_BYTES;
+  }
+  return at;
+}
+
+export function recordAt({ bytes, view }: Memory, at: number): Memory {
+  return memoryOf(bytes.subarray(at, at + recordLength(view, at)));
+}
