@@ -17,11 +17,14 @@ export interface Whole {
   readonly events: ReadonlyMap<number, RecordedEvent>;
 }
 
-/** A store of a few segments: batches, groups of several streams, keys; closed, or left behind by a killed process. */
-export async function wholeStore(end: 'closed' | 'killed' = 'closed'): Promise<Whole> {
+/**
+ * A store of a few segments: batches, groups of several streams, keys; closed, or left behind by a killed process.
+ * @param rounds each of 44 KB
+ */
+export async function wholeStore(end: 'closed' | 'killed' = 'closed', rounds = 4): Promise<Whole> {
   const session = new Session('at-once');
   await session.open();
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < rounds; i++) {
     await session.append('a', 6000, 5000, 200);
     await Promise.all([session.append('b', 300, 700), session.append('c', 90), session.append('a', 40)]);
     await session.appendMany({ stream: 'b', sizes: [9000] }, { stream: 'a', sizes: [4000, 10] });

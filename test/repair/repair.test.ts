@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Image } from '../crash/image.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { seeded } from '../crash/random.js';
-import { effort, SEED, sample, TIMEOUT_MS, tally } from '../support/effort.js';
+import { effort, SEED, TIMEOUT_MS, tally } from '../support/effort.js';
 import {
   changed,
   checkRepair,
@@ -79,10 +79,15 @@ describe('a repair', () => {
     'loses no event but the one in which a byte was turned over, and none where it was in a header',
     async () => {
       let tried = 0;
-      for (const store of [whole, killed]) {
-        for (const file of segmentsOf(store.image)) {
+      const small = { closed: await wholeStore('closed', 2), killed: await wholeStore('killed', 2) };
+      for (const store of [small.closed, small.killed]) {
+        const files = segmentsOf(store.image).filter((file) => logOf(contentOf(store.image, file)).length > 0);
+        // Up to the newest segment the stores are the same.
+        for (const file of store === small.killed ? files.slice(-1) : files) {
           const content = contentOf(store.image, file);
-          const places = sample([...logOf(content).keys()], 1999);
+          // Four seeds try every byte.
+          const every = effort(997, 4);
+          const places = [...logOf(content).keys()].filter((at) => at % every === SEED % every);
           for (const at of places) {
             const image = withFiles(store.image, { [file]: flippedAt(content, at, 0x5a) });
             const { report } = await checkRepair(store, image).catch((error: Error) => {
