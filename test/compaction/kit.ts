@@ -38,8 +38,8 @@ export async function everything(store: Store): Promise<string[]> {
     JSON.stringify(await store.head('user-42')),
     JSON.stringify(await store.get(5)),
     JSON.stringify(await store.query({ aggregate: { count: true } }).toArray()),
-    JSON.stringify(await store.query({ aggregate: { count: true, groupBy: ['stream'] } }).toArray()),
-    JSON.stringify(await store.query({ aggregate: { count: true, groupBy: ['agent'] } }).toArray()),
+    JSON.stringify(await store.query({ groupBy: ['stream'], aggregate: { count: true } }).toArray()),
+    JSON.stringify(await store.query({ groupBy: ['agent'], aggregate: { count: true } }).toArray()),
     text(await store.query("agent == 'agent-1' && type == 'Done'").toArray()),
   ];
 }
