@@ -19,6 +19,8 @@ export interface Promised {
   readonly acknowledged: number;
   /** Torn tails that recovery has told of, each by its file's name. */
   readonly torn: ReadonlyMap<string, Buffer>;
+  /** Deleted events are gone for good. */
+  readonly compacted?: true;
 }
 
 export const NOTHING: Promised = { calls: [], acknowledged: 0, torn: new Map() };

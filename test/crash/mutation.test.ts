@@ -35,6 +35,8 @@ const LOSSES = [
   'the sealed segment cannot be read',
   'of the sealed segment does not verify',
   'the index does not verify',
+  'what was removed is in',
+  'is that of an older one',
 ];
 
 /** Syncs of the audit tree, which grows before segments go: each is left out in test/audit. */

@@ -9,6 +9,7 @@ import {
   segmentNumber,
   WATERMARK_FILE,
 } from '../../dist/shared/format/file-names.js';
+import { COMPACTING, checkCompaction, compactDying, deletedStream } from './compaction.js';
 import type { CrashState } from './crash-states.js';
 import { expectSame, type Promised, readAll } from './history.js';
 import { type Image, withoutFiles } from './image.js';
@@ -310,6 +311,15 @@ export const SCENARIOS: readonly Scenario[] = [
     options: RETAINING,
     check: checkRetention,
     run: retain,
+  },
+  {
+    id: 'compaction',
+    name: 'segments that are compacted, by processes that die at each step of it, and an append meanwhile',
+    pokes: 'at-once',
+    options: COMPACTING,
+    start: deletedStream,
+    check: checkCompaction,
+    run: compactDying,
   },
   {
     id: 'derived-files-gone',

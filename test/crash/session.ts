@@ -199,12 +199,21 @@ export class Session {
    * Seal what is full, in a process that dies once it has changed the disk so many times.
    * @returns false where everything was sealed by then; the process is killed there
    */
-  async dieSealing(changes: number): Promise<boolean> {
+  dieSealing(changes: number): Promise<boolean> {
+    return this.#dieOver(changes, () => this.store.seal());
+  }
+
+  /** The same with a compaction. */
+  dieCompacting(changes: number): Promise<boolean> {
+    return this.#dieOver(changes, () => this.store.compact());
+  }
+
+  async #dieOver(changes: number, work: () => Promise<unknown>): Promise<boolean> {
     const died = this.#death().then(() => true);
     this.#process.dieAfter(changes);
-    const sealed = this.store.seal().then(() => false);
-    sealed.catch(() => {}); // where it dies in the middle
-    const isDead = await Promise.race([died, sealed.catch(() => died)]);
+    const done = work().then(() => false);
+    done.catch(() => {}); // where it dies in the middle
+    const isDead = await Promise.race([died, done.catch(() => died)]);
     if (!isDead) this.kill();
     return isDead;
   }
