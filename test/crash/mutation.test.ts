@@ -24,6 +24,8 @@ const LOSSES = [
   'events of a call',
   'events of calls that were made and not refused',
   'does not continue the one before it',
+  'does not tell of the tombstone',
+  'what is left of deleted streams',
   'has no valid header',
   'is there, and whole',
   'a segment in the middle of the log is missing',

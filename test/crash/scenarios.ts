@@ -11,6 +11,7 @@ import {
 } from '../../dist/shared/format/file-names.js';
 import { COMPACTING, checkCompaction, compactDying, deletedStream } from './compaction.js';
 import type { CrashState } from './crash-states.js';
+import { checkDeletion, deleteStreams } from './deletion.js';
 import { expectSame, type Promised, readAll } from './history.js';
 import { type Image, withoutFiles } from './image.js';
 import { InlineRuntime, type Pokes } from './inline-runtime.js';
@@ -320,6 +321,13 @@ export const SCENARIOS: readonly Scenario[] = [
     start: deletedStream,
     check: checkCompaction,
     run: compactDying,
+  },
+  {
+    id: 'deletion',
+    name: 'streams that are deleted, by processes that die at each step of it, and a checkpoint behind them',
+    pokes: 'at-once',
+    check: checkDeletion,
+    run: deleteStreams,
   },
   {
     id: 'derived-files-gone',

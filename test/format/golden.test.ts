@@ -26,6 +26,7 @@ import {
   verifyRecord,
 } from '../../dist/shared/format/record.js';
 import { decodeSegmentHeader } from '../../dist/shared/format/segment.js';
+import { decodeTombstones } from '../../dist/shared/format/tombstones.js';
 import { decodeTreeFile } from '../../dist/shared/format/tree-file.js';
 import { decodeWatermark } from '../../dist/shared/format/watermark.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
@@ -44,10 +45,12 @@ import {
   INDEXED_RECORDS,
   KEYS,
   MANIFEST,
+  MANIFEST_TOMBSTONES,
   RECORD,
   RESULTS,
   SEGMENT,
   STORE_DIR,
+  TOMBSTONES,
   TREE,
   WATERMARKS,
 } from '../golden/fixtures.js';
@@ -74,7 +77,7 @@ const golden = (name: string): Buffer => fs.readFileSync(path.join(GOLDEN_DIR, n
 describe('golden files of format 1', () => {
   test('are what the encoders still write', async () => {
     const files = await goldenFiles();
-    expect(files.size).toBe(11);
+    expect(files.size).toBe(13);
     for (const [name, bytes] of files) expect(golden(name).equals(bytes), name).toBe(true);
   });
 
@@ -175,6 +178,12 @@ describe('golden files of format 1', () => {
     for (const { hash, a, b } of HEADS) expect(heads.find(hash)).toEqual({ revision: a - 1, lastSequence: b });
     heads.close();
     removeDir(dir);
+  });
+
+  test('a file of tombstones is read, and the manifest that tells of them', () => {
+    expect(decodeTombstones(golden('tombstones.bin'), STORE, hasher)).toEqual(TOMBSTONES);
+    const found = decodeManifest(golden('manifest-tombstones.txt'));
+    expect(found).toEqual({ kind: 'valid', manifest: MANIFEST_TOMBSTONES });
   });
 
   test("a tree's file is read", () => {

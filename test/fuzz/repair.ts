@@ -100,3 +100,12 @@ export function repairIndexHeader(bytes: Buffer, by: PlaceHasher): void {
   if (bytes.length < INDEX_HEADER_BYTES) return;
   bytes.set(by.digest(bytes.readUInt32LE(24), bytes.subarray(0, 504)), 504);
 }
+
+/** Both checksums, and the length that the header tells. */
+export function repairTombstones(bytes: Buffer, hasher: PlaceHasher): Buffer | undefined {
+  if (bytes.length < 64) return undefined;
+  bytes.writeBigUInt64LE(BigInt(bytes.length - 64), 40);
+  bytes.set(hasher.digest(0, bytes.subarray(64)), 48);
+  bytes.set(hasher.digest(0, bytes.subarray(0, 56)), 56);
+  return bytes;
+}

@@ -14,6 +14,7 @@ import { NameHasher } from '../../dist/shared/format/name-hash.js';
 import { decodePayload, PAYLOAD, PayloadWriter } from '../../dist/shared/format/payload.js';
 import { memoryOf, verifyRecord } from '../../dist/shared/format/record.js';
 import { decodeSegmentHeader, encodeSegmentHeader } from '../../dist/shared/format/segment.js';
+import { decodeTombstones, encodeTombstones } from '../../dist/shared/format/tombstones.js';
 import { MalformedBytes } from '../../dist/shared/format/varint.js';
 import { decodeWatermark, encodeWatermark } from '../../dist/shared/format/watermark.js';
 import { writeBase } from '../../dist/workers/background/base-writer.js';
@@ -34,6 +35,7 @@ import {
   repairManifest,
   repairRecord,
   repairSegmentHeader,
+  repairTombstones,
   repairWatermark,
 } from './repair.js';
 import type { Target } from './run.js';
@@ -473,6 +475,22 @@ const payload: Target = {
   mayThrow: (error) => error instanceof Error && !(error instanceof RangeError) && !(error instanceof TypeError),
 };
 
+const TOMBSTONES = [3, 40].map((count) => {
+  const tombstones = Array.from({ length: count }, (_, i): [string, number] => [`stream/${i}`, 10 * i + 1]);
+  return encodeTombstones({ sequence: 500, tombstones }, STORE, hasher);
+});
+
+const tombstones: Target = target(
+  'tombstones',
+  TOMBSTONES,
+  (bytes) => repairTombstones(bytes, hasher),
+  (bytes) => {
+    const content = decodeTombstones(bytes, STORE, hasher);
+    for (const [, sequence] of content?.tombstones ?? []) safe(sequence);
+    return content;
+  },
+);
+
 export const TARGETS: readonly Target[] = [
   record,
   frame,
@@ -481,6 +499,7 @@ export const TARGETS: readonly Target[] = [
   watermark,
   checkpoint,
   base,
+  tombstones,
   payload,
   indexHeader,
   indexBlock,

@@ -11,6 +11,7 @@ import { NameHasher } from '../../dist/shared/format/name-hash.js';
 import { memoryOf } from '../../dist/shared/format/record.js';
 import { encodeSegmentHeader, type SegmentHeader } from '../../dist/shared/format/segment.js';
 import { signingKeyOf, signText } from '../../dist/shared/format/signing-key.js';
+import { encodeTombstones, type TombstonesContent } from '../../dist/shared/format/tombstones.js';
 import { encodeTreeFile } from '../../dist/shared/format/tree-file.js';
 import { EMPTY_ROOT, rootOfFrontier } from '../../dist/shared/format/tree-hash.js';
 import {
@@ -169,6 +170,16 @@ export const BACKUP: BackupList = {
   },
 };
 
+/** The tombstones of a store, and a manifest that tells of them. */
+export const TOMBSTONES: TombstonesContent = {
+  sequence: 2 ** 40 + 4,
+  tombstones: [
+    ['task/42', 12],
+    ['grün', 2 ** 40 + 1],
+  ],
+};
+export const MANIFEST_TOMBSTONES: Manifest = { ...MANIFEST, format: 3, tombstones: 12 };
+
 /** Every golden file but the store, as the current code writes it. */
 export async function goldenFiles(): Promise<Map<string, Buffer>> {
   const record = recordOf(RECORD);
@@ -188,6 +199,8 @@ export async function goldenFiles(): Promise<Map<string, Buffer>> {
     ['checkpoint.bin', await checkpoint()],
     ['base.bin', (await base()).bytes],
     ['manifest-base.txt', encodeManifest((await base()).manifest)],
+    ['tombstones.bin', encodeTombstones(TOMBSTONES, STORE, hasher)],
+    ['manifest-tombstones.txt', encodeManifest(MANIFEST_TOMBSTONES)],
     ['tree.txt', treeFile()],
     ['index.bin', await index()],
     ['backup.txt', encodeBackupList(BACKUP)],
