@@ -45,7 +45,9 @@ export function repairSegment(bytes: Buffer, by: PlaceHasher, segment: number, s
   for (let at = SEGMENT_HEADER_BYTES; at !== -1 && at + FRAME_HEADER_BYTES <= bytes.length; ) {
     if (bytes.readUInt32LE(at) === FRAME_MAGIC) bytes.set(previous, at + 40);
     const end = repairFrame(bytes, at, by, segment, seed);
-    previous = Buffer.from(bytes.subarray(at + 56, at + 64));
+    // One of which records were removed says itself what the next one names.
+    const named = at + (bytes.readUInt16LE(at + 4) === 2 ? 32 : 56);
+    previous = Buffer.from(bytes.subarray(named, named + 8));
     at = end;
   }
 }

@@ -25,7 +25,7 @@ import { MemoryDisk } from '../crash/memory-disk.js';
 import type { Random } from '../crash/random.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
 import { sharedEntries } from '../support/entries.js';
-import { frameOf, SEED as RECORD_SEED, recordOf } from '../support/records.js';
+import { compactedFrameOf, frameOf, SEED as RECORD_SEED, recordOf } from '../support/records.js';
 import { arbitraryBytes, below, mutate, pick } from './mutate.js';
 import {
   repairBase,
@@ -55,7 +55,11 @@ const EVENTS: readonly object[] = [
   },
 ];
 const RECORDS = EVENTS.map((event, i) => recordOf({ stream: `stream/${i}`, event, sequence: i + 1, revision: i }));
-const FRAMES = [frameOf(RECORDS, SEGMENT), frameOf(RECORDS.slice(0, 1), SEGMENT, { durableUpTo: 0 })];
+const FRAMES = [
+  frameOf(RECORDS, SEGMENT),
+  frameOf(RECORDS.slice(0, 1), SEGMENT, { durableUpTo: 0 }),
+  compactedFrameOf(RECORDS, [1, 3], SEGMENT),
+];
 
 /** A target whose inputs are its valid ones, changed, and then repaired most of the time. */
 function target(
