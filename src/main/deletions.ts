@@ -6,13 +6,14 @@ import type { FromBackground, ToBackground, TombstonesSnapshot } from '../shared
 import { aborted, fromWire, KeeperError } from '../shared/portable/errors.js';
 import { isFailedSync } from '../shared/storage.js';
 import type { Tombstones } from './read/tombstones.js';
+import type { TombstonesTaken } from './take-tombstones.js';
 import { withResolvers } from './with-resolvers.js';
 
 export interface DeletionsParts {
   readonly storeId: Uint8Array;
   readonly tombstones: Tombstones;
-  /** Whether there is a file of them, or is to be one. */
-  readonly isFiled: boolean;
+  /** Their file, as it was when the store was opened. */
+  readonly found: TombstonesTaken;
   /** The last durable sequence, and the lowest there is. */
   durable(): number;
   floor(): number;
@@ -44,7 +45,13 @@ export class Deletions {
 
   constructor(parts: DeletionsParts) {
     this.#parts = parts;
-    this.#isFiled = parts.isFiled;
+    this.#isFiled = parts.found.isFiled;
+  }
+
+  /** Have the file made anew where it is not what it should be: who only reads goes by it. */
+  begin(): void {
+    const { found, tombstones } = this.#parts;
+    if (found.isFiled && (found.lost !== undefined || tombstones.newest > found.newest)) this.write(true);
   }
 
   /** @throws where a deletion could not be kept: nothing is to be appended then */
@@ -59,7 +66,7 @@ export class Deletions {
     this.#isDue = true;
   }
 
-  /** The durable watermark has moved, or the file is to be made anew. */
+  /** The durable watermark has moved. */
   write(isDue = this.#isDue): void {
     this.#isDue = isDue;
     if (!isDue || this.#writing !== undefined || this.#ended !== undefined) return;

@@ -17,6 +17,7 @@ import { Heads } from './append/heads.js';
 import { HeadsFile } from './append/heads-file.js';
 import { Keys } from './append/keys.js';
 import { Compaction } from './compact.js';
+import { Deletions } from './deletions.js';
 import { originals } from './originals.js';
 import { Pruning } from './prune.js';
 import { Catalog } from './read/catalog.js';
@@ -143,7 +144,8 @@ async function makeStore(
     const table = { sequence: file?.header.sequence ?? 0, file: file?.name ?? HEADS_FILE };
     records.durable();
     const source = { storage, dir, storeId, hasher, manifest, records };
-    const tombstones = await takeTombstones(source, table.sequence, opened.lastSequence, signal);
+    const found = await takeTombstones(source, table.sequence, opened.lastSequence, signal);
+    if (found.lost !== undefined) log.tombstonesLost(found.lost);
     await replay(records, heads, keys, table.sequence, opened.lastSequence, signal);
     const clock = new Clock(systemClock, (jumpMs) => {
       log.clockJumped(jumpMs);
@@ -152,7 +154,7 @@ async function makeStore(
     });
     if (opened.lastTimestampNs > 0n) clock.advanceTo(opened.lastTimestampNs + CLOCK_MARGIN_NS);
     const identity = { storeId: manifest.storeId, nodeId };
-    const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock, tombstones };
+    const parts = { identity, opened, settings, log, engine, ring, records, tail, heads, keys, clock };
     const work = workOf(settings, storeId, records.holes);
     const full = (): number[] => {
       records.durable(); // which brings the catalog up to date
@@ -213,7 +215,16 @@ async function makeStore(
         onFailure: (error) => log.retentionFailed(error),
         onClockDoubted: (aheadMs) => log.clockDoubted(aheadMs),
       });
-    const own = { ...parts, sealer, compaction, auditor, base, original, makePruning, makeRetention };
+    const deletions = new Deletions({
+      storeId,
+      tombstones: catalog.tombstones,
+      found,
+      durable: () => horizon.refresh(),
+      floor: () => records.floor,
+      post: (message) => engine.postBackground(message),
+      onFailure: (error) => log.tombstonesFailed(error),
+    });
+    const own = { ...parts, deletions, sealer, compaction, auditor, base, original, makePruning, makeRetention };
     store = new WritingStore({ ...own, openHeadsFile: () => openTable(), table });
     return store;
   } catch (error) {

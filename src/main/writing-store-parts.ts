@@ -9,6 +9,7 @@ import type { Heads } from './append/heads.js';
 import type { HeadsFile } from './append/heads-file.js';
 import type { Keys } from './append/keys.js';
 import type { Compaction } from './compact.js';
+import type { Deletions } from './deletions.js';
 import type { Pruning } from './prune.js';
 import type { Records } from './read/records.js';
 import type { TailCache } from './read/tail-cache.js';
@@ -16,7 +17,6 @@ import type { Retention } from './retention.js';
 import type { Engine } from './runtime.js';
 import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
-import type { TombstonesTaken } from './take-tombstones.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 
 /** What a store is, beside its parts. */
@@ -47,8 +47,7 @@ export interface WritingStoreParts {
   readonly table: { readonly sequence: number; readonly file: string };
   /** What retention has removed. */
   readonly base: CurrentBase;
-  /** What the file of tombstones was found to be. */
-  readonly tombstones: TombstonesTaken;
+  readonly deletions: Deletions;
   /** Looks up an event of an earlier call, blocking the thread. */
   readonly original: OriginalSync;
   readonly makePruning: (leaveBase: () => Promise<void>) => Pruning;

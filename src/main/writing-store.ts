@@ -14,7 +14,7 @@ import { Pending } from './append/pending.js';
 import { Sequencer } from './append/sequencer.js';
 import { Checkpoints } from './checkpoints.js';
 import type { Compaction } from './compact.js';
-import { Deletions } from './deletions.js';
+import type { Deletions } from './deletions.js';
 import { lastDurable } from './last-durable.js';
 import type { Pruning } from './prune.js';
 import type { Records } from './read/records.js';
@@ -25,7 +25,6 @@ import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
 import { StoreNotes } from './store-notes.js';
-import type { TombstonesTaken } from './take-tombstones.js';
 import { recoverChannel, rotateChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
@@ -65,8 +64,6 @@ export class WritingStore {
   /** The newest segment that was told of. */
   #segment: number;
   readonly #replayedFrom: number;
-  /** What the file of tombstones was when the store was opened. */
-  readonly #found: TombstonesTaken;
   readonly #sealsByItself: boolean;
   #mode: StoreMode = 'open';
   #failure: KeeperError | undefined;
@@ -97,16 +94,7 @@ export class WritingStore {
       opened.lastSequence,
     );
     this.#notes = new StoreNotes(this.appender, this.#log);
-    this.deletions = new Deletions({
-      storeId: Buffer.from(storeId, 'hex'),
-      tombstones: this.records.catalog.tombstones,
-      isFiled: parts.tombstones.isFiled,
-      durable: () => this.appender.durable,
-      floor: () => this.records.floor,
-      post: (message) => engine.postBackground(message),
-      onFailure: (error) => this.#log.tombstonesFailed(error),
-    });
-    this.#found = parts.tombstones;
+    this.deletions = parts.deletions;
     this.#checkpoints = new Checkpoints(
       {
         storeId: Buffer.from(storeId, 'hex'),
@@ -269,9 +257,7 @@ export class WritingStore {
   /** What goes on by itself begins. */
   begin(): void {
     this.#tidySoon();
-    const { isFiled, newest, lost } = this.#found;
-    // Who only reads goes by the file.
-    if (isFiled && (lost !== undefined || this.records.tombstones.newest > newest)) this.deletions.write(true);
+    this.deletions.begin();
   }
 
   /** Tell of what the writer found when it opened the directory, and that the store is open. */
@@ -279,7 +265,6 @@ export class WritingStore {
     const { recovery, lastSequence: durable } = this.opened;
     const segments = this.records.catalog.segments.length;
     this.#log.recovered(recovery);
-    if (this.#found.lost !== undefined) this.#log.tombstonesLost(this.#found.lost);
     this.#log.opened({ ...this.identity, durable, segments, clean: recovery.clean }, durable - this.#replayedFrom);
     if (recoverChannel.hasSubscribers && !(recovery.clean && recovery.tornFile === undefined)) {
       recoverChannel.publish({ dir: this.#dir, recovery });

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { RecordedEvent, Store } from 'keeperlog';
 import { sealedNumber } from '../../dist/shared/format/file-names.js';
-import { openSealed } from './sealed.js';
+import { rawOf } from './sealed.js';
 
 const TEXT = 'what an agent has to say about its work, '.repeat(6);
 
@@ -38,8 +38,8 @@ export async function everything(store: Store): Promise<string[]> {
     JSON.stringify(await store.head('user-42')),
     JSON.stringify(await store.get(5)),
     JSON.stringify(await store.query({ aggregate: { count: true } }).toArray()),
-    JSON.stringify(await store.query({ aggregate: { count: true, groupBy: ['stream'] } }).toArray()),
-    JSON.stringify(await store.query({ aggregate: { count: true, groupBy: ['agent'] } }).toArray()),
+    JSON.stringify(await store.query({ groupBy: ['stream'], aggregate: { count: true } }).toArray()),
+    JSON.stringify(await store.query({ groupBy: ['agent'], aggregate: { count: true } }).toArray()),
     text(await store.query("agent == 'agent-1' && type == 'Done'").toArray()),
   ];
 }
@@ -50,12 +50,16 @@ export function sealedBytes(dir: string): number {
   return files.reduce((sum, file) => sum + fs.statSync(path.join(dir, file)).size, 0);
 }
 
-/** The raw bytes of all sealed segments, as text in which names can be looked for. */
-export async function rawText(dir: string): Promise<string> {
+/**
+ * The raw bytes of all sealed segments, as text in which names can be looked for.
+ * @param backup of a backup: those that were copied by that one
+ */
+export async function rawText(dir: string, backup?: number): Promise<string> {
   let text = '';
+  const ending = backup === undefined ? '' : `.${backup}`;
   for (const file of fs.readdirSync(dir)) {
-    const number = sealedNumber(file);
-    if (number !== undefined) text += (await openSealed(dir, number)).raw.toString('latin1');
+    const number = file.endsWith(ending) ? sealedNumber(file.slice(0, file.length - ending.length)) : undefined;
+    if (number !== undefined) text += (await rawOf(path.join(dir, file), number)).toString('latin1');
     if (file.endsWith('.index')) text += fs.readFileSync(path.join(dir, file), 'latin1');
   }
   return text;

@@ -9,7 +9,16 @@ const RANDOM = Array.from({ length: effort(2, 85) }, (_, i) => randomScenario(i)
 
 /** In the short form, every so-manieth state of the scenarios that have many. */
 const EVERY: Readonly<Record<string, number>> = effort(
-  { 'rotation-ready': 2, 'rotation-late': 2, preallocation: 2, 'full-disk': 2, checkpoints: 3, retention: 6 },
+  {
+    'rotation-ready': 2,
+    'rotation-late': 2,
+    preallocation: 2,
+    'full-disk': 2,
+    checkpoints: 3,
+    retention: 6,
+    compaction: 6,
+    deletion: 6,
+  },
   {},
 );
 

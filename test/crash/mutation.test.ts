@@ -24,6 +24,8 @@ const LOSSES = [
   'events of a call',
   'events of calls that were made and not refused',
   'does not continue the one before it',
+  'does not tell of the tombstone',
+  'what is left of deleted streams',
   'has no valid header',
   'is there, and whole',
   'a segment in the middle of the log is missing',
@@ -35,6 +37,8 @@ const LOSSES = [
   'the sealed segment cannot be read',
   'of the sealed segment does not verify',
   'the index does not verify',
+  'what was removed is in',
+  'is that of an older one',
 ];
 
 /** Syncs of the audit tree, which grows before segments go: each is left out in test/audit. */

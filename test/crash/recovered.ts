@@ -25,7 +25,7 @@ export async function checkRecovery(
   const runtime = new InlineRuntime(disk);
   const store = await openStoreOn(options, runtime);
   expectTornFiles(image, promised);
-  const before = await readAll(store);
+  const before = await readAll(store, promised.calls);
   const present = findCalls(before, promised);
   await expectSound(store);
   await expectHeads(store, before);
@@ -36,7 +36,7 @@ export async function checkRecovery(
 
   const rest = new InlineRuntime(new MemoryDisk(onlyDurable(disk.base, disk.journal)));
   const again = await openStoreOn(options, rest);
-  const after = await readAll(again);
+  const after = await readAll(again, promised.calls);
   expectSame(
     after.slice(0, before.length).map(({ id }) => id),
     before.map(({ id }) => id),

@@ -9,7 +9,9 @@ import {
   segmentNumber,
   WATERMARK_FILE,
 } from '../../dist/shared/format/file-names.js';
+import { COMPACTING, checkCompaction, compactDying, deletedStream } from './compaction.js';
 import type { CrashState } from './crash-states.js';
+import { checkDeletion, deleteStreams } from './deletion.js';
 import { expectSame, type Promised, readAll } from './history.js';
 import { type Image, withoutFiles } from './image.js';
 import { InlineRuntime, type Pokes } from './inline-runtime.js';
@@ -310,6 +312,22 @@ export const SCENARIOS: readonly Scenario[] = [
     options: RETAINING,
     check: checkRetention,
     run: retain,
+  },
+  {
+    id: 'compaction',
+    name: 'segments that are compacted, by processes that die at each step of it, and an append meanwhile',
+    pokes: 'at-once',
+    options: COMPACTING,
+    start: deletedStream,
+    check: checkCompaction,
+    run: compactDying,
+  },
+  {
+    id: 'deletion',
+    name: 'streams that are deleted, by processes that die at each step of it, and a checkpoint behind them',
+    pokes: 'at-once',
+    check: checkDeletion,
+    run: deleteStreams,
   },
   {
     id: 'derived-files-gone',

@@ -8,7 +8,7 @@ import { baseFloor, sealedNumber } from '../../dist/shared/format/file-names.js'
 import { readManifest } from '../../dist/shared/inspect.js';
 import { failure } from '../support/errors.js';
 import { FaultyStorage } from './faulty-storage.js';
-import { type Call, findCalls, NOTHING, type Promised, readAll } from './history.js';
+import { type Call, findCalls, NOTHING, type Promised, readAll, TOMBSTONE } from './history.js';
 import { EMPTY_DISK, type Image } from './image.js';
 import { InlineRuntime, type Pokes } from './inline-runtime.js';
 import { MemoryDisk } from './memory-disk.js';
@@ -82,7 +82,8 @@ export class Session {
     const torn = new Map(before.torn);
     if (tornFile !== undefined) torn.set(tornFile, contentOf(this.disk.image(), tornFile));
     this.#written = 0;
-    this.#promise({ calls: before.calls.slice(0, present), acknowledged: present, torn });
+    const { deleted } = before;
+    this.#promise({ calls: before.calls.slice(0, present), acknowledged: present, torn, ...(deleted && { deleted }) });
   }
 
   /** Open a store of which nothing was promised. */
@@ -192,6 +193,28 @@ export class Session {
     return isDead;
   }
 
+  async deleteStream(stream: string): Promise<Appended> {
+    const call: Call = { events: [{ stream, type: TOMBSTONE, fill: '' }], key: undefined, ids: undefined };
+    (this.#promised.calls as Call[]).push(call);
+    const appended = await this.#follow(call, this.store.deleteStream(stream));
+    this.#promise({ ...this.#promised, deleted: this.#promised.calls.indexOf(call) + 1 });
+    return appended;
+  }
+
+  /**
+   * Delete a stream, in a process that dies once it has changed the disk so many times.
+   * @returns false where it was deleted by then; the process is killed there
+   */
+  async dieDeleting(changes: number, stream: string): Promise<boolean> {
+    const died = this.#death().then(() => true);
+    this.#process.dieAfter(changes);
+    const deleted = this.deleteStream(stream).then(() => false);
+    deleted.catch(() => {}); // where it dies in the middle
+    const isDead = await Promise.race([died, deleted.catch(() => died)]);
+    if (!isDead) this.kill();
+    return isDead;
+  }
+
   async seal(): Promise<number> {
     return (await this.store.seal()).segments;
   }
@@ -200,12 +223,21 @@ export class Session {
    * Seal what is full, in a process that dies once it has changed the disk so many times.
    * @returns false where everything was sealed by then; the process is killed there
    */
-  async dieSealing(changes: number): Promise<boolean> {
+  dieSealing(changes: number): Promise<boolean> {
+    return this.#dieOver(changes, () => this.store.seal());
+  }
+
+  /** The same with a compaction. */
+  dieCompacting(changes: number): Promise<boolean> {
+    return this.#dieOver(changes, () => this.store.compact());
+  }
+
+  async #dieOver(changes: number, work: () => Promise<unknown>): Promise<boolean> {
     const died = this.#death().then(() => true);
     this.#process.dieAfter(changes);
-    const sealed = this.store.seal().then(() => false);
-    sealed.catch(() => {}); // where it dies in the middle
-    const isDead = await Promise.race([died, sealed.catch(() => died)]);
+    const done = work().then(() => false);
+    done.catch(() => {}); // where it dies in the middle
+    const isDead = await Promise.race([died, done.catch(() => died)]);
     if (!isDead) this.kill();
     return isDead;
   }
@@ -277,7 +309,7 @@ export class Session {
   /** How many calls there are, those that retention has removed among them. */
   async #countPresent({ calls, acknowledged, torn }: Promised): Promise<number> {
     const { floor } = this.store.stats();
-    if (floor === 1) return findCalls(await readAll(this.store), { calls, acknowledged, torn });
+    if (floor === 1) return findCalls(await readAll(this.store, calls), { calls, acknowledged, torn });
     let gone = 0;
     for (let next = 1; next < floor; gone++) next += calls[gone]!.events.length;
     const left = { calls: calls.slice(gone), acknowledged: Math.max(0, acknowledged - gone), torn };
@@ -331,8 +363,9 @@ export class Session {
 
   /** What holds from now on. */
   #promise(promised: Promised): void {
-    const { calls, acknowledged, torn } = this.#promised;
-    const isNew = calls !== promised.calls || acknowledged !== promised.acknowledged || torn !== promised.torn;
+    const { calls, acknowledged, deleted, torn } = this.#promised;
+    const isSame = calls === promised.calls && acknowledged === promised.acknowledged && torn === promised.torn;
+    const isNew = !isSame || deleted !== promised.deleted;
     if (isNew) this.#promised = promised;
     this.disk.note(this.#promised);
   }

@@ -45,6 +45,10 @@ export const NOT_NEEDED: Readonly<Record<string, NotNeeded>> = {
     why: 'the whole file is synced when it is assembled: this one has that take less time',
     otherwise: 'sync@seal.assemble<seal.runSealTask',
   },
+  'sync@compact.rewrite<compact.runCompactStep': {
+    why: 'the whole file is synced when it is assembled: this one has that take less time',
+    otherwise: 'sync@compact.assemble<compact.runCompactStep',
+  },
   'sync@index-steps.write<index-steps.offsets': { why: INDEX_SLICE, otherwise: INDEX_COMMIT },
   'sync@index-steps.write<index-steps.merge': { why: INDEX_SLICE, otherwise: INDEX_COMMIT },
   'syncDir@index-steps.commit<index-steps.runIndexStep': {

@@ -11,8 +11,8 @@ import { checkIndex } from '../../dist/main/read/index-check.js';
 import { RecordHeader } from '../../dist/main/read/record-header.js';
 import { decodeBackupList } from '../../dist/shared/format/backup-list.js';
 import { hashBody } from '../../dist/shared/format/base.js';
-import { HEADS_FILE, indexFile, LOCK_FILE } from '../../dist/shared/format/file-names.js';
-import { readFrameHeader, verifyFrameBody } from '../../dist/shared/format/frame.js';
+import { HEADS_FILE, indexFile, LOCK_FILE, sealedFile } from '../../dist/shared/format/file-names.js';
+import { readFrameHeader, verifyFrameBody, walkRecords } from '../../dist/shared/format/frame.js';
 import { INDEXED } from '../../dist/shared/format/index-file.js';
 import { decodeManifest } from '../../dist/shared/format/manifest.js';
 import { NameHasher } from '../../dist/shared/format/name-hash.js';
@@ -25,9 +25,12 @@ import {
   recordTimestampNs,
   verifyRecord,
 } from '../../dist/shared/format/record.js';
+import { isRemoved, lastSequenceAt } from '../../dist/shared/format/removed-record.js';
 import { decodeSegmentHeader } from '../../dist/shared/format/segment.js';
+import { decodeTombstones } from '../../dist/shared/format/tombstones.js';
 import { decodeTreeFile } from '../../dist/shared/format/tree-file.js';
 import { decodeWatermark } from '../../dist/shared/format/watermark.js';
+import { SealedSegment } from '../../dist/shared/sealed-segment.js';
 import { nodeStorage } from '../../dist/shared/storage.js';
 import { EMPTY_DISK } from '../crash/image.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
@@ -35,6 +38,7 @@ import {
   asText,
   BACKUP,
   base,
+  COMPACTED,
   createStore,
   FRAME,
   GOLDEN_DIR,
@@ -44,16 +48,18 @@ import {
   INDEXED_RECORDS,
   KEYS,
   MANIFEST,
+  MANIFEST_TOMBSTONES,
   RECORD,
   RESULTS,
   SEGMENT,
   STORE_DIR,
+  TOMBSTONES,
   TREE,
   WATERMARKS,
 } from '../golden/fixtures.js';
 import { DIR, FIRST, listsOf, makeIndex, openIndex } from '../index/kit.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
-import { recordOf, SEED } from '../support/records.js';
+import { frameOf, recordOf, SEED } from '../support/records.js';
 import { copyDir, listing, makeDir, open, removeDir } from '../support/stores.js';
 
 const EXPECTED = path.join(GOLDEN_DIR, 'store.txt');
@@ -74,7 +80,7 @@ const golden = (name: string): Buffer => fs.readFileSync(path.join(GOLDEN_DIR, n
 describe('golden files of format 1', () => {
   test('are what the encoders still write', async () => {
     const files = await goldenFiles();
-    expect(files.size).toBe(11);
+    expect(files.size).toBe(15);
     for (const [name, bytes] of files) expect(golden(name).equals(bytes), name).toBe(true);
   });
 
@@ -101,6 +107,51 @@ describe('golden files of format 1', () => {
     const header = readFrameHeader(bytes, viewOf(bytes), 0, hasher, segment)!;
     expect(header).toMatchObject({ ...fields, count: 2, bodyBytes: bytes.length - 64 });
     expect(verifyFrameBody(bytes, 0, header, hasher, segment)).toBe(true);
+  });
+
+  test('a frame is read of which records were removed', () => {
+    const bytes = golden('compacted-frame.bin');
+    const { frame, records } = COMPACTED;
+    const { number } = SEGMENT;
+    const header = readFrameHeader(bytes, viewOf(bytes), 0, hasher, number)!;
+    // It has the place in the chain that it was written with.
+    const written = readFrameHeader(
+      frameOf(records, number, frame),
+      viewOf(frameOf(records, number, frame)),
+      0,
+      hasher,
+      number,
+    )!;
+    expect(header).toEqual({ ...written, durableUpTo: 0, isCompacted: true });
+    expect(verifyFrameBody(bytes, 0, header, hasher, number)).toBe(true);
+    const starts: number[] = [];
+    const { view } = memoryOf(bytes);
+    expect(walkRecords(view, 0, header, starts)).toBe(starts[2]);
+    const { firstSequence: first } = SEGMENT;
+    expect(starts.map((at) => [recordSequence(view, at), lastSequenceAt(view, at), isRemoved(view, at)])).toEqual([
+      [first, first, false],
+      [first + 1, first + 2, true],
+      [first + 3, first + 3, false],
+    ]);
+    for (const at of starts) expect(verifyRecord(bytes, view, at, bytes.length, SEED)).toBe(true);
+  });
+
+  test('a compacted segment is read', () => {
+    const disk = new MemoryDisk(EMPTY_DISK);
+    disk.makeDir(DIR);
+    const { number } = SEGMENT;
+    const file = path.join(DIR, sealedFile(number));
+    const handle = disk.openWrite(file, 'create');
+    disk.write(handle, [golden('compacted-segment.bin')], 0);
+    disk.close(handle);
+    const sealed = SealedSegment.open(disk, { file, number, storeId: STORE, hasher });
+    expect(sealed.header).toMatchObject({ isCompacted: true, count: 2, firstSequence: SEGMENT.firstSequence });
+    const raw = Buffer.alloc(sealed.bytes);
+    sealed.read(raw, 0);
+    expect(raw.subarray(128).equals(golden('compacted-frame.bin'))).toBe(true);
+    const header = readFrameHeader(raw, viewOf(raw), 128, hasher, number)!;
+    expect(sealed.header.lastFrame).toEqual(header.checksum);
+    sealed.close();
   });
 
   test('a segment header is read', () => {
@@ -175,6 +226,12 @@ describe('golden files of format 1', () => {
     for (const { hash, a, b } of HEADS) expect(heads.find(hash)).toEqual({ revision: a - 1, lastSequence: b });
     heads.close();
     removeDir(dir);
+  });
+
+  test('a file of tombstones is read, and the manifest that tells of them', () => {
+    expect(decodeTombstones(golden('tombstones.bin'), STORE, hasher)).toEqual(TOMBSTONES);
+    const found = decodeManifest(golden('manifest-tombstones.txt'));
+    expect(found).toEqual({ kind: 'valid', manifest: MANIFEST_TOMBSTONES });
   });
 
   test("a tree's file is read", () => {

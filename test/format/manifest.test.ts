@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { crc32 } from '../../dist/shared/format/checksum.js';
-import { decodeManifest, encodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
+import { decodeManifest, encodeManifest, type Manifest, manifestFormat } from '../../dist/shared/format/manifest.js';
 import { flipped } from '../support/bytes.js';
 
 const MANIFEST: Manifest = {
@@ -79,8 +79,29 @@ describe('the manifest', () => {
     }
   });
 
+  test('tells of tombstones in format 3, with a base and without, and in no other', () => {
+    const base = { file: 'keeperlog.50.base', checksum: '0123456789abcdef' };
+    const start = { floor: 50, firstSegment: 4, lastSegment: 6, base };
+    const deleted = { ...MANIFEST, format: 3, tombstones: 7 };
+    for (const manifest of [deleted, { ...deleted, ...start }]) {
+      expect(decodeManifest(encodeManifest(manifest))).toEqual({ kind: 'valid', manifest });
+      expect(manifestFormat(manifest)).toBe(3);
+    }
+    const why = 'its member tombstones cannot be';
+    const wrong = [
+      { ...deleted, format: 1 },
+      { ...deleted, ...start, format: 2 },
+      { ...MANIFEST, format: 3 },
+      { ...deleted, tombstones: -1 },
+      { ...deleted, tombstones: null },
+    ];
+    for (const manifest of wrong) {
+      expect(decodeManifest(encodeManifest(manifest as unknown as Manifest))).toEqual({ kind: 'corrupt', why });
+    }
+  });
+
   test('of a later format is told apart', () => {
-    expect(decodeManifest(encodeManifest({ ...MANIFEST, format: 3 }))).toEqual({ kind: 'unsupported', format: '3' });
+    expect(decodeManifest(encodeManifest({ ...MANIFEST, format: 4 }))).toEqual({ kind: 'unsupported', format: '4' });
   });
 
   test('is two lines of text that people can read', () => {

@@ -45,7 +45,9 @@ export function repairSegment(bytes: Buffer, by: PlaceHasher, segment: number, s
   for (let at = SEGMENT_HEADER_BYTES; at !== -1 && at + FRAME_HEADER_BYTES <= bytes.length; ) {
     if (bytes.readUInt32LE(at) === FRAME_MAGIC) bytes.set(previous, at + 40);
     const end = repairFrame(bytes, at, by, segment, seed);
-    previous = Buffer.from(bytes.subarray(at + 56, at + 64));
+    // One of which records were removed says itself what the next one names.
+    const named = at + (bytes.readUInt16LE(at + 4) === 2 ? 32 : 56);
+    previous = Buffer.from(bytes.subarray(named, named + 8));
     at = end;
   }
 }
@@ -99,4 +101,13 @@ export function repairCheckpoint(bytes: Buffer, by: PlaceHasher): void {
 export function repairIndexHeader(bytes: Buffer, by: PlaceHasher): void {
   if (bytes.length < INDEX_HEADER_BYTES) return;
   bytes.set(by.digest(bytes.readUInt32LE(24), bytes.subarray(0, 504)), 504);
+}
+
+/** Both checksums, and the length that the header tells. */
+export function repairTombstones(bytes: Buffer, hasher: PlaceHasher): Buffer | undefined {
+  if (bytes.length < 64) return undefined;
+  bytes.writeBigUInt64LE(BigInt(bytes.length - 64), 40);
+  bytes.set(hasher.digest(0, bytes.subarray(64)), 48);
+  bytes.set(hasher.digest(0, bytes.subarray(0, 56)), 56);
+  return bytes;
 }

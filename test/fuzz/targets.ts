@@ -14,6 +14,7 @@ import { NameHasher } from '../../dist/shared/format/name-hash.js';
 import { decodePayload, PAYLOAD, PayloadWriter } from '../../dist/shared/format/payload.js';
 import { memoryOf, verifyRecord } from '../../dist/shared/format/record.js';
 import { decodeSegmentHeader, encodeSegmentHeader } from '../../dist/shared/format/segment.js';
+import { decodeTombstones, encodeTombstones } from '../../dist/shared/format/tombstones.js';
 import { MalformedBytes } from '../../dist/shared/format/varint.js';
 import { decodeWatermark, encodeWatermark } from '../../dist/shared/format/watermark.js';
 import { writeBase } from '../../dist/workers/background/base-writer.js';
@@ -24,7 +25,7 @@ import { MemoryDisk } from '../crash/memory-disk.js';
 import type { Random } from '../crash/random.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
 import { sharedEntries } from '../support/entries.js';
-import { frameOf, SEED as RECORD_SEED, recordOf } from '../support/records.js';
+import { compactedFrameOf, frameOf, SEED as RECORD_SEED, recordOf } from '../support/records.js';
 import { arbitraryBytes, below, mutate, pick } from './mutate.js';
 import {
   repairBase,
@@ -34,6 +35,7 @@ import {
   repairManifest,
   repairRecord,
   repairSegmentHeader,
+  repairTombstones,
   repairWatermark,
 } from './repair.js';
 import type { Target } from './run.js';
@@ -53,7 +55,11 @@ const EVENTS: readonly object[] = [
   },
 ];
 const RECORDS = EVENTS.map((event, i) => recordOf({ stream: `stream/${i}`, event, sequence: i + 1, revision: i }));
-const FRAMES = [frameOf(RECORDS, SEGMENT), frameOf(RECORDS.slice(0, 1), SEGMENT, { durableUpTo: 0 })];
+const FRAMES = [
+  frameOf(RECORDS, SEGMENT),
+  frameOf(RECORDS.slice(0, 1), SEGMENT, { durableUpTo: 0 }),
+  compactedFrameOf(RECORDS, [1, 3], SEGMENT),
+];
 
 /** A target whose inputs are its valid ones, changed, and then repaired most of the time. */
 function target(
@@ -473,6 +479,22 @@ const payload: Target = {
   mayThrow: (error) => error instanceof Error && !(error instanceof RangeError) && !(error instanceof TypeError),
 };
 
+const TOMBSTONES = [3, 40].map((count) => {
+  const tombstones = Array.from({ length: count }, (_, i): [string, number] => [`stream/${i}`, 10 * i + 1]);
+  return encodeTombstones({ sequence: 500, tombstones }, STORE, hasher);
+});
+
+const tombstones: Target = target(
+  'tombstones',
+  TOMBSTONES,
+  (bytes) => repairTombstones(bytes, hasher),
+  (bytes) => {
+    const content = decodeTombstones(bytes, STORE, hasher);
+    for (const [, sequence] of content?.tombstones ?? []) safe(sequence);
+    return content;
+  },
+);
+
 export const TARGETS: readonly Target[] = [
   record,
   frame,
@@ -481,6 +503,7 @@ export const TARGETS: readonly Target[] = [
   watermark,
   checkpoint,
   base,
+  tombstones,
   payload,
   indexHeader,
   indexBlock,

@@ -1,4 +1,5 @@
 /** What the golden files were made of: fixed inputs, and the encoders that make bytes of them. */
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,8 +10,15 @@ import { HEADS_FILE, indexFile } from '../../dist/shared/format/file-names.js';
 import { encodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
 import { NameHasher } from '../../dist/shared/format/name-hash.js';
 import { memoryOf } from '../../dist/shared/format/record.js';
+import {
+  BLOCK_CODEC,
+  BLOCK_ENTRY_BYTES,
+  encodeSealedHeader,
+  writeBlockEntry,
+} from '../../dist/shared/format/sealed.js';
 import { encodeSegmentHeader, type SegmentHeader } from '../../dist/shared/format/segment.js';
 import { signingKeyOf, signText } from '../../dist/shared/format/signing-key.js';
+import { encodeTombstones, type TombstonesContent } from '../../dist/shared/format/tombstones.js';
 import { encodeTreeFile } from '../../dist/shared/format/tree-file.js';
 import { EMPTY_ROOT, rootOfFrontier } from '../../dist/shared/format/tree-hash.js';
 import {
@@ -29,7 +37,7 @@ import { Workspace } from '../../dist/workers/background/workspace.js';
 import { DIR, FIRST, type Made, makeIndex, NODE, timestampOf } from '../index/kit.js';
 import { hasher, STORE, viewOf } from '../support/bytes.js';
 import { sharedEntries } from '../support/entries.js';
-import { frameOf, recordOf } from '../support/records.js';
+import { compactedFrameOf, frameOf, recordOf } from '../support/records.js';
 import { makeDir, removeDir } from '../support/stores.js';
 
 export const GOLDEN_DIR = fileURLToPath(new URL('.', import.meta.url));
@@ -169,6 +177,54 @@ export const BACKUP: BackupList = {
   },
 };
 
+/** The tombstones of a store, and a manifest that tells of them. */
+export const TOMBSTONES: TombstonesContent = {
+  sequence: 2 ** 40 + 4,
+  tombstones: [
+    ['task/42', 12],
+    ['grün', 2 ** 40 + 1],
+  ],
+};
+export const MANIFEST_TOMBSTONES: Manifest = { ...MANIFEST, format: 3, tombstones: 12 };
+
+/** The frame of a segment, and the segment sealed, of which two of four records were removed. */
+export const COMPACTED = {
+  frame: { firstSequence: SEGMENT.firstSequence, epoch: 3, durableUpTo: 2 ** 40 + 4, previous: SEGMENT.previous },
+  records: [0, 1, 2, 3].map((i) =>
+    recordOf({ ...SMALL, event: { type: 'T', data: 'x'.repeat(40 * i) }, sequence: SEGMENT.firstSequence + i }),
+  ),
+  gone: [1, 3],
+} as const;
+
+function compactedSegment(): Buffer {
+  const { records, gone, frame } = COMPACTED;
+  const { number, firstSequence } = SEGMENT;
+  const rawHeader = encodeSegmentHeader(SEGMENT, STORE, hasher);
+  const raw = Buffer.concat([rawHeader, compactedFrameOf(records, gone, number, frame)]);
+  const table = Buffer.alloc(BLOCK_ENTRY_BYTES);
+  writeBlockEntry(table, 0, raw, number, hasher);
+  const left = records.filter((_, i) => i < gone[0] || i >= gone[1]);
+  const digests = Buffer.concat(left.map((record) => createHash('sha256').update(record).digest()));
+  const header = encodeSealedHeader(
+    {
+      codec: BLOCK_CODEC.none,
+      number,
+      isCompacted: true,
+      firstSequence,
+      count: left.length,
+      rawBytes: raw.length,
+      lastFrame: frameOf(records, number, frame).subarray(56, 64),
+      storedBytes: raw.length,
+      tableChecksum: hasher.digest(number, table),
+      digestsChecksum: hasher.digest(number, digests),
+    },
+    rawHeader,
+    STORE,
+    hasher,
+  );
+  return Buffer.concat([header, raw, table, digests, table, header]);
+}
+
 /** Every golden file but the store, as the current code writes it. */
 export async function goldenFiles(): Promise<Map<string, Buffer>> {
   const record = recordOf(RECORD);
@@ -182,12 +238,16 @@ export async function goldenFiles(): Promise<Map<string, Buffer>> {
   return new Map([
     ['record.bin', record],
     ['frame.bin', frameOf([record, recordOf({ ...SMALL, sequence: RECORD.sequence + 1 })], segment, frame)],
+    ['compacted-frame.bin', compactedFrameOf(COMPACTED.records, COMPACTED.gone, SEGMENT.number, COMPACTED.frame)],
+    ['compacted-segment.bin', compactedSegment()],
     ['segment-header.bin', encodeSegmentHeader(SEGMENT, STORE, hasher)],
     ['watermark.bin', watermark],
     ['manifest.txt', encodeManifest(MANIFEST)],
     ['checkpoint.bin', await checkpoint()],
     ['base.bin', (await base()).bytes],
     ['manifest-base.txt', encodeManifest((await base()).manifest)],
+    ['tombstones.bin', encodeTombstones(TOMBSTONES, STORE, hasher)],
+    ['manifest-tombstones.txt', encodeManifest(MANIFEST_TOMBSTONES)],
     ['tree.txt', treeFile()],
     ['index.bin', await index()],
     ['backup.txt', encodeBackupList(BACKUP)],

@@ -161,6 +161,7 @@ export class Engine {
       openHeadsFile: () => undefined,
       table: { sequence: 0, file: '' },
       base: SILENT,
+      deletions: SILENT,
       makePruning: () => SILENT,
       makeRetention: () => SILENT,
     });

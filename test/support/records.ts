@@ -2,8 +2,21 @@
 import fc from 'fast-check';
 import { EventEncoder } from '../../dist/main/append/event-encoder.js';
 import { recordSeed } from '../../dist/shared/format/checksum.js';
-import { FRAME_HEADER_BYTES, type FrameHeader, NO_FRAME, writeFrameHeader } from '../../dist/shared/format/frame.js';
-import { memoryOf, sealRecord, stampRecord } from '../../dist/shared/format/record.js';
+import {
+  FRAME_HEADER_BYTES,
+  type FrameHeader,
+  NO_FRAME,
+  rewriteFrameHeader,
+  writeFrameHeader,
+} from '../../dist/shared/format/frame.js';
+import {
+  memoryOf,
+  recordSequence,
+  recordTimestampNs,
+  sealRecord,
+  stampRecord,
+} from '../../dist/shared/format/record.js';
+import { writeRemoved } from '../../dist/shared/format/removed-record.js';
 import { hasher, STORE, viewOf } from './bytes.js';
 
 export const SEED = recordSeed(STORE);
@@ -60,6 +73,31 @@ export function frameOf(
   };
   writeFrameHeader(header, viewOf(header), all, by, segment, records);
   return Buffer.concat([header, ...records]);
+}
+
+/** A frame of which some records were removed: those from a place on, before another. */
+export function compactedFrameOf(
+  records: readonly Buffer[],
+  [from, to]: readonly [number, number],
+  segment: number,
+  fields: Partial<FrameHeader> = {},
+): Buffer {
+  const bytes = frameOf(records, segment, fields);
+  const memory = memoryOf(bytes);
+  const bytesOf = (some: readonly Buffer[]): number => some.reduce((sum, { length }) => sum + length, 0);
+  const gone = records.slice(from, to);
+  const [first, last] = [gone[0]!, gone.at(-1)!].map((record) => memoryOf(record).view) as [DataView, DataView];
+  const removed = {
+    firstSequence: recordSequence(first, 0),
+    lastSequence: recordSequence(last, 0),
+    timestampNs: recordTimestampNs(last, 0),
+  };
+  const at = FRAME_HEADER_BYTES + bytesOf(records.slice(0, from));
+  writeRemoved(memory, at, bytesOf(gone), removed, SEED);
+  const header = bytes.subarray(0, FRAME_HEADER_BYTES);
+  const written = new Uint8Array(header.subarray(56, 64));
+  rewriteFrameHeader(header, viewOf(header), written, hasher, segment, [bytes.subarray(FRAME_HEADER_BYTES)]);
+  return bytes;
 }
 
 export const sequence = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });

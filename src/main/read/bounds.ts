@@ -94,8 +94,9 @@ async function resolve(
   if (id !== undefined) records.catalog.start.check(id.sequence);
   if (id !== undefined && id.sequence <= durable) {
     const memory = await records.loadOne(id.sequence, durable);
-    const found = formatEventId(recordTimestampNs(memory.view, 0), id.sequence, records.nodeId);
-    if (found === bound && !isRemoved(memory.view, 0)) return id.sequence;
+    // Of one that was removed there is nothing left to compare: who has seen it goes on from there.
+    if (isRemoved(memory.view, 0)) return id.sequence;
+    if (formatEventId(recordTimestampNs(memory.view, 0), id.sequence, records.nodeId) === bound) return id.sequence;
   }
   throw new KeeperError('ERR_NOT_FOUND', `${name} is ${bound}, and there is no durable event with this id`);
 }

@@ -24,8 +24,6 @@ export interface Postings {
   /** The sequences that they speak of. */
   readonly firstSequence: number;
   readonly lastSequence: number;
-  /** Whether no record of them is known to have been removed. */
-  readonly isWhole: boolean;
   ofValue(field: PostedField, value: string): Promise<PlaceList>;
   /**
    * Those of all values with a prefix.
@@ -44,6 +42,8 @@ export interface RecordPlaces {
 }
 
 export interface SegmentIndex extends Postings {
+  /** Whether there is a record of each sequence. */
+  readonly isWhole: boolean;
   /** Of records by their places, ascending. */
   recordsAt(places: Uint32Array): Promise<RecordPlaces>;
 }

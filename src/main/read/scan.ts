@@ -1,7 +1,6 @@
 /** Reading a range of the log in batches: every record that matches, in order, forwards or backwards. */
 import { setImmediate as giveThreadBack } from 'node:timers/promises';
 import type { Memory } from '../../shared/format/record.js';
-import { isRemoved } from '../../shared/format/removed-record.js';
 import type { Hole } from '../../shared/holes.js';
 import { aborted, isKeeperError } from '../../shared/portable/errors.js';
 import type { Direction } from '../../shared/portable/log.js';
@@ -195,7 +194,11 @@ async function* readSpans<T>(
         const at = starts[i]! - offset;
         const sequence = segment.firstSequence + ordinal;
         if (segment.blocks.verifies(memory, at, sequence, records.seed)) batch.look(memory, at, sequence, exact);
-        else if (!(await isGone(query, segment, sequence))) throw segment.blocks.damaged(starts[i]!, sequence);
+        else {
+          const run = await byBlocks(query, segment, sequence);
+          if (run === undefined) throw segment.blocks.damaged(starts[i]!, sequence);
+          batch.look(run.memory, run.at(sequence), sequence, exact);
+        }
         if (!batch.full) continue;
         const done = batch;
         batch = new RowBatch(query);
@@ -211,14 +214,20 @@ async function* readSpans<T>(
   yield batch;
 }
 
-/** Whether what an index has named was removed since, by a compaction of which that index does not know. */
-async function isGone({ records, durable }: Search<unknown>, segment: Segment, sequence: number): Promise<boolean> {
+/**
+ * What an index has named, where it is not in the place that it tells: index and segment may be from both sides of a compaction.
+ * Undefined where it does not verify.
+ */
+async function byBlocks(
+  { records, durable }: Search<unknown>,
+  segment: Segment,
+  sequence: number,
+): Promise<Run | undefined> {
   const last = records.catalog.lastSequenceOf(segment, durable);
   try {
-    const run = await records.catalog.run(segment, segment.blocks.load(sequence, last), records.onRead);
-    return isRemoved(run.memory.view, run.at(sequence));
+    return await records.catalog.run(segment, segment.blocks.load(sequence, last), records.onRead);
   } catch (error) {
-    if (isKeeperError(error, 'ERR_CORRUPT')) return false;
+    if (isKeeperError(error, 'ERR_CORRUPT')) return undefined;
     throw error;
   }
 }

@@ -147,7 +147,7 @@ export function holdsRecord(view: DataView, at: number, end: number): boolean {
   const kind = recordKind(view, at);
   if (kind !== KIND.event && kind !== KIND.removed) return false;
   if (!isSafeInteger(view, at + 16) || !isSafeInteger(view, at + 24)) return false;
-  if (kind === KIND.removed) return readSafeInteger(view, at + 24) >= recordSequence(view, at);
+  if (kind === KIND.removed && readSafeInteger(view, at + 24) < recordSequence(view, at)) return false;
   const parts = recordParts(view, at);
   return parts.end <= at + length && holdsLists(view, at, parts.lists, parts.metadata);
 }

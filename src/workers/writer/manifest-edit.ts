@@ -1,35 +1,40 @@
-/** The edits of the manifest while the store is open. The writer alone makes them. */
+/** The manifest while the store is open. The writer alone edits it; an edit is durable when it is done. */
 import { MANIFEST_FILE } from '../../shared/format/file-names.js';
 import { encodeManifest, type Manifest, manifestFormat } from '../../shared/format/manifest.js';
 import type { LogCut } from '../../shared/messages.js';
 import { replaceFile, type Storage } from '../../shared/storage.js';
 
+/** What the manifest is to say of the log's end, which must not lie before that. */
 type LogEnd = Pick<Manifest, 'durableUpTo' | 'lastSegment'>;
 
-/**
- * Have the manifest say that the log begins later: durable when this returns.
- * @param end what it knows of the log's end, which must not lie before that
- */
-export function cutLog(storage: Storage, dir: string, manifest: Manifest, cut: LogCut, end: LogEnd): Manifest {
-  return replaceManifest(storage, dir, { ...manifest, ...cut, ...end });
-}
+export class CurrentManifest {
+  readonly #storage: Storage;
+  readonly #dir: string;
+  #manifest: Manifest;
 
-/**
- * Have the manifest say that there may be tombstones from a sequence on: durable when this returns.
- * @param end as for {@link cutLog}
- */
-export function announceTombstones(
-  storage: Storage,
-  dir: string,
-  manifest: Manifest,
-  tombstones: number,
-  end: LogEnd,
-): Manifest {
-  return replaceManifest(storage, dir, { ...manifest, ...end, tombstones });
-}
+  constructor(storage: Storage, dir: string, manifest: Manifest) {
+    this.#storage = storage;
+    this.#dir = dir;
+    this.#manifest = manifest;
+  }
 
-function replaceManifest(storage: Storage, dir: string, manifest: Manifest): Manifest {
-  const next = { ...manifest, format: manifestFormat(manifest) };
-  replaceFile(storage, dir, MANIFEST_FILE, [encodeManifest(next)]);
-  return next;
+  get epoch(): number {
+    return this.#manifest.epoch;
+  }
+
+  /** The log begins later. */
+  cutLog(cut: LogCut, end: LogEnd): void {
+    this.#replace({ ...this.#manifest, ...cut, ...end });
+  }
+
+  /** There may be tombstones from a sequence on, unless that was said before: who does not know of them is kept away. */
+  announceTombstones(from: number, end: LogEnd): void {
+    if (this.#manifest.tombstones === undefined) this.#replace({ ...this.#manifest, ...end, tombstones: from });
+  }
+
+  #replace(manifest: Manifest): void {
+    const next = { ...manifest, format: manifestFormat(manifest) };
+    replaceFile(this.#storage, this.#dir, MANIFEST_FILE, [encodeManifest(next)]);
+    this.#manifest = next;
+  }
 }

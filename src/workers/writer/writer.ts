@@ -14,8 +14,8 @@ import { MODE, type SharedState, WORD } from '../../shared/ring/layout.js';
 import { isOutOfSpace, type Storage, storageError } from '../../shared/storage.js';
 import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
-import { announceTombstones, cutLog } from './manifest-edit.js';
-import { type Recovered, recover } from './recovery.js';
+import { CurrentManifest } from './manifest-edit.js';
+import { recover } from './recovery.js';
 import { firstLogFile, Rotation } from './rotation.js';
 import { Signals } from './signals.js';
 import { WatermarkFile } from './watermark-file.js';
@@ -46,7 +46,7 @@ export class Writer {
   #log!: LogFile;
   #rotation!: Rotation;
   #watermark!: WatermarkFile;
-  #recovered!: Recovered;
+  #manifest!: CurrentManifest;
   #seed = 0;
   #durable = 0;
   #timestampNs = 0n;
@@ -77,13 +77,14 @@ export class Writer {
     const began = performance.now();
     try {
       if (!this.#storage.exists(dir)) makeDirDurable(this.#storage, dir);
-      this.#recovered = await recover(this.#storage, dir, nodeId, replayFrom);
-      const { found, manifest, report } = this.#recovered;
+      const recovered = await recover(this.#storage, dir, nodeId, replayFrom);
+      const { found, manifest, report } = recovered;
+      this.#manifest = new CurrentManifest(this.#storage, dir, manifest);
       this.#seed = recordSeed(found.storeId);
       this.#durable = found.active?.lastSequence ?? 0;
       this.#timestampNs = found.active?.lastTimestampNs ?? 0n;
-      this.#log = firstLogFile(this.#storage, dir, this.#recovered, this.#options.segmentBytes);
-      this.#rotation = new Rotation(this.#storage, this.#options, this.#recovered, this.#state, this.#signals);
+      this.#log = firstLogFile(this.#storage, dir, recovered, this.#options.segmentBytes);
+      this.#rotation = new Rotation(this.#storage, this.#options, recovered, this.#state, this.#signals);
       this.#watermark = WatermarkFile.open(this.#storage, dir, found.hasher, found.watermark?.turn ?? 0);
       this.#markDurable(false);
       this.#watermark.sync();
@@ -135,9 +136,9 @@ export class Writer {
   /** One group commit, from the ring to the acknowledgement. */
   #commit(group: Group): void {
     try {
-      if (group.hasTombstone) this.#announceTombstones(group.firstSequence);
+      if (group.hasTombstone) this.#manifest.announceTombstones(group.firstSequence, this.#end);
       this.#log = this.#rotation.fileFor(group, this.#log, this.#durable, this.#timestampNs);
-      this.#log.write(group, { epoch: this.#recovered.manifest.epoch, durableUpTo: this.#durable });
+      this.#log.write(group, { epoch: this.#manifest.epoch, durableUpTo: this.#durable });
     } catch (error) {
       this.#failWrite(asKeeperError(error));
       return;
@@ -157,14 +158,6 @@ export class Writer {
     this.#signals.durable(group.end.position);
     if (begins) this.#onBegun(this.#log.number);
     this.#markProgress();
-  }
-
-  /** Before the first tombstone is in the log, the manifest keeps away programs that would show what it deletes. */
-  #announceTombstones(from: number): void {
-    const { manifest: before } = this.#recovered;
-    if (before.tombstones !== undefined) return;
-    const manifest = announceTombstones(this.#storage, this.#options.dir, before, from, this.#end);
-    this.#recovered = { ...this.#recovered, manifest };
   }
 
   /** What the manifest is to say of the log's end. */
@@ -242,11 +235,7 @@ export class Writer {
   #prune(cut: LogCut): void {
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      const { manifest: before } = this.#recovered;
-      this.#signals.inSystemCalls(() => {
-        const manifest = cutLog(this.#storage, this.#options.dir, before, cut, this.#end);
-        this.#recovered = { ...this.#recovered, manifest };
-      });
+      this.#signals.inSystemCalls(() => this.#manifest.cutLog(cut, this.#end));
       this.#port.post({ kind: 'pruned' });
     } catch (error) {
       this.#port.post({ kind: 'prune-failed', error: toWire(asKeeperError(error)) });
@@ -276,7 +265,7 @@ export class Writer {
 
   #markDurable(clean: boolean): void {
     this.#watermark.write({
-      epoch: this.#recovered.manifest.epoch,
+      epoch: this.#manifest.epoch,
       sequence: this.#durable,
       segment: this.#log.number,
       endOffset: this.#log.endOffset,

@@ -1,0 +1,123 @@
+/** Compaction cut off at each step, and what must hold for a log of which events are gone. */
+import path from 'node:path';
+import type { RecordedEvent, Store, StoreOptions } from '../../dist/main/index.js';
+import { openStoreOn } from '../../dist/main/store.js';
+import { PlaceHasher } from '../../dist/shared/format/checksum.js';
+import { indexFile, sealedFile, sealedNumber } from '../../dist/shared/format/file-names.js';
+import { decodeIndexHeader, INDEX_HEADER_BYTES } from '../../dist/shared/format/index-file.js';
+import { readRange } from '../../dist/shared/storage.js';
+import { openSealed } from '../compaction/sealed.js';
+import { type CrashState, onlyDurable } from './crash-states.js';
+import { expectSame, NOTHING, type Promised } from './history.js';
+import { EMPTY_DISK, type Image } from './image.js';
+import { InlineRuntime } from './inline-runtime.js';
+import { MemoryDisk } from './memory-disk.js';
+import type { Start } from './scenarios.js';
+import { DIR, OPTIONS, type Session } from './session.js';
+
+/** Blocks as they are, in which text can be looked for. */
+export const COMPACTING: StoreOptions = { ...OPTIONS, compression: 'none' };
+
+const GONE = 'to be forgotten, ';
+const LATER = 'later';
+
+/** What is to be read of the store, whatever happens to it. */
+let expected: readonly string[] = [];
+
+/** A store of which a stream was deleted, with some of it in each of the full segments but one; sealed and audited. */
+export async function deletedStream(): Promise<Start> {
+  const disk = new MemoryDisk<Promised>(EMPTY_DISK);
+  const store = await openStoreOn(COMPACTING, new InlineRuntime(disk));
+  const event = (text: string, size: number): { type: string; data: string } => ({
+    type: 'Happened',
+    data: text.repeat(size),
+  });
+  for (let i = 0; i < 2; i++) {
+    await store.appendMany([
+      { stream: 'kept', events: [event('to be kept, ', 900), event('to be kept, ', 30)] },
+      { stream: 'gone', events: [event(GONE, 700), event(GONE, 20)] },
+      { stream: 'other', events: event('to be kept, ', 500) },
+    ]);
+    await store.append('gone', event(GONE, 900));
+    await store.append('kept', event('to be kept, ', 900));
+  }
+  await store.deleteStream('gone');
+  for (let i = 0; i < 3; i++) await store.append('kept', event('to be kept, ', 3000));
+  await store.seal();
+  await store.checkpoint();
+  expected = (await store.read().toArray()).map((row) => JSON.stringify(row));
+  await store.close();
+  return { image: disk.image(), promised: NOTHING };
+}
+
+/** Compactions in processes that die at each step, then one beside an append. */
+export async function compactDying(session: Session): Promise<void> {
+  await session.openAsItIs();
+  for (let changes = 0; await session.dieCompacting(changes); changes++) await session.openAsItIs();
+  await session.openAsItIs();
+  const compacting = session.store.compact();
+  await session.store.append(LATER, { type: 'Happened' });
+  await compacting;
+  session.disk.note({ ...NOTHING, compacted: true });
+  await session.close();
+}
+
+export async function checkCompaction({ image, note = NOTHING }: CrashState<Promised>): Promise<void> {
+  const disk = new MemoryDisk(image);
+  const runtime = new InlineRuntime(disk);
+  const store = await openStoreOn(COMPACTING, runtime);
+  if (note.compacted === true) expectGone(disk.image());
+  await expectAll(store);
+  await expectOwnIndexes(disk);
+  await store.compact();
+  await expectAll(store);
+  await expectOwnIndexes(disk);
+  const again = await store.compact();
+  expectSame([again.segments, again.later], [0, { keys: 0, unsealed: 0 }]);
+  runtime.kill();
+
+  const rest = new MemoryDisk(onlyDurable(disk.base, disk.journal));
+  const restRuntime = new InlineRuntime(rest);
+  const reopened = await openStoreOn(COMPACTING, restRuntime);
+  expectGone(rest.image());
+  await expectAll(reopened);
+  restRuntime.kill();
+}
+
+/** Everything but what was deleted is read, and verifies. */
+async function expectAll(store: Store): Promise<void> {
+  const isOwn = ({ stream }: RecordedEvent): boolean => stream !== LATER && stream !== '$store';
+  const rows = (await store.read().toArray()).filter(isOwn);
+  expectSame(
+    rows.map((row) => JSON.stringify(row)),
+    expected,
+    'what is left of the log',
+  );
+  const named = await store.read({ streams: ['kept', 'other', 'gone'] }).toArray();
+  expectSame(
+    named.map((row) => JSON.stringify(row)),
+    expected,
+  );
+  expectSame((await store.verify({ deep: true })).problems, []);
+}
+
+function expectGone({ names, contents }: Image): void {
+  for (const [name, inode] of names) {
+    if (contents.get(inode)?.includes(GONE) === true) throw new Error(`what was removed is in ${name}`);
+  }
+}
+
+/** An index has what its segment has, and no more. */
+async function expectOwnIndexes(disk: MemoryDisk): Promise<void> {
+  for (const number of disk.list(DIR).map(sealedNumber)) {
+    const file = path.join(DIR, indexFile(number ?? 0));
+    if (number === undefined || !disk.exists(file)) continue;
+    const { header } = await openSealed(DIR, number, disk);
+    const bytes = readRange(disk, file, 0, INDEX_HEADER_BYTES);
+    const storeId = readRange(disk, path.join(DIR, sealedFile(number)), 8, 16);
+    const index = decodeIndexHeader(bytes, number, storeId, await PlaceHasher.create(storeId));
+    if (index !== undefined && index.segment.count !== header.count) {
+      throw new Error(`the index of segment ${number} is that of an older one`);
+    }
+  }
+}
