@@ -14,7 +14,7 @@ import {
   decodeChunk,
   pageBytes,
 } from '../../shared/format/index-offsets.js';
-import { type BlockEntry, MAX_BLOCK_BYTES, TreeBlockReader, type ValueEntry } from '../../shared/format/index-tree.js';
+import { MAX_BLOCK_BYTES, TreeBlockReader, type ValueEntry } from '../../shared/format/index-tree.js';
 import { RECORD_ALIGNMENT } from '../../shared/format/record.js';
 import { MalformedBytes } from '../../shared/format/varint.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
@@ -129,8 +129,8 @@ export class EntryCursor {
   readonly #reader: IndexReader;
   #root: BlockRef | undefined;
   readonly #key: string;
-  /** What is left of the blocks above the leaf, the highest first. */
-  readonly #above: BlockEntry[][] = [];
+  /** The blocks above the leaf, the highest first: what was not read of them comes behind it. */
+  readonly #above: TreeBlockReader[] = [];
   #leaf: TreeBlockReader | undefined;
 
   /** @param root undefined where there is no value */
@@ -143,41 +143,37 @@ export class EntryCursor {
   /** The next entry; undefined behind the last one. */
   *next(): Steps<ValueEntry | undefined> {
     if (this.#root !== undefined) {
-      yield* this.#descend(this.#root, true);
+      const root = this.#root;
       this.#root = undefined;
+      this.#leaf = yield* this.#descend(root, (block) => block.seekBlock(this.#key));
+      const entry = this.#leaf.seekValue(this.#key);
+      if (entry !== undefined) return entry;
     }
-    for (;;) {
-      if (this.#leaf === undefined) return undefined;
-      while (!this.#leaf.isAtEnd) {
-        const entry = this.#leaf.value();
-        if (entry.key >= this.#key) return entry;
-      }
-      this.#leaf = undefined;
-      while (this.#above.at(-1)?.length === 0) this.#above.pop();
-      const block = this.#above.at(-1)?.shift();
-      if (block !== undefined) yield* this.#descend(block, false);
+    while (this.#leaf !== undefined) {
+      if (!this.#leaf.isAtEnd) return this.#leaf.value();
+      while (this.#above.at(-1)?.isAtEnd === true) this.#above.pop();
+      const block = this.#above.at(-1)?.block();
+      this.#leaf = block && (yield* this.#descend(block, firstBlock));
     }
+    return undefined;
   }
 
-  /** @param seek whether to the leaf that may hold the key, or to the first one */
-  *#descend(top: BlockRef, seek: boolean): Steps<void> {
+  /** The leaf below a block that is chosen in each block on the way. */
+  *#descend(top: BlockRef, choose: (block: TreeBlockReader) => BlockRef): Steps<TreeBlockReader> {
     let block = yield* this.#reader.treeBlock(top);
     for (let levels = 1; block.level > 0; levels++) {
       if (levels === MAX_LEVELS) throw new MalformedBytes('a dictionary has no end');
-      const below: BlockEntry[] = [];
-      while (!block.isAtEnd) {
-        const entry = block.block();
-        // What begins at or before the key may hold it: the last of those does.
-        if (seek && entry.key <= this.#key) below.length = 0;
-        below.push(entry);
-      }
-      const first = below.shift();
-      if (first === undefined) throw new MalformedBytes('a block names none');
-      this.#above.push(below);
-      const level = block.level;
-      block = yield* this.#reader.treeBlock(first);
+      const { level } = block;
+      const below = choose(block);
+      this.#above.push(block);
+      block = yield* this.#reader.treeBlock(below);
       if (block.level !== level - 1) throw new MalformedBytes('a block is of another level');
     }
-    this.#leaf = block;
+    return block;
   }
+}
+
+function firstBlock(block: TreeBlockReader): BlockRef {
+  if (block.isAtEnd) throw new MalformedBytes('a block names none');
+  return block.block();
 }

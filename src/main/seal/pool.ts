@@ -92,6 +92,9 @@ async function makePiscina(file: URL, threads: number): Promise<Piscina> {
     minThreads: 0,
     maxThreads: threads,
     idleTimeout: IDLE_MS,
+    // Not waiting in place for the next task: what native code has given memory for is let go of in a turn of the thread's event
+    // loop, and a thread that seals one segment after the other would have none.
+    atomics: 'disabled',
     // What this package runs: options of the caller's program, such as --input-type, are not for it.
     execArgv: [],
   });

@@ -76,6 +76,9 @@ export class KeyReader {
   readonly #nodeId: string;
   #before = '';
   #id = FIRST;
+  /** While one is looked for: of the key before, how long it is, and how many bytes it begins with as the wanted one does. */
+  #length = 0;
+  #common = 0;
 
   constructor(nodeId: string) {
     this.#nodeId = nodeId;
@@ -86,6 +89,47 @@ export class KeyReader {
     const head = reader.varint();
     this.#before = head === 1 ? this.#readId(reader) : this.#readText(reader, head);
     return this.#before;
+  }
+
+  /** The key that was read last, or the first one that was not below what was looked for. */
+  get last(): string {
+    return this.#before;
+  }
+
+  /**
+   * How the next key is ordered to a wanted one: below 0, 0, or above. To be asked from the first key of a block on, as long as
+   * they are not above it. A key is not put together before one is reached that is not below: where it shares more with the key before
+   * it than that does with the wanted one, it is below as that was.
+   * @throws MalformedBytes
+   */
+  compare(reader: ByteReader, wanted: string): number {
+    const head = reader.varint();
+    if (head === 1) return this.#compareId(this.#readId(reader), wanted);
+    const shared = head / 2;
+    if (!Number.isInteger(shared) || shared > this.#length) throw new MalformedBytes('a value has no beginning');
+    const more = reader.varint();
+    this.#length = shared + more;
+    if (shared > this.#common) {
+      reader.skip(more);
+      return -1;
+    }
+    this.#common = shared + reader.commonWith(wanted, shared, more);
+    const order = this.#order(wanted, this.#common === this.#length ? -1 : reader.peek(this.#common - shared));
+    if (order < 0) reader.skip(more);
+    else this.#before = wanted.slice(0, shared) + reader.latin1(more);
+    return order;
+  }
+
+  #compareId(id: string, wanted: string): number {
+    this.#before = id;
+    this.#length = id.length;
+    this.#common = sharedBytes(id, wanted);
+    return this.#order(wanted, this.#common === id.length ? -1 : id.charCodeAt(this.#common));
+  }
+
+  /** @param next the byte of the key behind those in common, -1 where it ends there */
+  #order(wanted: string, next: number): number {
+    return next - (this.#common === wanted.length ? -1 : wanted.charCodeAt(this.#common));
   }
 
   #readText(reader: ByteReader, head: number): string {

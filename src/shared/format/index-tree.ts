@@ -138,6 +138,8 @@ export class TreeBlockReader {
   readonly #limit: number;
   #left: number;
   #first = 0;
+  /** A block that was read to find the one before it. */
+  #ahead: BlockEntry | undefined;
 
   /** @param limit above all places */
   constructor(bytes: Buffer, nodeId: string, limit: number) {
@@ -149,14 +151,59 @@ export class TreeBlockReader {
   }
 
   get isAtEnd(): boolean {
-    if (this.#left > 0) return false;
+    if (this.#left > 0 || this.#ahead !== undefined) return false;
     if (this.#reader.left > 0) throw new MalformedBytes('bytes follow a block');
     return true;
   }
 
   value(): ValueEntry {
     this.#left--;
-    const key = this.#keys.read(this.#reader);
+    return this.#valueOf(this.#keys.read(this.#reader));
+  }
+
+  /** In a block of which nothing was read: the first value that is not below a key; undefined where all are. */
+  seekValue(key: string): ValueEntry | undefined {
+    while (!this.isAtEnd) {
+      this.#left--;
+      if (this.#keys.compare(this.#reader, key) >= 0) return this.#valueOf(this.#keys.last);
+      this.#skipValue();
+    }
+    return undefined;
+  }
+
+  /** In a block of which nothing was read: the block that may hold a key, the last one that begins at or below it, or else the first. */
+  seekBlock(key: string): BlockRef {
+    let found: BlockRef | undefined;
+    while (!this.isAtEnd) {
+      this.#left--;
+      const isAbove = this.#keys.compare(this.#reader, key) > 0;
+      const next = { offset: this.#reader.varint(), length: this.#reader.varint() };
+      if (isAbove && found !== undefined) {
+        this.#ahead = { key: this.#keys.last, ...next };
+        break;
+      }
+      found = next;
+      if (isAbove) break;
+    }
+    if (found === undefined) throw new MalformedBytes('a block names none');
+    return found;
+  }
+
+  #skipValue(): void {
+    const reader = this.#reader;
+    const head = reader.varint();
+    this.#first += reader.signed();
+    if (head < 4) return; // a single place
+    reader.varint();
+    if (head % 2 === 0) {
+      reader.skip(reader.varint());
+      return;
+    }
+    reader.varint();
+    for (let numbers = 3 * reader.varint(); numbers > 0; numbers--) reader.varint();
+  }
+
+  #valueOf(key: string): ValueEntry {
     const head = this.#reader.varint();
     const count = Math.floor(head / 2);
     const first = this.#first + this.#reader.signed();
@@ -171,6 +218,11 @@ export class TreeBlockReader {
   }
 
   block(): BlockEntry {
+    const ahead = this.#ahead;
+    if (ahead !== undefined) {
+      this.#ahead = undefined;
+      return ahead;
+    }
     this.#left--;
     const key = this.#keys.read(this.#reader);
     return { key, offset: this.#reader.varint(), length: this.#reader.varint() };

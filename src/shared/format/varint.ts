@@ -74,6 +74,11 @@ export class ByteReader {
   }
 
   varint(): number {
+    const only = this.#bytes[this.at];
+    if (only !== undefined && only < 128) {
+      this.at++;
+      return only;
+    }
     let value = 0;
     for (let factor = 1; ; factor *= 128) {
       const byte = this.#bytes[this.at];
@@ -94,14 +99,30 @@ export class ByteReader {
   }
 
   latin1(length: number): string {
-    return this.#bytes.toString('latin1', this.at, this.#skip(length));
+    return this.#bytes.toString('latin1', this.at, this.skip(length));
   }
 
   bytes(length: number): Buffer {
-    return this.#bytes.subarray(this.at, this.#skip(length));
+    return this.#bytes.subarray(this.at, this.skip(length));
   }
 
-  #skip(length: number): number {
+  /** A byte that comes so many behind the next one. */
+  peek(ahead: number): number {
+    const byte = this.#bytes[this.at + ahead];
+    if (byte === undefined) throw new MalformedBytes('bytes are cut off');
+    return byte;
+  }
+
+  /** How many of the next bytes, so many at most, are the characters of a text from a place in it on. */
+  commonWith(text: string, from: number, most: number): number {
+    const end = Math.min(most, text.length - from, this.left);
+    let same = 0;
+    while (same < end && this.#bytes[this.at + same] === text.charCodeAt(from + same)) same++;
+    return same;
+  }
+
+  /** Leave bytes out. Returns where they end. */
+  skip(length: number): number {
     if (length > this.left) throw new MalformedBytes('bytes are cut off');
     this.at += length;
     return this.at;
