@@ -29,6 +29,7 @@ describe('the header of a sealed segment', () => {
     codec: 1,
     number: 3,
     blockBytes: 8192,
+    isCompacted: false,
     firstSequence: 1001,
     count: 200,
     rawBytes: 50_000,

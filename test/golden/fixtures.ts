@@ -209,6 +209,7 @@ function compactedSegment(): Buffer {
     {
       codec: BLOCK_CODEC.none,
       number,
+      blockBytes: 65_536,
       isCompacted: true,
       firstSequence,
       count: left.length,
