@@ -23,7 +23,7 @@ import { type Storage, writeFully } from '../../shared/storage.js';
 import { digestsOf } from './digest.js';
 import { type FramesRead, readFrames } from './frames.js';
 import { writeRun } from './runs-file.js';
-import { isSyncDue } from './sync-due.js';
+import { syncWhereDue } from './sync-due.js';
 
 type PackTask = SealTaskOf<'pack'>;
 
@@ -76,7 +76,7 @@ function writeBlocks(
   const handle = storage.openWrite(into, at.offset === SEALED_HEADER_BYTES ? 'create' : 'existing');
   try {
     if (parts.length > 0) writeFully(storage, handle, parts, at.offset);
-    if (isSyncDue(at.offset, offset)) storage.sync(handle);
+    syncWhereDue(storage, handle, at.offset, offset, isLast);
   } finally {
     storage.close(handle);
   }
