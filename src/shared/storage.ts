@@ -285,10 +285,7 @@ export function readFile(storage: ReadStorage, file: string, maxBytes: number): 
   return readRange(storage, file, 0, maxBytes);
 }
 
-/**
- * A part of a file; less where the file ends before.
- * @param memory what it is read into where that is large enough
- */
+/** A part of a file; less where the file ends before. It is read into the memory where that is large enough. */
 export function readRange(storage: ReadStorage, file: string, offset: number, length: number, memory?: Buffer): Buffer {
   const handle = storage.openRead(file);
   try {
