@@ -31,7 +31,7 @@ import { unsealing } from '../../shared/unsealing.js';
 import { readFrames, startOf } from './frames.js';
 import { Blocks, mergeRuns, SLICE_BYTES, SLICE_ENTRIES } from './index-merge.js';
 import { removeRuns, withRuns, writeRun } from './runs-file.js';
-import { isSyncDue } from './sync-due.js';
+import { syncWhereDue } from './sync-due.js';
 
 /** @throws ERR_CORRUPT where the segment does not verify; ERR_STORAGE */
 export function runIndexStep(
@@ -235,7 +235,7 @@ function write(storage: Storage, file: string, offset: number, parts: readonly U
   try {
     const bytes = Buffer.concat(parts);
     if (bytes.length > 0) writeFully(storage, handle, [bytes], offset);
-    if (isSyncDue(offset, offset + bytes.length)) storage.sync(handle);
+    syncWhereDue(storage, handle, offset, offset + bytes.length);
   } finally {
     storage.close(handle);
   }

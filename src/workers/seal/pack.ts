@@ -23,7 +23,8 @@ import { type Storage, writeFully } from '../../shared/storage.js';
 import { digestsOf } from './digest.js';
 import { type FramesRead, readFrames } from './frames.js';
 import { writeRun } from './runs-file.js';
-import { isSyncDue } from './sync-due.js';
+import { sliceMemory } from './slice-memory.js';
+import { syncWhereDue } from './sync-due.js';
 
 type PackTask = SealTaskOf<'pack'>;
 
@@ -36,7 +37,7 @@ export function pack(storage: Storage, hasher: PlaceHasher, task: PackTask, into
   const { lastSequence } = range;
   const file = path.join(dir, segmentFile(number));
   const source = { log: storage, hasher, holes: new Holes(holes), file, blamed: file, number, lastSequence };
-  const read = readFrames(source, at.frames, at.frames.offset % range.blockBytes);
+  const read = readFrames(source, at.frames, at.frames.offset % range.blockBytes, sliceMemory());
   const isLast = read.to.sequence > lastSequence;
   if (isLast) checkEnd(task, read, file);
   const { offset, entries } = writeBlocks(storage, hasher, task, read, isLast, into);
@@ -77,7 +78,7 @@ function writeBlocks(
   const handle = storage.openWrite(into, at.offset === SEALED_HEADER_BYTES ? 'create' : 'existing');
   try {
     if (parts.length > 0) writeFully(storage, handle, parts, at.offset);
-    if (isSyncDue(at.offset, offset)) storage.sync(handle);
+    syncWhereDue(storage, handle, at.offset, offset, isLast);
   } finally {
     storage.close(handle);
   }
