@@ -18,6 +18,7 @@ const COMMANDS = [
   'verify',
   'repair',
   'seal',
+  'compact',
   'backup',
   'restore',
   'prove',
