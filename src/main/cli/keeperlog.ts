@@ -7,6 +7,7 @@ import { backupCommand } from './backup.js';
 import { benchCommand } from './bench.js';
 import { exitCodeOf } from './command.js';
 import { completionCommand } from './completion.js';
+import { deleteCommand } from './delete.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
 import { codeOf, EXIT } from './failure.js';
@@ -38,6 +39,7 @@ Data goes to stdout, everything else to stderr.`;
 const COMMANDS = [
   ingestCommand,
   appendCommand,
+  deleteCommand,
   getCommand,
   readCommand,
   queryCommand,
