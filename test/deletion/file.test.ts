@@ -100,7 +100,7 @@ describe.each<[string, (file: string) => void]>([
     const { logger, lines } = logLines();
     const store = await open({ dir, logger });
     await expectDeleted(store);
-    const message = 'the file of deleted streams was lost, and is made anew from the log';
+    const message = 'the file of deleted streams is made anew from the log';
     expect(lines.filter(({ level }) => level === 'warn')).toMatchObject([{ message, fields: { why } }]);
     const { lines: later, logger: second } = logLines();
     await expectDeleted(await reopen(store, { logger: second }));
