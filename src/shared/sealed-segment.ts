@@ -28,10 +28,11 @@ export interface SealedPlace {
   readonly hasher: PlaceHasher;
 }
 
-/** Some blocks, and their stored bytes as the disk gives them. */
+/** Where a read goes on near the one before it, so much is read at once, for those that follow. Unit: bytes. */
+const AHEAD_BYTES = 64 * 1024;
+
+/** Stored bytes of some blocks as the disk gives them, from an offset of the file on. */
 interface Stored {
-  readonly first: number;
-  /** Where they are in the file. */
   readonly offset: number;
   readonly bytes: Buffer;
 }
@@ -42,7 +43,8 @@ export class SealedSegment {
   readonly #handle: FileHandle;
   readonly #hasher: PlaceHasher;
   readonly #table: BlockTable;
-  /** The block that was unpacked last: reads go on where others have ended. */
+  /** What was read last, and the block that was unpacked last: reads go on where others have ended. */
+  #stored: Stored = { offset: 0, bytes: Buffer.alloc(0) };
   #last: { readonly block: number; readonly raw: Buffer } | undefined;
 
   private constructor(
@@ -83,25 +85,22 @@ export class SealedSegment {
 
   /** Read raw bytes up to the target's length; returns what there was. */
   read(target: Uint8Array, offset: number): number {
-    const stored = this.#storedFor(target.length, offset);
-    const length = stored === undefined ? 0 : this.#storage.read(this.#handle, stored.bytes, stored.offset);
-    return this.#fill(target, offset, stored, length);
+    return this.#fill(target, offset, this.#readStored(target.length, offset));
   }
 
   async readAsync(target: Uint8Array, offset: number): Promise<number> {
-    const stored = this.#storedFor(target.length, offset);
-    const length = stored === undefined ? 0 : await this.#storage.readAsync(this.#handle, stored.bytes, stored.offset);
-    return this.#fill(target, offset, stored, length);
+    const wanted = this.#wantedFor(target.length, offset);
+    if (wanted === undefined) return this.#fill(target, offset, this.#stored);
+    const length = await this.#storage.readAsync(this.#handle, wanted.bytes, wanted.offset);
+    return this.#fill(target, offset, this.#keep(wanted, length));
   }
 
   /** Whether these raw bytes are in it from the beginning of a block on. */
   holds(expected: Buffer, offset: number): boolean {
     if (offset + expected.length > this.bytes) return false;
-    const stored = this.#storedFor(expected.length, offset);
-    const length = stored === undefined ? 0 : this.#storage.read(this.#handle, stored.bytes, stored.offset);
-    const bytes = stored?.bytes.subarray(0, length);
+    const stored = this.#readStored(expected.length, offset);
     for (let at = 0; at < expected.length; at += RAW_BLOCK_BYTES) {
-      const raw = this.#rawBlock((offset + at) / RAW_BLOCK_BYTES, bytes, stored?.offset ?? 0);
+      const raw = this.#rawBlock((offset + at) / RAW_BLOCK_BYTES, stored);
       if (!raw.equals(expected.subarray(at, at + RAW_BLOCK_BYTES))) return false;
     }
     return true;
@@ -111,23 +110,41 @@ export class SealedSegment {
     this.#storage.close(this.#handle);
   }
 
-  /** The blocks that a read wants, and memory for them; undefined where none has to be read. */
-  #storedFor(length: number, offset: number): Stored | undefined {
+  /** The stored bytes for a read of raw ones. */
+  #readStored(length: number, offset: number): Stored {
+    const wanted = this.#wantedFor(length, offset);
+    if (wanted === undefined) return this.#stored;
+    return this.#keep(wanted, this.#storage.read(this.#handle, wanted.bytes, wanted.offset));
+  }
+
+  #keep({ offset, bytes }: Stored, length: number): Stored {
+    this.#stored = { offset, bytes: bytes.subarray(0, length) };
+    return this.#stored;
+  }
+
+  /** What a read wants of the file, and memory for it; undefined where nothing has to be read. */
+  #wantedFor(length: number, offset: number): Stored | undefined {
     const end = Math.min(offset + length, this.bytes);
     if (end <= offset) return undefined;
     const first = Math.floor(offset / RAW_BLOCK_BYTES);
     const last = Math.floor((end - 1) / RAW_BLOCK_BYTES);
     if (first === last && this.#last?.block === first) return undefined;
-    const from = this.#table.offsetOf(first);
-    return { first, offset: from, bytes: Buffer.allocUnsafe(this.#table.offsetOf(last + 1) - from) };
+    const [from, to] = [this.#table.offsetOf(first), this.#table.offsetOf(last + 1)];
+    const had = this.#stored;
+    const hadEnd = had.offset + had.bytes.length;
+    if (from >= had.offset && to <= hadEnd) return undefined;
+    const isNear = had.bytes.length > 0 && from <= hadEnd + AHEAD_BYTES && to >= had.offset - AHEAD_BYTES;
+    if (!isNear || to - from >= AHEAD_BYTES) return { offset: from, bytes: Buffer.allocUnsafe(to - from) };
+    // Onwards from what is wanted, or down to it.
+    const begin = from >= had.offset ? from : Math.max(SEALED_HEADER_BYTES, to - AHEAD_BYTES);
+    return { offset: begin, bytes: Buffer.allocUnsafeSlow(Math.min(AHEAD_BYTES, this.#table.end - begin)) };
   }
 
-  #fill(target: Uint8Array, offset: number, stored: Stored | undefined, length: number): number {
+  #fill(target: Uint8Array, offset: number, stored: Stored): number {
     const end = Math.min(offset + target.length, this.bytes);
-    const bytes = stored?.bytes.subarray(0, length);
     for (let at = offset; at < end; ) {
       const block = Math.floor(at / RAW_BLOCK_BYTES);
-      const raw = this.#rawBlock(block, bytes, stored?.offset ?? 0);
+      const raw = this.#rawBlock(block, stored);
       const from = at - block * RAW_BLOCK_BYTES;
       const part = raw.subarray(from, Math.min(raw.length, from + end - at));
       target.set(part, at - offset);
@@ -136,11 +153,11 @@ export class SealedSegment {
     return Math.max(0, end - offset);
   }
 
-  #rawBlock(block: number, bytes: Buffer | undefined, offset: number): Buffer {
+  #rawBlock(block: number, { offset, bytes }: Stored): Buffer {
     if (this.#last?.block === block) return this.#last.raw;
     const rawBytes = rawBytesOf(block, this.bytes);
-    const stored = bytes?.subarray(this.#table.offsetOf(block) - offset, this.#table.offsetOf(block + 1) - offset);
-    const verifies = stored !== undefined && this.#table.verifies(block, stored, this.header.number, this.#hasher);
+    const stored = bytes.subarray(this.#table.offsetOf(block) - offset, this.#table.offsetOf(block + 1) - offset);
+    const verifies = this.#table.verifies(block, stored, this.header.number, this.#hasher);
     const raw = (verifies ? unpackBlock(stored, rawBytes) : undefined) ?? Buffer.alloc(rawBytes);
     this.#last = { block, raw };
     return raw;

@@ -19,6 +19,8 @@ import { type Neighbours, SegmentFrames } from './segment-frames.js';
 export interface Wanted {
   readonly offset: number;
   readonly length: number;
+  /** Where they are to go, so many; unless given, the caller makes a place for them. */
+  readonly into?: Buffer;
 }
 
 /** Where a record begins, and where what follows it does. Unit: bytes. */
@@ -157,11 +159,6 @@ export class SegmentBlocks {
   *loadPlaced({ offset, end }: RecordAt, sequence: number, seed: number): Steps<Memory | undefined> {
     const memory = memoryOf(yield { offset, length: end - offset });
     return isRecord(memory, 0, sequence, seed) ? recordAt(memory, 0) : undefined;
-  }
-
-  /** Bytes of the file, none of them verified. */
-  *loadSpan(offset: number, end: number): Steps<Memory> {
-    return memoryOf(yield { offset, length: end - offset });
   }
 
   /**
