@@ -27,21 +27,13 @@ export interface SealedPlace {
   readonly hasher: PlaceHasher;
 }
 
-/** The stored bytes of some blocks, as the disk gives them. */
+/** Where a read goes on near the one before it, so much is read at once, for those that follow. Unit: bytes. */
+const AHEAD_BYTES = 64 * 1024;
+
+/** Stored bytes of some blocks as the disk gives them, from an offset of the file on. */
 interface Stored {
-  /** Where they are in the file. */
   readonly offset: number;
   readonly bytes: Buffer;
-}
-
-/** Stored bytes of a read, one at a time in a thread, unless they are more. Unit: bytes. */
-const SHARED_BYTES = 256 * 1024;
-let shared: Buffer | undefined;
-
-function sharedMemory(length: number): Buffer {
-  if (length > SHARED_BYTES) return Buffer.allocUnsafe(length);
-  shared ??= Buffer.allocUnsafeSlow(SHARED_BYTES);
-  return shared.subarray(0, length);
 }
 
 export class SealedSegment {
@@ -50,7 +42,8 @@ export class SealedSegment {
   readonly #handle: FileHandle;
   readonly #hasher: PlaceHasher;
   readonly #table: BlockTable;
-  /** Memory of the block that was unpacked last: reads go on where others have ended. */
+  /** What was read last, and memory of the block that was unpacked last: reads go on where others have ended. */
+  #stored: Stored = { offset: 0, bytes: Buffer.alloc(0) };
   readonly #memory: Buffer;
   #last: { readonly block: number; readonly unpacked: number } | undefined;
 
@@ -93,24 +86,21 @@ export class SealedSegment {
 
   /** Read raw bytes up to the target's length; returns what there was. */
   read(target: Uint8Array, offset: number): number {
-    const wanted = this.#wantedFor(target.length, offset);
-    return this.#fill(target, offset, wanted && this.#stored(wanted));
+    return this.#fill(target, offset, this.#readStored(target.length, offset));
   }
 
   async readAsync(target: Uint8Array, offset: number): Promise<number> {
     const wanted = this.#wantedFor(target.length, offset);
-    if (wanted === undefined) return this.#fill(target, offset, undefined);
-    const bytes = Buffer.allocUnsafe(wanted.length);
-    const length = await this.#storage.readAsync(this.#handle, bytes, wanted.offset);
-    return this.#fill(target, offset, { offset: wanted.offset, bytes: bytes.subarray(0, length) });
+    if (wanted === undefined) return this.#fill(target, offset, this.#stored);
+    const length = await this.#storage.readAsync(this.#handle, wanted.bytes, wanted.offset);
+    return this.#fill(target, offset, this.#keep(wanted, length));
   }
 
   /** Whether these raw bytes are in it from the beginning of a block on. */
   holds(expected: Buffer, offset: number): boolean {
     if (offset + expected.length > this.bytes) return false;
     const { blockBytes } = this.header;
-    const wanted = this.#wantedFor(expected.length, offset);
-    const stored = wanted && this.#stored(wanted);
+    const stored = this.#readStored(expected.length, offset);
     for (let at = 0; at < expected.length; at += blockBytes) {
       const part = expected.subarray(at, at + blockBytes);
       const raw = this.#unpacked((offset + at) / blockBytes, part.length, stored);
@@ -123,29 +113,42 @@ export class SealedSegment {
     this.#storage.close(this.#handle);
   }
 
-  /** Where the blocks are stored that a read wants; undefined where none has to be read. */
-  #wantedFor(length: number, offset: number): { readonly offset: number; readonly length: number } | undefined {
+  /** The stored bytes for a read of raw ones. */
+  #readStored(length: number, offset: number): Stored {
+    const wanted = this.#wantedFor(length, offset);
+    if (wanted === undefined) return this.#stored;
+    return this.#keep(wanted, this.#storage.read(this.#handle, wanted.bytes, wanted.offset));
+  }
+
+  #keep({ offset, bytes }: Stored, length: number): Stored {
+    this.#stored = { offset, bytes: bytes.subarray(0, length) };
+    return this.#stored;
+  }
+
+  /** What a read wants of the file, and memory for it; undefined where nothing has to be read. */
+  #wantedFor(length: number, offset: number): Stored | undefined {
     const end = Math.min(offset + length, this.bytes);
     if (end <= offset) return undefined;
     const { blockBytes } = this.header;
     const first = Math.floor(offset / blockBytes);
     const last = Math.floor((end - 1) / blockBytes);
     if (first === last && this.#has(first, end - first * blockBytes)) return undefined;
-    const from = this.#table.offsetOf(first);
-    return { offset: from, length: this.#table.offsetOf(last + 1) - from };
+    const [from, to] = [this.#table.offsetOf(first), this.#table.offsetOf(last + 1)];
+    const had = this.#stored;
+    const hadEnd = had.offset + had.bytes.length;
+    if (from >= had.offset && to <= hadEnd) return undefined;
+    const isNear = had.bytes.length > 0 && from <= hadEnd + AHEAD_BYTES && to >= had.offset - AHEAD_BYTES;
+    if (!isNear || to - from >= AHEAD_BYTES) return { offset: from, bytes: Buffer.allocUnsafe(to - from) };
+    // Onwards from what is wanted, or down to it.
+    const begin = from >= had.offset ? from : Math.max(SEALED_HEADER_BYTES, to - AHEAD_BYTES);
+    return { offset: begin, bytes: Buffer.allocUnsafeSlow(Math.min(AHEAD_BYTES, this.#table.end - begin)) };
   }
 
   #has(block: number, bytes: number): boolean {
     return this.#last?.block === block && this.#last.unpacked >= bytes;
   }
 
-  /** They are done with before the next ones are read. */
-  #stored({ offset, length }: { readonly offset: number; readonly length: number }): Stored {
-    const bytes = sharedMemory(length);
-    return { offset, bytes: bytes.subarray(0, this.#storage.read(this.#handle, bytes, offset)) };
-  }
-
-  #fill(target: Uint8Array, offset: number, stored: Stored | undefined): number {
+  #fill(target: Uint8Array, offset: number, stored: Stored): number {
     const { blockBytes } = this.header;
     const end = Math.min(offset + target.length, this.bytes);
     for (let at = offset; at < end; ) {
@@ -163,12 +166,12 @@ export class SealedSegment {
    * Memory with the first bytes of a block, until the next one is unpacked.
    * @param wanted how many of them. A block that is wanted again is unpacked as a whole
    */
-  #unpacked(block: number, wanted: number, stored: Stored | undefined): Buffer {
+  #unpacked(block: number, wanted: number, stored: Stored): Buffer {
     const raw = this.#memory.subarray(0, rawBytesOf(block, this.header));
     if (this.#has(block, wanted)) return raw;
-    const from = this.#table.offsetOf(block) - (stored?.offset ?? 0);
-    const bytes = stored?.bytes.subarray(from, this.#table.offsetOf(block + 1) - (stored?.offset ?? 0));
-    const verifies = bytes !== undefined && this.#table.verifies(block, bytes, this.header.number, this.#hasher);
+    const [from, to] = [this.#table.offsetOf(block), this.#table.offsetOf(block + 1)];
+    const bytes = stored.bytes.subarray(from - stored.offset, to - stored.offset);
+    const verifies = this.#table.verifies(block, bytes, this.header.number, this.#hasher);
     let unpacked = verifies ? unpackBlock(bytes, raw, this.#last?.block === block ? raw.length : wanted) : -1;
     if (unpacked === -1) {
       raw.fill(0);

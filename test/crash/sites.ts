@@ -43,7 +43,7 @@ export const NOT_NEEDED: Readonly<Record<string, NotNeeded>> = {
     why: 'the whole file is synced when it is assembled: this one has that take less time',
     otherwise: 'sync@seal.assemble<seal.runSealTask',
   },
-  'sync@compact.rewrite<compact.runCompactStep': {
+  'sync@sync-due.syncWhereDue<compact.rewrite': {
     why: 'the whole file is synced when it is assembled: this one has that take less time',
     otherwise: 'sync@compact.assemble<compact.runCompactStep',
   },

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PageCache } from '../../dist/main/read/page-cache.js';
+import { nodeStorage } from '../../dist/shared/storage.js';
 
 /** A read that takes so long. */
 function taking(ms: number): () => number {
@@ -35,5 +36,16 @@ describe('small reads', () => {
     cache.watch(taking(1));
     vi.advanceTimersByTime(10);
     expect(cache.isLikely(1)).toBe(true);
+  });
+
+  test('of a storage: its reads count, and nothing that is done beside them', () => {
+    const cache = new PageCache();
+    const slow = taking(1);
+    const storage = cache.watching({ ...nodeStorage, read: taking(0), size: slow, exists: () => slow() > 0 });
+    expect(storage.read(1, Buffer.alloc(1), 0)).toBe(100);
+    expect([storage.size(1), storage.exists('file')]).toEqual([100, true]);
+    expect(cache.isLikely(1)).toBe(true);
+    cache.watching({ ...nodeStorage, read: slow }).read(1, Buffer.alloc(1), 0);
+    expect(cache.isLikely(1)).toBe(false);
   });
 });

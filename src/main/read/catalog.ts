@@ -14,6 +14,7 @@ import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealin
 import { type ChainedSegment, IndexFiles } from './index-files.js';
 import { IndexMemory } from './index-memory.js';
 import { LogStart } from './log-start.js';
+import { PageCache } from './page-cache.js';
 import type { Run } from './run.js';
 import type { OnRead, Segment } from './segment.js';
 import { SegmentBlocks, type Steps } from './segment-blocks.js';
@@ -51,8 +52,9 @@ export class Catalog {
     this.start = new LogStart(manifest, readManifest);
     this.holes = new Holes(manifest.holes);
     this.#storage = storage;
-    this.#log = unsealing(storage, storeId, hasher);
-    this.#files = new SegmentFiles(this.#log, (segment) => this.#open(segment));
+    const pageCache = new PageCache();
+    this.#log = unsealing(pageCache.watching(storage), storeId, hasher);
+    this.#files = new SegmentFiles(this.#log, pageCache, (segment) => this.#open(segment));
     this.#dir = dir;
     this.#storeId = storeId;
     this.#hasher = hasher;

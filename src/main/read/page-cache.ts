@@ -5,6 +5,8 @@
  * is slow again. So the thread seldom waits for a disk.
  */
 
+import type { ReadStorage } from '../../shared/storage.js';
+
 /** Larger reads always go by the pool. Unit: bytes. */
 const SMALL_BYTES = 64 * 1024;
 /** A read that takes longer came from the disk, or another thread had the core. */
@@ -19,6 +21,19 @@ export class PageCache {
   /** Whether to read so many bytes at once. */
   isLikely(bytes: number): boolean {
     return bytes <= SMALL_BYTES && performance.now() >= this.#pausedUntil;
+  }
+
+  /** The same storage, of whose reads at once it is learnt: what is made of the bytes, as unpacking, takes time of another kind. */
+  watching(storage: ReadStorage): ReadStorage {
+    return {
+      list: (dir) => storage.list(dir),
+      exists: (file) => storage.exists(file),
+      size: (handle) => storage.size(handle),
+      openRead: (file) => storage.openRead(file),
+      close: (handle) => storage.close(handle),
+      read: (handle, target, offset) => this.watch(() => storage.read(handle, target, offset)),
+      readAsync: (handle, target, offset) => storage.readAsync(handle, target, offset),
+    };
   }
 
   /** Read at once, and learn from it. */

@@ -6,6 +6,7 @@ import type { Holes } from '../../shared/holes.js';
 import type { Catalog, OnRead, Segment } from './catalog.js';
 import type { Lease } from './leases.js';
 import type { Run } from './run.js';
+import type { Steps } from './segment-blocks.js';
 import { loadRecord, loadRecordSync } from './single-record.js';
 import type { TailCache } from './tail-cache.js';
 import type { TombstonesInForce } from './tombstones.js';
@@ -132,8 +133,8 @@ export class Records {
     return memoryOf(Buffer.from(run.memory.bytes.subarray(at, at + recordLength(run.memory.view, at))));
   }
 
-  /** A part of a segment's file, none of it verified. */
-  loadSpan(segment: Segment, offset: number, end: number): Promise<Memory> {
-    return this.catalog.run(segment, segment.blocks.loadSpan(offset, end), this.onRead);
+  /** Some of a segment's file, none of it verified. */
+  loadBytes(segment: Segment, steps: Steps<Memory>): Promise<Memory> {
+    return this.catalog.run(segment, steps, this.onRead);
   }
 }

@@ -1,6 +1,5 @@
 /** Reading a range of the log in batches: every record that matches, in order, forwards or backwards. */
 import { setImmediate as giveThreadBack } from 'node:timers/promises';
-import type { Memory } from '../../shared/format/record.js';
 import type { Hole } from '../../shared/holes.js';
 import { aborted, isKeeperError } from '../../shared/portable/errors.js';
 import type { Direction } from '../../shared/portable/log.js';
@@ -8,6 +7,7 @@ import type { Range } from './bounds.js';
 import type { Catalog, Segment } from './catalog.js';
 import type { Indexes, IndexInUse } from './indexes.js';
 import type { Lease } from './leases.js';
+import { loadAhead } from './load-spans.js';
 import type { Records } from './records.js';
 import { type Found, RowBatch } from './row-batch.js';
 import type { Run } from './run.js';
@@ -188,22 +188,26 @@ async function* readSpans<T>(
   const { records } = query;
   let batch = new RowBatch(query);
   try {
-    for await (const [{ ordinals, starts, offset }, memory] of loadAhead(records, segment, spans)) {
+    for await (const { spans: group, memory } of loadAhead(records, segment, spans)) {
       checkAbort();
-      for (const [i, ordinal] of ordinals.entries()) {
-        const at = starts[i]! - offset;
-        const sequence = segment.firstSequence + ordinal;
-        if (segment.blocks.verifies(memory, at, sequence, records.seed)) batch.look(memory, at, sequence, exact);
-        else {
-          const run = await byBlocks(query, segment, sequence);
-          if (run === undefined) throw segment.blocks.damaged(starts[i]!, sequence);
-          batch.look(run.memory, run.at(sequence), sequence, exact);
+      let from = 0;
+      for (const { ordinals, starts, offset, end } of group) {
+        for (let i = 0; i < ordinals.length; i++) {
+          const at = from + starts[i]! - offset;
+          const sequence = segment.firstSequence + ordinals[i]!;
+          if (segment.blocks.verifies(memory, at, sequence, records.seed)) batch.look(memory, at, sequence, exact);
+          else {
+            const run = await byBlocks(query, segment, sequence);
+            if (run === undefined) throw segment.blocks.damaged(starts[i]!, sequence);
+            batch.look(run.memory, run.at(sequence), sequence, exact);
+          }
+          if (!batch.full) continue;
+          const done = batch;
+          batch = new RowBatch(query);
+          yield done;
+          checkAbort();
         }
-        if (!batch.full) continue;
-        const done = batch;
-        batch = new RowBatch(query);
-        yield done;
-        checkAbort();
+        from += end - offset;
       }
     }
   } catch (error) {
@@ -229,27 +233,6 @@ async function byBlocks(
   } catch (error) {
     if (isKeeperError(error, 'ERR_CORRUPT')) return undefined;
     throw error;
-  }
-}
-
-/** The bytes of spans, of which one is read while the one before it is looked at. */
-async function* loadAhead(
-  records: Records,
-  segment: Segment,
-  spans: Iterator<Span>,
-): AsyncGenerator<[span: Span, memory: Memory]> {
-  const begin = (): [Span, Promise<Memory>] | undefined => {
-    const { done, value: span } = spans.next();
-    if (done === true) return undefined;
-    const loading = records.loadSpan(segment, span.offset, span.end);
-    loading.catch(() => {}); // raised where it is awaited, if that still happens
-    return [span, loading];
-  };
-  for (let next = begin(); next !== undefined; ) {
-    const [span, loading] = next;
-    const memory = await loading;
-    next = begin();
-    yield [span, memory];
   }
 }
 

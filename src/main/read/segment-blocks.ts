@@ -20,6 +20,8 @@ import { type Neighbours, SegmentFrames } from './segment-frames.js';
 export interface Wanted {
   readonly offset: number;
   readonly length: number;
+  /** Where they are to go, so many; unless given, the caller makes a place for them. */
+  readonly into?: Buffer;
 }
 
 /** Where a record begins, and where what follows it does. Unit: bytes. */

@@ -3,7 +3,7 @@ import { isKeeperError } from '../../shared/portable/errors.js';
 import type { FileHandle } from '../../shared/storage.js';
 import type { LogStorage } from '../../shared/unsealing.js';
 import { type OpenFile, OpenFiles } from './open-files.js';
-import { PageCache } from './page-cache.js';
+import type { PageCache } from './page-cache.js';
 import type { OnRead, Segment } from './segment.js';
 import type { Steps } from './segment-blocks.js';
 import { memoryFor } from './segment-lookup.js';
@@ -12,12 +12,16 @@ export class SegmentFiles {
   readonly #log: LogStorage;
   readonly #open: (segment: Segment) => FileHandle;
   readonly #files: OpenFiles;
-  readonly #pageCache = new PageCache();
+  readonly #pageCache: PageCache;
   #waits = 0;
 
-  /** @param open the file of a segment */
-  constructor(log: LogStorage, open: (segment: Segment) => FileHandle) {
+  /**
+   * @param pageCache watches the storage of the log
+   * @param open the file of a segment
+   */
+  constructor(log: LogStorage, pageCache: PageCache, open: (segment: Segment) => FileHandle) {
     this.#log = log;
+    this.#pageCache = pageCache;
     this.#open = open;
     this.#files = new OpenFiles((handle) => log.close(handle));
   }
@@ -70,7 +74,7 @@ export class SegmentFiles {
         const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
         const atOnce = this.#pageCache.isLikely(bytes.length);
         const length = atOnce
-          ? this.#pageCache.watch(() => this.#log.read(file.handle, bytes, offset))
+          ? this.#log.read(file.handle, bytes, offset)
           : await this.#log.readAsync(file.handle, bytes, offset);
         if (!atOnce) this.#waits++;
         onRead?.(length);

@@ -19,8 +19,9 @@ export function lastFrom<T extends { readonly firstSequence: number }>(
   return segments[low - 1];
 }
 
-/** Memory for what a step wants: where it is much, no more than the file holds, whatever a header claims. */
-export function memoryFor({ offset, length }: Wanted, fileBytes: () => number): Buffer {
+/** Memory for what a step wants, unless it has its own: where it is much, no more than the file holds, whatever a header claims. */
+export function memoryFor({ offset, length, into }: Wanted, fileBytes: () => number): Buffer {
+  if (into !== undefined) return into;
   if (length <= LARGE_READ_BYTES) return Buffer.allocUnsafeSlow(length);
   return Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, fileBytes() - offset)));
 }

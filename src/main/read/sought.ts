@@ -5,6 +5,7 @@ import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
 import { type Matcher, matches, matchesName, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Segment } from './catalog.js';
+import { bytesOf } from './load-spans.js';
 import type { PlaceList, Postings, SegmentIndex } from './postings.js';
 import { union } from './query/lists.js';
 import { RecordHeader } from './record-header.js';
@@ -86,7 +87,7 @@ export class Selected implements Sought<RecordedEvent<any>> {
     const { lowest, highest } = this.#revisions;
     const { starts, ends } = await index.recordsAt(candidates.subarray(0, 1));
     const offset = starts[0]!;
-    const memory = await records.loadSpan(segment, offset, ends[0]!);
+    const memory = await records.loadBytes(segment, bytesOf([{ offset, end: ends[0]! }]));
     // Whoever reads them finds out why.
     if (!segment.blocks.verifies(memory, 0, segment.firstSequence + first, records.seed)) return candidates;
     if (isRemoved(memory.view, 0)) return candidates;

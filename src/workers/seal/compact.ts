@@ -26,7 +26,7 @@ import { digestsOf } from './digest.js';
 import { type FramesRead, framesFrom, readFrames, startOf } from './frames.js';
 import { asStorage } from './one-file.js';
 import { framesIn, Judge, takeOut } from './removal.js';
-import { isSyncDue } from './sync-due.js';
+import { syncWhereDue } from './sync-due.js';
 
 /** @throws ERR_CORRUPT where the segment does not verify; ERR_STORAGE */
 export function runCompactStep(
@@ -133,7 +133,7 @@ function rewrite(
   const handle = storage.openWrite(temporaryPath(work), isFirst ? 'create' : 'existing');
   try {
     if (parts.length > 0) writeFully(storage, handle, parts, from.offset);
-    if (isLast || isSyncDue(from.offset, offset)) storage.sync(handle);
+    syncWhereDue(storage, handle, from.offset, offset, isLast);
   } finally {
     storage.close(handle);
   }
