@@ -177,7 +177,8 @@ async function makeStore(
       catalog.moved(number);
       store?.retention.soon();
     };
-    const sealer = new Sealer({ pool, catalog: { full, moved }, work, indexer, durable: () => horizon.refresh() });
+    const sealed = { full, moved };
+    const sealer = new Sealer({ pool, catalog: sealed, work, nodeId, indexer, durable: () => horizon.refresh() });
     const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
     const compaction = new Compaction({
       ...{ storage, pool, work, records, sealer, indexer, auditor },

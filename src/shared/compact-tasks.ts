@@ -7,7 +7,6 @@
  * no space in compressed blocks.
  */
 import type { FramePosition } from './frame-position.js';
-import type { Packed } from './packed.js';
 
 /** What is to go. */
 export interface Removal {
@@ -26,6 +25,8 @@ export interface CompactRange {
   readonly lastSequence: number;
   readonly start: FramePosition;
   readonly rawBytes: number;
+  /** Of a block, as it is to be in the new file. */
+  readonly blockBytes: number;
   /** Header checksum of the last frame, as it was written. */
   readonly lastFrame: Uint8Array;
 }
@@ -50,8 +51,11 @@ export type CompactStep =
   | { readonly step: 'commit' };
 
 /** How far a segment is rewritten. */
-export interface Rewritten extends Packed {
+export interface Rewritten {
   readonly at: FramePosition;
+  /** The next block, and where it goes in the new file. */
+  readonly block: number;
+  readonly offset: number;
   /** Raw bytes before that place which do not fill a block. */
   readonly rest: Uint8Array;
 }

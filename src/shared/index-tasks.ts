@@ -1,6 +1,7 @@
 /**
  * What the pool is asked for to make the index of a sealed segment, a step at a time, as it is for sealing. The order is begin,
- * run ..., offsets, for each field merge ... and dictionary, commit.
+ * run ..., offsets, merge ... until all fields are done, a field that takes several of them with a dictionary behind the last one, commit; behind the sealing of the segment, which has made the runs on its
+ * way, it begins with the offsets.
  *
  * A run is a small index of some records: its values in order, each with its places. Runs are kept in a temporary file and
  * merged field by field, so that the memory of a step does not grow with the segment, but for 4 bytes a record (where each
@@ -44,10 +45,26 @@ export interface RunPosition {
   readonly entry: number;
 }
 
+/** What sealing has gathered on its way through a segment; the blocks of the runs are in their file. */
+export interface GatheredRuns {
+  readonly segment: IndexedSegment;
+  readonly lastSequence: number;
+  readonly runs: readonly Run[];
+}
+
 export interface IndexRange {
   readonly segment: IndexedSegment;
   readonly lastSequence: number;
   readonly start: FramePosition;
+}
+
+/** A part of a dictionary. */
+export interface MergedPart {
+  readonly leaves: readonly BlockEntry[];
+  /** XXH3 of each value. */
+  readonly hashes: Uint8Array;
+  /** The next entry of each run; undefined where it was the last part. */
+  readonly positions: readonly RunPosition[] | undefined;
 }
 
 /** Offsets are those of the next byte of a file that is written. */
@@ -61,14 +78,18 @@ export type IndexStep =
       readonly offsets: readonly Uint32Array[];
       readonly offset: number;
     }
+  /** The dictionaries of some fields, as many as a step has time for, or a part of one. */
   | {
       readonly step: 'merge';
       readonly segment: IndexedSegment;
       readonly places: number;
-      readonly sections: readonly RunSection[];
-      readonly positions: readonly RunPosition[];
+      /** What the runs have of each field that is left. */
+      readonly fields: readonly (readonly RunSection[])[];
+      /** How far the first of them is, where a part of it is done. */
+      readonly positions: readonly RunPosition[] | undefined;
       readonly offset: number;
     }
+  /** What is above the leaves of a field that was merged in parts. */
   | {
       readonly step: 'dictionary';
       readonly segment: IndexedSegment;
@@ -85,11 +106,10 @@ export interface IndexResults {
   readonly run: { readonly run: Run; readonly to: FramePosition; readonly offset: number };
   readonly offsets: { readonly directoryOffset: number; readonly offset: number };
   readonly merge: {
-    readonly leaves: readonly BlockEntry[];
-    /** XXH3 of each value. */
-    readonly hashes: Uint8Array;
-    /** Undefined: that was the last of the field. */
-    readonly positions: readonly RunPosition[] | undefined;
+    /** The first fields, as many as were begun and done. */
+    readonly done: readonly FieldIndex[];
+    /** A part of the one behind them. */
+    readonly part: MergedPart | undefined;
     readonly offset: number;
   };
   readonly dictionary: { readonly field: FieldIndex; readonly offset: number };

@@ -1,19 +1,17 @@
 /**
  * What the pool is asked for, a slice at a time: so that nobody waits for long behind it, and an end of the store finds it
- * between two slices. To seal a segment: begin, digest …, pack …, assemble, compare …, commit.
+ * between two slices. To seal a segment: begin, pack …, assemble, compare …, commit.
  */
 import type { Checkpoint } from './audit/prover.js';
 import type { CompactResults, CompactStep, Removal } from './compact-tasks.js';
 import type { SegmentHeader } from './format/segment.js';
 import type { FramePosition } from './frame-position.js';
 import type { Hole } from './holes.js';
-import type { IndexResults, IndexStep, IndexWork } from './index-tasks.js';
-import type { Packed } from './packed.js';
+import type { IndexResults, IndexStep, IndexWork, Run } from './index-tasks.js';
 import type { WireError } from './portable/errors.js';
 import type { Problem } from './problem.js';
 
 export type { FramePosition } from './frame-position.js';
-export type { Packed } from './packed.js';
 
 /** The segment that is sealed, and how. */
 export interface SealedWork {
@@ -33,14 +31,14 @@ export interface SealedRange {
   readonly start: FramePosition;
   /** Its end, as the segment behind it has it; undefined where a repair has put the two together. */
   readonly end: { readonly offset: number; readonly previous: Uint8Array } | undefined;
+  /** Of a raw block. */
+  readonly blockBytes: number;
 }
 
 export type SealTask =
   | ({ readonly kind: 'begin' } & SealedWork)
-  /** Digests of the records of some frames, which are verified. */
-  | ({ readonly kind: 'digest'; readonly range: SealedRange; readonly from: FramePosition } & SealedWork)
-  /** Some blocks, compressed and written from an offset of the new file on. */
-  | ({ readonly kind: 'pack'; readonly rawBytes: number } & Packed & SealedWork)
+  /** Some frames: verified, their records digested and taken into a run of the index, the blocks that they fill written. */
+  | ({ readonly kind: 'pack'; readonly range: SealedRange; readonly at: Packed; readonly nodeId: string } & SealedWork)
   /** Everything but the blocks. */
   | ({
       readonly kind: 'assemble';
@@ -53,8 +51,8 @@ export type SealTask =
       /** Whether some of its records were removed: a repair has put a compacted segment together. */
       readonly isCompacted: boolean;
     } & SealedWork)
-  /** Whether some blocks read back as the raw bytes. */
-  | ({ readonly kind: 'compare'; readonly block: number } & SealedWork)
+  /** Whether some blocks, from an offset in the raw segment on, read back as the raw bytes. */
+  | ({ readonly kind: 'compare'; readonly from: number } & SealedWork)
   /** Put the new file in the raw one's place. */
   | ({ readonly kind: 'commit' } & SealedWork)
   /** Let the audit tree grow by some frames of a segment, or make a new key, and sign it; or sign what there is. */
@@ -71,6 +69,16 @@ export type SealTask =
   | ({ readonly kind: 'remove'; readonly files: readonly string[] } & SealedWork)
   /** Take away what was begun. */
   | ({ readonly kind: 'discard' } & SealedWork);
+
+/** How far a segment is taken into its new file. */
+export interface Packed {
+  /** Behind what was taken. The blocks that end there or before are written. */
+  readonly frames: FramePosition;
+  /** Where the next block goes. */
+  readonly offset: number;
+  /** Where the next run goes in theirs; undefined where they could not be written. */
+  readonly runs: number | undefined;
+}
 
 /** The frames of a segment that are wanted: from a place on, or from its beginning, up to a sequence that is durable. */
 export interface LogPart {
@@ -127,11 +135,18 @@ export const SPAN_NUMBERS = 4;
 export interface SealResults {
   /** Undefined: there is no raw segment. */
   readonly begin: SealedRange | undefined;
-  readonly digest: { readonly to: FramePosition; readonly digests: Uint8Array; readonly isCompacted: boolean };
-  readonly pack: { readonly entries: Uint8Array } & Packed;
+  readonly pack: {
+    readonly to: Packed;
+    /** Of the block table. */
+    readonly entries: Uint8Array;
+    readonly digests: Uint8Array;
+    readonly run: Run | undefined;
+    /** Whether any records of these frames were removed. */
+    readonly isCompacted: boolean;
+  };
   readonly assemble: undefined;
-  /** The next block to compare; undefined where one is not the same. */
-  readonly compare: { readonly block: number; readonly last: boolean } | undefined;
+  /** How far they do; undefined where one does not. */
+  readonly compare: { readonly to: number; readonly isLast: boolean } | undefined;
   readonly commit: { readonly fileBytes: number };
   /** Where to go on. */
   readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };

@@ -8,7 +8,6 @@ import {
   BlockTable,
   COMPACTED_FORMAT,
   decodeSealedHeader,
-  RAW_BLOCK_BYTES,
   rawBytesOf,
   SEALED_HEADER_BYTES,
   type SealedHeader,
@@ -28,12 +27,21 @@ export interface SealedPlace {
   readonly hasher: PlaceHasher;
 }
 
-/** Some blocks, and their stored bytes as the disk gives them. */
+/** The stored bytes of some blocks, as the disk gives them. */
 interface Stored {
-  readonly first: number;
   /** Where they are in the file. */
   readonly offset: number;
   readonly bytes: Buffer;
+}
+
+/** Stored bytes of a read, one at a time in a thread, unless they are more. Unit: bytes. */
+const SHARED_BYTES = 256 * 1024;
+let shared: Buffer | undefined;
+
+function sharedMemory(length: number): Buffer {
+  if (length > SHARED_BYTES) return Buffer.allocUnsafe(length);
+  shared ??= Buffer.allocUnsafeSlow(SHARED_BYTES);
+  return shared.subarray(0, length);
 }
 
 export class SealedSegment {
@@ -42,8 +50,9 @@ export class SealedSegment {
   readonly #handle: FileHandle;
   readonly #hasher: PlaceHasher;
   readonly #table: BlockTable;
-  /** The block that was unpacked last: reads go on where others have ended. */
-  #last: { readonly block: number; readonly raw: Buffer } | undefined;
+  /** Memory of the block that was unpacked last: reads go on where others have ended. */
+  readonly #memory: Buffer;
+  #last: { readonly block: number; readonly unpacked: number } | undefined;
 
   private constructor(
     storage: ReadStorage,
@@ -57,6 +66,7 @@ export class SealedSegment {
     this.header = header;
     this.#table = table;
     this.#hasher = hasher;
+    this.#memory = Buffer.alloc(Math.min(header.blockBytes, header.rawBytes));
   }
 
   /** @throws ERR_CORRUPT where neither header, or neither block table, verifies; ERR_UNSUPPORTED_FORMAT, ERR_STORAGE */
@@ -83,26 +93,28 @@ export class SealedSegment {
 
   /** Read raw bytes up to the target's length; returns what there was. */
   read(target: Uint8Array, offset: number): number {
-    const stored = this.#storedFor(target.length, offset);
-    const length = stored === undefined ? 0 : this.#storage.read(this.#handle, stored.bytes, stored.offset);
-    return this.#fill(target, offset, stored, length);
+    const wanted = this.#wantedFor(target.length, offset);
+    return this.#fill(target, offset, wanted && this.#stored(wanted));
   }
 
   async readAsync(target: Uint8Array, offset: number): Promise<number> {
-    const stored = this.#storedFor(target.length, offset);
-    const length = stored === undefined ? 0 : await this.#storage.readAsync(this.#handle, stored.bytes, stored.offset);
-    return this.#fill(target, offset, stored, length);
+    const wanted = this.#wantedFor(target.length, offset);
+    if (wanted === undefined) return this.#fill(target, offset, undefined);
+    const bytes = Buffer.allocUnsafe(wanted.length);
+    const length = await this.#storage.readAsync(this.#handle, bytes, wanted.offset);
+    return this.#fill(target, offset, { offset: wanted.offset, bytes: bytes.subarray(0, length) });
   }
 
   /** Whether these raw bytes are in it from the beginning of a block on. */
   holds(expected: Buffer, offset: number): boolean {
     if (offset + expected.length > this.bytes) return false;
-    const stored = this.#storedFor(expected.length, offset);
-    const length = stored === undefined ? 0 : this.#storage.read(this.#handle, stored.bytes, stored.offset);
-    const bytes = stored?.bytes.subarray(0, length);
-    for (let at = 0; at < expected.length; at += RAW_BLOCK_BYTES) {
-      const raw = this.#rawBlock((offset + at) / RAW_BLOCK_BYTES, bytes, stored?.offset ?? 0);
-      if (!raw.equals(expected.subarray(at, at + RAW_BLOCK_BYTES))) return false;
+    const { blockBytes } = this.header;
+    const wanted = this.#wantedFor(expected.length, offset);
+    const stored = wanted && this.#stored(wanted);
+    for (let at = 0; at < expected.length; at += blockBytes) {
+      const part = expected.subarray(at, at + blockBytes);
+      const raw = this.#unpacked((offset + at) / blockBytes, part.length, stored);
+      if (raw.compare(part, 0, part.length, 0, part.length) !== 0) return false;
     }
     return true;
   }
@@ -111,38 +123,58 @@ export class SealedSegment {
     this.#storage.close(this.#handle);
   }
 
-  /** The blocks that a read wants, and memory for them; undefined where none has to be read. */
-  #storedFor(length: number, offset: number): Stored | undefined {
+  /** Where the blocks are stored that a read wants; undefined where none has to be read. */
+  #wantedFor(length: number, offset: number): { readonly offset: number; readonly length: number } | undefined {
     const end = Math.min(offset + length, this.bytes);
     if (end <= offset) return undefined;
-    const first = Math.floor(offset / RAW_BLOCK_BYTES);
-    const last = Math.floor((end - 1) / RAW_BLOCK_BYTES);
-    if (first === last && this.#last?.block === first) return undefined;
+    const { blockBytes } = this.header;
+    const first = Math.floor(offset / blockBytes);
+    const last = Math.floor((end - 1) / blockBytes);
+    if (first === last && this.#has(first, end - first * blockBytes)) return undefined;
     const from = this.#table.offsetOf(first);
-    return { first, offset: from, bytes: Buffer.allocUnsafe(this.#table.offsetOf(last + 1) - from) };
+    return { offset: from, length: this.#table.offsetOf(last + 1) - from };
   }
 
-  #fill(target: Uint8Array, offset: number, stored: Stored | undefined, length: number): number {
+  #has(block: number, bytes: number): boolean {
+    return this.#last?.block === block && this.#last.unpacked >= bytes;
+  }
+
+  /** They are done with before the next ones are read. */
+  #stored({ offset, length }: { readonly offset: number; readonly length: number }): Stored {
+    const bytes = sharedMemory(length);
+    return { offset, bytes: bytes.subarray(0, this.#storage.read(this.#handle, bytes, offset)) };
+  }
+
+  #fill(target: Uint8Array, offset: number, stored: Stored | undefined): number {
+    const { blockBytes } = this.header;
     const end = Math.min(offset + target.length, this.bytes);
-    const bytes = stored?.bytes.subarray(0, length);
     for (let at = offset; at < end; ) {
-      const block = Math.floor(at / RAW_BLOCK_BYTES);
-      const raw = this.#rawBlock(block, bytes, stored?.offset ?? 0);
-      const from = at - block * RAW_BLOCK_BYTES;
-      const part = raw.subarray(from, Math.min(raw.length, from + end - at));
-      target.set(part, at - offset);
-      at += part.length;
+      const block = Math.floor(at / blockBytes);
+      const from = at - block * blockBytes;
+      const to = Math.min(rawBytesOf(block, this.header), from + end - at);
+      const raw = this.#unpacked(block, to, stored);
+      target.set(raw.subarray(from, to), at - offset);
+      at += to - from;
     }
     return Math.max(0, end - offset);
   }
 
-  #rawBlock(block: number, bytes: Buffer | undefined, offset: number): Buffer {
-    if (this.#last?.block === block) return this.#last.raw;
-    const rawBytes = rawBytesOf(block, this.bytes);
-    const stored = bytes?.subarray(this.#table.offsetOf(block) - offset, this.#table.offsetOf(block + 1) - offset);
-    const verifies = stored !== undefined && this.#table.verifies(block, stored, this.header.number, this.#hasher);
-    const raw = (verifies ? unpackBlock(stored, rawBytes) : undefined) ?? Buffer.alloc(rawBytes);
-    this.#last = { block, raw };
+  /**
+   * Memory with the first bytes of a block, until the next one is unpacked.
+   * @param wanted how many of them. A block that is wanted again is unpacked as a whole
+   */
+  #unpacked(block: number, wanted: number, stored: Stored | undefined): Buffer {
+    const raw = this.#memory.subarray(0, rawBytesOf(block, this.header));
+    if (this.#has(block, wanted)) return raw;
+    const from = this.#table.offsetOf(block) - (stored?.offset ?? 0);
+    const bytes = stored?.bytes.subarray(from, this.#table.offsetOf(block + 1) - (stored?.offset ?? 0));
+    const verifies = bytes !== undefined && this.#table.verifies(block, bytes, this.header.number, this.#hasher);
+    let unpacked = verifies ? unpackBlock(bytes, raw, this.#last?.block === block ? raw.length : wanted) : -1;
+    if (unpacked === -1) {
+      raw.fill(0);
+      unpacked = raw.length;
+    }
+    this.#last = { block, unpacked };
     return raw;
   }
 }

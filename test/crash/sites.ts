@@ -18,8 +18,6 @@ interface NotNeeded {
 const HINT = 'the watermark is a hint: the log says itself how far it goes';
 const CHECKPOINT =
   'a checkpoint is never an authority: one that does not verify, or is an older one, is made good from the log';
-const INDEX_COMMIT = 'sync@index-steps.write<index-steps.commit';
-const INDEX_SLICE = 'the whole file is synced when it is done: this one has that take less time';
 const NEW_WATERMARK = 'syncDir@storage.replaceFile<watermark-file.open';
 const FIRST_SEGMENT = 'syncDir@log-file.openSegmentFile<rotation.firstLogFile';
 
@@ -41,16 +39,14 @@ export const NOT_NEEDED: Readonly<Record<string, NotNeeded>> = {
   'syncDir@storage.replaceFile<recovery.createStore': {
     why: 'the manifest of the first epoch replaces it, and is durable before there is anything else',
   },
-  'sync@seal.pack<seal.runSealTask': {
+  'sync@sync-due.syncWhereDue<pack.writeBlocks': {
     why: 'the whole file is synced when it is assembled: this one has that take less time',
     otherwise: 'sync@seal.assemble<seal.runSealTask',
   },
-  'sync@compact.rewrite<compact.runCompactStep': {
+  'sync@sync-due.syncWhereDue<compact.rewrite': {
     why: 'the whole file is synced when it is assembled: this one has that take less time',
     otherwise: 'sync@compact.assemble<compact.runCompactStep',
   },
-  'sync@index-steps.write<index-steps.offsets': { why: INDEX_SLICE, otherwise: INDEX_COMMIT },
-  'sync@index-steps.write<index-steps.merge': { why: INDEX_SLICE, otherwise: INDEX_COMMIT },
   'syncDir@index-steps.commit<index-steps.runIndexStep': {
     why: 'an index that is not there is made again from its segment',
   },

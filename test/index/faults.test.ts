@@ -325,7 +325,7 @@ describe('a thread of the pool that ends over an index', () => {
       const pool: Pool = {
         async run(task) {
           const { kind, step } = task as Extract<SealTask, { kind: 'index' }>;
-          if (kind === 'index' && step.step === 'dictionary' && left-- > 0) {
+          if (kind === 'index' && step.step === 'merge' && left-- > 0) {
             throw threadEnded(new Error('out of memory'));
           }
           return runSealTask(disk, task) as Promise<any>;

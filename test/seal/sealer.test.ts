@@ -37,7 +37,7 @@ async function sealerOf(
   const catalog = { full: () => [1, 2], moved: (number: number) => void moved.push(number) };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
   const indexer = { missing: () => [], async make() {}, async close() {} };
-  return { sealer: new Sealer({ pool, catalog, work, indexer, durable }), disk, moved };
+  return { sealer: new Sealer({ pool, catalog, work, nodeId: 'node', indexer, durable }), disk, moved };
 }
 
 describe('sealing', () => {
@@ -59,7 +59,7 @@ describe('sealing', () => {
     });
     await expect(sealer.seal({})).rejects.toMatchObject({ code: 'ERR_STORAGE', syscall: 'worker' });
     expect(moved).toEqual([]);
-    expect(filesOf(disk.image()).filter((file) => /sealed/.test(file))).toEqual([]);
+    expect(filesOf(disk.image()).filter((file) => /sealed|tmp/.test(file))).toEqual([]);
   });
 
   it('does not ask a second time for a sync that has failed', async () => {
@@ -77,20 +77,20 @@ describe('sealing', () => {
 
   it.each(['seal', 'close'] as const)('ends a rest in the background when it is told to %s', async (call) => {
     let durable = 0;
-    const digested = withResolvers<void>();
+    const packed = withResolvers<void>();
     const kinds: string[] = [];
     const { sealer, moved } = await sealerOf(
       ({ kind }) => {
         kinds.push(kind);
-        if (kind === 'digest') digested.resolve();
+        if (kind === 'pack') packed.resolve();
       },
       () => durable++,
       QUARTER_OF_AN_HOUR,
     );
-    sealer.sealSoon((error) => digested.reject(error as Error));
-    await digested.promise;
+    sealer.sealSoon((error) => packed.reject(error as Error));
+    await packed.promise;
     for (let turns = 0; turns < 20; turns++) await immediate();
-    expect(kinds).toEqual(['begin', 'digest']);
+    expect(kinds).toEqual(['begin', 'pack']);
     await sealer[call]({});
     expect(moved).toEqual(call === 'seal' ? [1, 2] : []);
     await sealer.close();
@@ -121,7 +121,7 @@ describe('sealing', () => {
   });
 
   it.each<[string, (bytes: Buffer) => Buffer, (name: string) => boolean]>([
-    ['is not what was read', (bytes) => flippedAt(bytes, 1000), (name) => name.endsWith('.tmp')],
+    ['is not what was read', (bytes) => flippedAt(bytes, 1000), (name) => name.endsWith('.sealed.tmp')],
     ['is behind a raw file that is shorter', () => Buffer.alloc(0), (name) => name === 'segment-0000000001.log'],
   ])('replaces nothing where what is read back %s', async (_, change, isThat) => {
     const { sealer, disk, moved } = await sealerOf(({ kind, number }) => {
@@ -134,7 +134,7 @@ describe('sealing', () => {
     });
     await expect(sealer.seal({})).rejects.toMatchObject({ code: 'ERR_STORAGE', errno: 'EIO' });
     expect(moved).toEqual([]);
-    expect(filesOf(disk.image()).filter((name) => /sealed/.test(name))).toEqual([]);
+    expect(filesOf(disk.image()).filter((name) => /sealed|tmp/.test(name))).toEqual([]);
     expect(filesOf(disk.image())).toContain('segment-0000000001.log');
   });
 });

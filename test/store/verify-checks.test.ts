@@ -152,11 +152,11 @@ describe('verify finds', () => {
     const bytes = fs.readFileSync(file);
     const header = bytes.subarray(SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES);
     const place = FRAME_HEADER_BYTES - hasher.digest(2, header).length;
-    header.writeUInt16LE(2, 4);
+    header.writeUInt16LE(3, 4);
     header.set(hasher.digest(2, header.subarray(0, place)), place);
     fs.writeFileSync(file, bytes);
     expect(await problemsOf(store)).toEqual([
-      expect.stringMatching(/^segment-0000000002.log ERR_UNSUPPORTED_FORMAT .*format 2/),
+      expect.stringMatching(/^segment-0000000002.log ERR_UNSUPPORTED_FORMAT .*format 3/),
     ]);
   });
 });

@@ -79,7 +79,7 @@ export class CompactJob {
     const entries: Uint8Array[] = [];
     const digests: Uint8Array[] = [];
     const rest = new Uint8Array(0);
-    let from: Rewritten = { at: range.start, rest, block: 0, offset: SEALED_HEADER_BYTES, synced: 0 };
+    let from: Rewritten = { at: range.start, rest, block: 0, offset: SEALED_HEADER_BYTES };
     while (from.at.sequence <= range.lastSequence) {
       const done = await this.#step({ step: 'rewrite', range, from });
       entries.push(done.entries);

@@ -2,26 +2,11 @@
  * Making the index files of sealed segments, in the pool, a step at a time: behind their sealing, and where a query finds that one is
  * missing or does not verify. An index is derived: what does not work here costs queries time, and nothing else.
  */
-
-import path from 'node:path';
-import { corrupt } from '../../shared/damage.js';
-import { indexFile, sealedFile, sealedNumber, segmentFile } from '../../shared/format/file-names.js';
-import { sameChecksum } from '../../shared/format/frame.js';
-import { type FieldIndex, INDEX_HEADER_BYTES, INDEXED } from '../../shared/format/index-file.js';
-import type { BlockEntry } from '../../shared/format/index-tree.js';
-import { RECORD_ALIGNMENT } from '../../shared/format/record.js';
-import type {
-  IndexRange,
-  IndexResults,
-  IndexStep,
-  IndexStepOf,
-  IndexWork,
-  Run,
-  RunPosition,
-} from '../../shared/index-tasks.js';
+import { indexFile, sealedNumber, segmentFile } from '../../shared/format/file-names.js';
+import type { GatheredRuns, IndexWork } from '../../shared/index-tasks.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import type { PostedField } from '../../shared/portable/query/narrow.js';
-import type { ReadStorage } from '../../shared/storage.js';
+import { isFailedSync, type ReadStorage } from '../../shared/storage.js';
+import { IndexJob } from './index-job.js';
 import { type Between, Pace } from './pace.js';
 import { type Pool, withTries } from './pool.js';
 
@@ -66,12 +51,13 @@ export class Indexer {
 
   /**
    * Make the index file of a segment, behind what is under way; or wait for who does so already.
+   * @param gathered what sealing has gathered of the segment: it is not read once more then
    * @throws what the check between its steps throws; anything else is told of, and left
    */
-  make(number: number, between: Between): Promise<void> {
+  make(number: number, between: Between, gathered?: GatheredRuns): Promise<void> {
     const making = this.#making.get(number);
     if (making !== undefined) return making;
-    const run = this.#last.then(() => this.#make(number, between));
+    const run = this.#last.then(() => this.#make(number, between, gathered));
     this.#making.set(number, run);
     this.#last = run.catch(() => undefined); // whoever asked for it is told
     return run;
@@ -94,7 +80,7 @@ export class Indexer {
     return run;
   }
 
-  async #make(number: number, { check, rest }: Between): Promise<void> {
+  async #make(number: number, { check, rest }: Between, gathered: GatheredRuns | undefined): Promise<void> {
     const lease = this.#parts.lease(number);
     let stop: { readonly error: unknown } | undefined;
     const checked = (): void => {
@@ -106,11 +92,12 @@ export class Indexer {
         throw error;
       }
     };
+    const job = (): IndexJob =>
+      new IndexJob(this.#parts.pool, { ...this.#parts.work, number }, { check: checked, rest });
     try {
-      if (lease === undefined) return;
-      await withTries(() =>
-        new IndexJob(this.#parts.pool, { ...this.#parts.work, number }, { check: checked, rest }).run(),
-      );
+      if (lease === undefined) return gathered && (await job().discard());
+      const isWritten = gathered !== undefined && (await this.#isWritten(job(), gathered, () => stop !== undefined));
+      if (!isWritten) await withTries(() => job().run());
       this.#failed.delete(number);
       this.#parts.onMade(number);
     } catch (error) {
@@ -123,116 +110,20 @@ export class Indexer {
     }
   }
 
+  /** Whether an index was made of what was gathered: that may be damaged, or gone with a thread, and then the segment is read again. */
+  async #isWritten(job: IndexJob, gathered: GatheredRuns, isStopped: () => boolean): Promise<boolean> {
+    try {
+      await job.write(gathered);
+      return true;
+    } catch (error) {
+      if (isStopped() || isFailedSync(error)) throw error;
+      return false;
+    }
+  }
+
   /** Stop between two steps. */
   async close(): Promise<void> {
     this.#end.abort();
     await this.#last;
-  }
-}
-
-/** The making of one index file. */
-class IndexJob {
-  readonly #pool: Pool;
-  readonly #work: IndexWork;
-  readonly #between: Between;
-  readonly #runs: Run[] = [];
-  /** Where the file goes on. */
-  #offset = INDEX_HEADER_BYTES;
-
-  constructor(pool: Pool, work: IndexWork, between: Between) {
-    this.#pool = pool;
-    this.#work = work;
-    this.#between = between;
-  }
-
-  async run(): Promise<void> {
-    const range = await this.#step({ step: 'begin' });
-    if (range === undefined) return;
-    try {
-      await this.#takeRuns(range);
-      await this.#write(range);
-    } catch (error) {
-      // What stays is removed by the next opening. What counts is why it was in vain.
-      await this.#pool
-        .run({ kind: 'index', ...this.#work, step: { step: 'discard' } })
-        .catch((left) => process.emitWarning(left));
-      throw error;
-    }
-  }
-
-  async #takeRuns(range: IndexRange): Promise<void> {
-    let [from, offset] = [range.start, 0];
-    do {
-      const taken = await this.#step({ step: 'run', range, from, offset });
-      this.#runs.push(taken.run);
-      [from, offset] = [taken.to, taken.offset];
-    } while (from.sequence <= range.lastSequence);
-    const { rawBytes, lastFrame, count } = range.segment;
-    const records = this.#runs.reduce((sum, run) => sum + run.records, 0);
-    if (from.offset === rawBytes && sameChecksum(from.previous, lastFrame) && records === count) return;
-    const file = path.join(this.#work.dir, sealedFile(this.#work.number));
-    throw corrupt(file, from.offset, 'the sealed segment does not end as its header says', {
-      firstSequence: range.segment.firstSequence,
-      lastSequence: range.lastSequence,
-    });
-  }
-
-  async #write({ segment, lastSequence }: IndexRange): Promise<void> {
-    const places = lastSequence - segment.firstSequence + 1;
-    const end = Uint32Array.of(segment.rawBytes / RECORD_ALIGNMENT);
-    const offsets = [...this.#runs.map((run) => run.offsets), end];
-    const { directoryOffset, offset } = await this.#step({ step: 'offsets', segment, offsets, offset: this.#offset });
-    this.#offset = offset;
-    const fields: [PostedField, FieldIndex][] = [];
-    for (const field of INDEXED) fields.push([field, await this.#field(field, segment, places)]);
-    // Records that stand for removed ones have a time as well.
-    const read = this.#runs.filter((run) => run.lastTimestampNs > 0n);
-    const header = {
-      segment,
-      nodeId: this.#work.nodeId,
-      fileBytes: this.#offset,
-      places,
-      firstTimestampNs: read[0]?.firstTimestampNs ?? 0n,
-      lastTimestampNs: read.at(-1)?.lastTimestampNs ?? 0n,
-      directoryOffset,
-      fields: Object.fromEntries(fields) as Record<PostedField, FieldIndex>,
-    };
-    await this.#step({ step: 'commit', header });
-  }
-
-  /** The dictionary of a field. */
-  async #field(field: PostedField, segment: IndexRange['segment'], places: number): Promise<FieldIndex> {
-    const sections = this.#runs.map((run) => run.sections[field]);
-    const leaves: BlockEntry[] = [];
-    const hashes: Uint8Array[] = [];
-    let positions: readonly RunPosition[] | undefined = sections.map(() => ({ block: 0, entry: 0 }));
-    while (positions !== undefined) {
-      const offset = this.#offset;
-      const merged: IndexResults['merge'] = await this.#step({
-        step: 'merge',
-        segment,
-        places,
-        sections,
-        positions,
-        offset,
-      });
-      leaves.push(...merged.leaves);
-      hashes.push(merged.hashes);
-      this.#offset = merged.offset;
-      positions = merged.positions;
-    }
-    const done = await this.#step({ step: 'dictionary', segment, leaves, hashes, offset: this.#offset });
-    this.#offset = done.offset;
-    return done.field;
-  }
-
-  async #step<K extends IndexStep['step']>(step: IndexStepOf<K>): Promise<IndexResults[K]> {
-    this.#between.check();
-    let tookMs = 0;
-    const result = await this.#pool.run({ kind: 'index', ...this.#work, step: step as IndexStep }, (ms) => {
-      tookMs = ms;
-    });
-    await this.#between.rest(tookMs);
-    return result as IndexResults[K];
   }
 }

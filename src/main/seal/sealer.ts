@@ -2,18 +2,11 @@
  * Sealing: each full segment is digested, compressed and written into a file of its own, read back, and put in the raw one's
  * place. The work is done by the pool, a slice at a time; here is its order.
  */
-import { blocksIn, SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
-import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../../shared/options.js';
+import { DIGEST_BYTES, SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
+import type { GatheredRuns, Run } from '../../shared/index-tasks.js';
+import { checkWorkOptions } from '../../shared/options.js';
 import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
-import type {
-  FramePosition,
-  Packed,
-  SealedRange,
-  SealedWork,
-  SealResults,
-  SealTask,
-  SealTaskOf,
-} from '../../shared/seal-tasks.js';
+import type { Packed, SealedRange, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
 import { orAborted } from './or-aborted.js';
 import { type Between, Pace } from './pace.js';
@@ -30,11 +23,15 @@ export interface SealerParts {
   };
   /** The same for every segment. */
   readonly work: Omit<SealedWork, 'number'>;
+  readonly nodeId: string;
   readonly indexer: {
     /** The numbers of the sealed segments without an index file. */
     missing(): readonly number[];
-    /** Make an index file. What does not work is told of by itself; only what its check throws is thrown. */
-    make(number: number, between: Between): Promise<void>;
+    /**
+     * Make an index file, of what was gathered for it where that is given. What does not work is told of by itself; only what its check
+     * throws is thrown.
+     */
+    make(number: number, between: Between, gathered?: GatheredRuns): Promise<void>;
     close(): Promise<void>;
   };
   /** The last durable sequence. */
@@ -67,7 +64,7 @@ export class Sealer {
    *   ERR_CLOSED: what was sealed before stays so
    */
   async seal(options: SealOptions): Promise<SealReport> {
-    checkOptions(options);
+    checkWorkOptions(options);
     return this.alone(options.signal, 'sealing', () => this.#seal(options));
   }
 
@@ -149,14 +146,14 @@ export class Sealer {
 
   /** Undefined where there is nothing to seal. */
   async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Sealed | undefined> {
-    const { pool, catalog, work, indexer } = this.#parts;
+    const { pool, catalog, work, nodeId, indexer } = this.#parts;
     const between = this.#between(signal, 'sealing');
-    const job = new SealJob(pool, { ...work, number }, between);
+    const job = new SealJob(pool, { ...work, number }, nodeId, between);
     return this.#attempt(async () => {
       const sealed = await withTries(() => job.run());
       if (sealed !== undefined) {
         catalog.moved(number);
-        await indexer.make(number, between);
+        await indexer.make(number, between, sealed.gathered);
       }
       return sealed;
     });
@@ -185,23 +182,19 @@ export class Sealer {
   }
 }
 
-function checkOptions(options: SealOptions): void {
-  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
-  refuseUnknown(options, { signal: true, onProgress: true }, '');
-  const { signal, onProgress } = options;
-  checkSignal(signal);
-  checkOnProgress(onProgress);
-}
-
 interface Sealed {
   readonly rawBytes: number;
   readonly fileBytes: number;
+  /** For the index; undefined where that did not work. */
+  readonly gathered: GatheredRuns | undefined;
 }
 
-/** What was found when the frames were followed. */
-interface Digested {
-  readonly end: FramePosition;
+/** What is known once all frames are packed. */
+interface AllPacked {
+  readonly to: Packed;
+  readonly table: Uint8Array;
   readonly digests: readonly Uint8Array[];
+  readonly runs: readonly Run[];
   readonly isCompacted: boolean;
 }
 
@@ -209,11 +202,13 @@ interface Digested {
 class SealJob {
   readonly #pool: Pool;
   readonly #work: SealedWork;
+  readonly #nodeId: string;
   readonly #between: Between;
 
-  constructor(pool: Pool, work: SealedWork, between: Between) {
+  constructor(pool: Pool, work: SealedWork, nodeId: string, between: Between) {
     this.#pool = pool;
     this.#work = work;
+    this.#nodeId = nodeId;
     this.#between = between;
   }
 
@@ -223,12 +218,12 @@ class SealJob {
     const range = await this.#pool.run({ kind: 'begin', ...this.#work });
     if (range === undefined) return undefined;
     try {
-      const digested = await this.#digest(range);
-      const { end } = digested;
-      await this.#write(range, digested);
+      const packed = await this.#pack(range);
+      const gathered = this.#gathered(range, packed);
+      await this.#assemble(range, packed);
       await this.#readBack();
       const { fileBytes } = await this.#pool.run({ kind: 'commit', ...this.#work });
-      return { rawBytes: end.offset, fileBytes };
+      return { rawBytes: packed.to.frames.offset, fileBytes, gathered };
     } catch (error) {
       // What stays is removed by the next opening. What counts is why it was in vain.
       await this.#pool.run({ kind: 'discard', ...this.#work }).catch((left) => process.emitWarning(left));
@@ -236,39 +231,44 @@ class SealJob {
     }
   }
 
-  async #digest(range: SealedRange): Promise<Digested> {
+  async #pack(range: SealedRange): Promise<AllPacked> {
+    const entries: Uint8Array[] = [];
     const digests: Uint8Array[] = [];
+    const runs: Run[] = [];
     let isCompacted = false;
-    let end = range.start;
-    while (end.sequence <= range.lastSequence) {
-      const done = await this.#slice({ kind: 'digest', ...this.#work, range, from: end });
-      digests.push(done.digests);
-      isCompacted ||= done.isCompacted;
-      end = done.to;
-    }
-    return { end, digests, isCompacted };
+    let to: Packed = { frames: range.start, offset: SEALED_HEADER_BYTES, runs: 0 };
+    do {
+      const packed = await this.#slice({ kind: 'pack', ...this.#work, range, at: to, nodeId: this.#nodeId });
+      entries.push(packed.entries);
+      digests.push(packed.digests);
+      if (packed.run !== undefined) runs.push(packed.run);
+      isCompacted ||= packed.isCompacted;
+      to = packed.to;
+    } while (to.frames.sequence <= range.lastSequence);
+    return { to, table: Buffer.concat(entries), digests, runs, isCompacted };
   }
 
-  async #write(range: SealedRange, { end, digests, isCompacted }: Digested): Promise<void> {
-    const entries: Uint8Array[] = [];
-    let to: Packed = { block: 0, offset: SEALED_HEADER_BYTES, synced: 0 };
-    while (to.block < blocksIn(end.offset)) {
-      const packed = await this.#slice({ kind: 'pack', ...this.#work, rawBytes: end.offset, ...to });
-      entries.push(packed.entries);
-      to = { block: packed.block, offset: packed.offset, synced: packed.synced };
-    }
-    const table = Buffer.concat(entries);
+  #gathered({ firstSequence, lastSequence }: SealedRange, packed: AllPacked): GatheredRuns | undefined {
+    const { to, digests, runs } = packed;
+    if (to.runs === undefined) return undefined;
+    const { number } = this.#work;
+    const { offset: rawBytes, previous: lastFrame } = to.frames;
+    return { segment: { number, firstSequence, count: countOf(digests), rawBytes, lastFrame }, lastSequence, runs };
+  }
+
+  async #assemble(range: SealedRange, { to, table, digests, isCompacted }: AllPacked): Promise<void> {
     const storedBytes = to.offset - SEALED_HEADER_BYTES;
+    const end = to.frames;
     await this.#slice({ kind: 'assemble', ...this.#work, range, end, storedBytes, table, digests, isCompacted });
   }
 
   /** Nothing is replaced by what does not read back. */
   async #readBack(): Promise<void> {
-    for (let block = 0; ; ) {
-      const compared = await this.#slice({ kind: 'compare', ...this.#work, block });
+    for (let from = 0; ; ) {
+      const compared = await this.#slice({ kind: 'compare', ...this.#work, from });
       if (compared === undefined) break;
-      if (compared.last) return;
-      block = compared.block;
+      if (compared.isLast) return;
+      from = compared.to;
     }
     throw new KeeperError('ERR_STORAGE', `segment ${this.#work.number}, sealed, does not read back as it was written`, {
       errno: 'EIO',
@@ -286,4 +286,8 @@ class SealJob {
     await this.#between.rest(tookMs);
     return result;
   }
+}
+
+function countOf(digests: readonly Uint8Array[]): number {
+  return digests.reduce((sum, { length }) => sum + length, 0) / DIGEST_BYTES;
 }

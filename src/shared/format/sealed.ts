@@ -7,7 +7,7 @@
  *      6  u16  codec of the blocks: 0 as they are, 1 LZ4
  *      8  16 B store id
  *     24  u32  number of the segment
- *     28  u32  bytes of a raw block: 65,536; the last one may have fewer
+ *     28  u32  bytes of a raw block: a power of two from 4,096 to 65,536; the last one may have fewer
  *     32  u64  first sequence
  *     40  u64  number of records, without removed ones
  *     48  u64  raw bytes: the end of the last frame
@@ -29,6 +29,7 @@
  */
 import { createRequire } from 'node:module';
 import { CHECKSUM_BYTES, type PlaceHasher, STORE_ID_BYTES } from './checksum.js';
+import { unpackLz4 } from './lz4-block.js';
 import { isSafeInteger, readSafeInteger, writeSafeInteger } from './record.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment.js';
 
@@ -39,7 +40,12 @@ export const COMPACTED_FORMAT = 2;
 export const SEALED_HEADER_BYTES = 256;
 /** Where the raw segment's header is. */
 export const RAW_HEADER_OFFSET = 128;
-export const RAW_BLOCK_BYTES = 65_536;
+/** Bounds of the bytes of a raw block. */
+const MIN_BLOCK_BYTES = 4096;
+export const MAX_BLOCK_BYTES = 65_536;
+/** Of a segment whose mean record is smaller than that, blocks have so many bytes. */
+const SMALL_RECORD_BYTES = 512;
+const SMALL_BLOCK_BYTES = 8192;
 export const BLOCK_ENTRY_BYTES = 12;
 export const DIGEST_BYTES = 32;
 
@@ -54,6 +60,8 @@ const CHECKSUM = 120;
 export interface SealedHeader {
   readonly codec: number;
   readonly number: number;
+  /** Of a raw block. */
+  readonly blockBytes: number;
   readonly firstSequence: number;
   /** Records, without removed ones. */
   readonly count: number;
@@ -81,7 +89,7 @@ export function encodeSealedHeader(
   view.setUint16(6, header.codec, true);
   bytes.set(storeId, STORE);
   view.setUint32(24, header.number, true);
-  view.setUint32(28, RAW_BLOCK_BYTES, true);
+  view.setUint32(28, header.blockBytes, true);
   writeSafeInteger(view, 32, header.firstSequence);
   writeSafeInteger(view, 40, header.count);
   writeSafeInteger(view, 48, header.rawBytes);
@@ -132,6 +140,7 @@ export function decodeSealedHeader(
     codec,
     number,
     isCompacted: format === COMPACTED_FORMAT,
+    blockBytes: view.getUint32(28, true),
     firstSequence: readSafeInteger(view, 32),
     count: readSafeInteger(view, 40),
     rawBytes: readSafeInteger(view, 48),
@@ -141,7 +150,7 @@ export function decodeSealedHeader(
     digestsChecksum: new Uint8Array(bytes.subarray(DIGESTS, DIGESTS + CHECKSUM_BYTES)),
   };
   const segment = decodeSegmentHeader(bytes.subarray(RAW_HEADER_OFFSET, SEALED_HEADER_BYTES), number, storeId, hasher);
-  if (view.getUint32(28, true) !== RAW_BLOCK_BYTES || header.rawBytes < SEGMENT_HEADER_BYTES) return cannotBe;
+  if (!isBlockBytes(header.blockBytes) || header.rawBytes < SEGMENT_HEADER_BYTES) return cannotBe;
   if (segment.kind !== 'valid' || segment.header.firstSequence !== header.firstSequence) return cannotBe;
   if (sealedFileBytes(header) !== fileBytes) return { kind: 'corrupt', why: 'it is not as long as its header says' };
   return { kind: 'valid', header, segment: segment.header };
@@ -157,8 +166,8 @@ export function secondTableOffset(header: SealedHeader): number {
   return digestsOffset(header) + header.count * DIGEST_BYTES;
 }
 
-export function tableBytes({ rawBytes }: SealedHeader): number {
-  return blocksIn(rawBytes) * BLOCK_ENTRY_BYTES;
+export function tableBytes(header: SealedHeader): number {
+  return blocksIn(header) * BLOCK_ENTRY_BYTES;
 }
 
 export function tableOffset({ storedBytes }: SealedHeader): number {
@@ -169,41 +178,66 @@ export function digestsOffset(header: SealedHeader): number {
   return tableOffset(header) + tableBytes(header);
 }
 
-export function blocksIn(rawBytes: number): number {
-  return Math.ceil(rawBytes / RAW_BLOCK_BYTES);
+/** The raw bytes of a segment, and of a block of it. */
+export type Cut = Pick<SealedHeader, 'rawBytes' | 'blockBytes'>;
+
+export function blocksIn({ rawBytes, blockBytes }: Cut): number {
+  return Math.ceil(rawBytes / blockBytes);
 }
 
 /** Raw bytes of a block. */
-export function rawBytesOf(block: number, rawBytes: number): number {
-  return Math.min(RAW_BLOCK_BYTES, rawBytes - block * RAW_BLOCK_BYTES);
+export function rawBytesOf(block: number, { rawBytes, blockBytes }: Cut): number {
+  return Math.min(blockBytes, rawBytes - block * blockBytes);
 }
+
+/**
+ * How large the blocks of a segment are to be. Whoever wants one record unpacks the block that it is in; small records repeat each other
+ * in small blocks as well, large ones do not.
+ * @param recordBytes the mean record
+ */
+export function blockBytesFor(recordBytes: number): number {
+  return recordBytes < SMALL_RECORD_BYTES ? SMALL_BLOCK_BYTES : MAX_BLOCK_BYTES;
+}
+
+function isBlockBytes(bytes: number): boolean {
+  return bytes >= MIN_BLOCK_BYTES && bytes <= MAX_BLOCK_BYTES && (bytes & (bytes - 1)) === 0;
+}
+
+const TABLE_STEP = 16;
 
 /** Where the stored blocks of a sealed segment are, and their checksums. */
 export class BlockTable {
   readonly #bytes: Buffer;
   readonly #view: DataView;
-  /** Offset of each block in the file, and the end of the last one. */
+  /** Offset of one block in so many, in the file. */
   readonly #offsets: Float64Array;
+  /** Where all blocks end. */
+  readonly end: number;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const count = bytes.length / BLOCK_ENTRY_BYTES;
-    this.#offsets = new Float64Array(count + 1);
-    this.#offsets[0] = SEALED_HEADER_BYTES;
+    this.#offsets = new Float64Array(Math.ceil(count / TABLE_STEP));
+    let offset = SEALED_HEADER_BYTES;
     for (let block = 0; block < count; block++) {
-      this.#offsets[block + 1] = this.#offsets[block]! + this.#view.getUint32(block * BLOCK_ENTRY_BYTES, true);
+      if (block % TABLE_STEP === 0) this.#offsets[block / TABLE_STEP] = offset;
+      offset += this.#storedBytesOf(block);
     }
+    this.end = offset;
   }
 
   /** Where a block begins; for the number of blocks, where the last one ends. */
   offsetOf(block: number): number {
-    return this.#offsets[block]!;
+    if (block * BLOCK_ENTRY_BYTES === this.#bytes.length) return this.end;
+    const step = Math.floor(block / TABLE_STEP);
+    let offset = this.#offsets[step]!;
+    for (let before = step * TABLE_STEP; before < block; before++) offset += this.#storedBytesOf(before);
+    return offset;
   }
 
-  /** Where all blocks end. */
-  get end(): number {
-    return this.#offsets.at(-1)!;
+  #storedBytesOf(block: number): number {
+    return this.#view.getUint32(block * BLOCK_ENTRY_BYTES, true);
   }
 
   /** Whether stored bytes are those of a block. */
@@ -234,23 +268,25 @@ export function packBlock(codec: number, raw: Buffer): Buffer {
   return packed.length < raw.length ? packed : raw;
 }
 
-/** The raw bytes of a block that verifies; undefined where it does not decompress to so many. */
-export function unpackBlock(stored: Buffer, rawBytes: number): Buffer | undefined {
-  if (stored.length === rawBytes) return stored;
-  // What the library takes memory for.
-  if (stored.length < 4 || stored.readUInt32LE(0) !== rawBytes) return undefined;
-  try {
-    const raw = lz4().uncompressSync(stored);
-    return raw.length === rawBytes ? raw : undefined;
-  } catch {
-    return undefined; // its one error: bytes that no compressor wrote
+/**
+ * The raw bytes of a block that verifies.
+ * @param raw gets them, and is as long as all of them
+ * @param wanted how many are, from the first one on
+ * @returns how many it got, as many as are wanted or more; -1 where they are not unpacked to so many
+ */
+export function unpackBlock(stored: Buffer, raw: Uint8Array, wanted: number): number {
+  if (stored.length === raw.length) {
+    raw.set(stored);
+    return raw.length;
   }
+  if (stored.length < 4 || stored.readUInt32LE(0) !== raw.length) return -1;
+  return unpackLz4(stored.subarray(4), raw, wanted);
 }
 
 type Lz4 = typeof import('lz4-napi');
 let loaded: Lz4 | undefined;
 
-/** Native: loaded by those alone that seal, or read what is sealed. */
+/** Native: loaded by those alone that seal. */
 function lz4(): Lz4 {
   loaded ??= createRequire(import.meta.url)('lz4-napi') as Lz4;
   return loaded;

@@ -11,7 +11,6 @@ import {
   DIGEST_BYTES,
   encodeSealedHeader,
   packBlock,
-  RAW_BLOCK_BYTES,
   SEALED_HEADER_BYTES,
   writeBlockEntry,
 } from '../../shared/format/sealed.js';
@@ -27,9 +26,7 @@ import { digestsOf } from './digest.js';
 import { type FramesRead, framesFrom, readFrames, startOf } from './frames.js';
 import { asStorage } from './one-file.js';
 import { framesIn, Judge, takeOut } from './removal.js';
-
-/** So much is synced at once, as in sealing. Unit: bytes. */
-const SYNC_BYTES = 1024 * 1024;
+import { syncWhereDue } from './sync-due.js';
 
 /** @throws ERR_CORRUPT where the segment does not verify; ERR_STORAGE */
 export function runCompactStep(
@@ -76,9 +73,9 @@ function begin(storage: Storage, hasher: PlaceHasher, work: SealedWork): Compact
   if (own === undefined || next === undefined) throw new Error(`segment ${number} is not full`);
   const sealed = SealedSegment.open(storage, { file, number, storeId, hasher });
   try {
-    const { firstSequence, rawBytes, lastFrame } = sealed.header;
+    const { firstSequence, rawBytes, blockBytes, lastFrame } = sealed.header;
     const start = startOf(own, new Holes(work.holes));
-    return { firstSequence, lastSequence: next.firstSequence - 1, start, rawBytes, lastFrame };
+    return { firstSequence, lastSequence: next.firstSequence - 1, start, rawBytes, blockBytes, lastFrame };
   } finally {
     sealed.close();
   }
@@ -110,7 +107,7 @@ function rewrite(
   { range, from }: CompactStepOf<'rewrite'>,
 ): CompactResults['rewrite'] {
   const { number, codec, storeId } = work;
-  const { lastSequence } = range;
+  const { lastSequence, blockBytes } = range;
   const read = framesFrom(storage, hasher, work, { from: from.at, lastSequence });
   const { memory, to } = read;
   const judge = new Judge(removal);
@@ -124,28 +121,26 @@ function rewrite(
   const head = isFirst ? rawHeaderOf(storage, hasher, work) : from.rest;
   const raw = Buffer.concat([head, memory.bytes.subarray(0, to.offset - from.at.offset)]);
   const isLast = to.sequence > lastSequence;
-  const blocks = isLast ? Math.ceil(raw.length / RAW_BLOCK_BYTES) : Math.floor(raw.length / RAW_BLOCK_BYTES);
+  const blocks = isLast ? Math.ceil(raw.length / blockBytes) : Math.floor(raw.length / blockBytes);
   const entries = Buffer.allocUnsafeSlow(blocks * BLOCK_ENTRY_BYTES);
   const parts: Buffer[] = [];
   for (let block = 0; block < blocks; block++) {
-    const stored = packBlock(codec, raw.subarray(block * RAW_BLOCK_BYTES, (block + 1) * RAW_BLOCK_BYTES));
+    const stored = packBlock(codec, raw.subarray(block * blockBytes, (block + 1) * blockBytes));
     writeBlockEntry(entries, block, stored, number, hasher);
     parts.push(stored);
   }
   const offset = from.offset + parts.reduce((sum, { length }) => sum + length, 0);
-  const isDue = isLast || offset - from.synced >= SYNC_BYTES;
   const handle = storage.openWrite(temporaryPath(work), isFirst ? 'create' : 'existing');
   try {
     if (parts.length > 0) writeFully(storage, handle, parts, from.offset);
-    if (isDue) storage.sync(handle);
+    syncWhereDue(storage, handle, from.offset, offset, isLast);
   } finally {
     storage.close(handle);
   }
   // In memory of its own: what is left of a block goes over to the next step.
-  const rest = new Uint8Array(raw.subarray(blocks * RAW_BLOCK_BYTES));
-  const synced = isDue ? offset : from.synced;
+  const rest = new Uint8Array(raw.subarray(blocks * blockBytes));
   return {
-    to: { at: to, rest, block: from.block + blocks, offset, synced },
+    to: { at: to, rest, block: from.block + blocks, offset },
     entries,
     digests: digestsOf({ memory, starts }),
   };
@@ -163,12 +158,13 @@ function assemble(
   { range, storedBytes, table, digests }: CompactStepOf<'assemble'>,
 ): undefined {
   const { number, codec, storeId } = work;
-  const { firstSequence, rawBytes, lastFrame } = range;
+  const { firstSequence, rawBytes, blockBytes, lastFrame } = range;
   const header = encodeSealedHeader(
     {
       codec,
       number,
       isCompacted: true,
+      blockBytes,
       firstSequence,
       count: digests.reduce((sum, { length }) => sum + length, 0) / DIGEST_BYTES,
       rawBytes,

@@ -39,9 +39,12 @@ export interface FrameSource {
 
 export interface FramesRead {
   readonly memory: Memory;
+  /** Where the memory begins in the segment. */
+  readonly offset: number;
   /** Where each record begins in the memory, also those that stand for removed ones. */
   readonly starts: readonly number[];
   readonly frames: readonly FrameHeader[];
+  readonly from: FramePosition;
   readonly to: FramePosition;
 }
 
@@ -68,21 +71,26 @@ export function framesFrom(
   return readFrames({ log, hasher, holes, file, blamed, number, lastSequence }, start);
 }
 
-/** @throws ERR_CORRUPT where a frame does not verify, or does not follow the one before it; ERR_STORAGE */
-export function readFrames(source: FrameSource, from: FramePosition): FramesRead {
+/**
+ * @param lead so many bytes before the frames are wanted in the memory as well
+ * @throws ERR_CORRUPT where a frame does not verify, or does not follow the one before it; ERR_STORAGE
+ */
+export function readFrames(source: FrameSource, from: FramePosition, lead = 0): FramesRead {
   const { log, hasher, holes, file, number, lastSequence } = source;
-  const read = (length: number): Memory => memoryOf(readRange(log, file, from.offset, length));
-  let memory = read(SLICE_BYTES);
+  const offset = from.offset - lead;
+  const read = (length: number): Memory => memoryOf(readRange(log, file, offset, length));
+  const sliceBytes = lead + SLICE_BYTES;
+  let memory = read(sliceBytes);
   let to = from;
   const starts: number[] = [];
   const frames: FrameHeader[] = [];
   while (to.sequence <= lastSequence) {
-    const at = to.offset - from.offset;
+    const at = to.offset - offset;
     const header = readFrameHeader(memory.bytes, memory.view, at, hasher, number);
     const bytes = header === undefined ? 0 : FRAME_HEADER_BYTES + header.bodyBytes;
     const isCut = at + Math.max(bytes, FRAME_HEADER_BYTES) > memory.bytes.length;
-    if (at > 0 && isCut && memory.bytes.length >= SLICE_BYTES) break;
-    if (at === 0 && bytes > memory.bytes.length) memory = read(bytes);
+    if (at > lead && isCut && memory.bytes.length >= sliceBytes) break;
+    if (at === lead && isCut) memory = read(lead + bytes);
     if (header === undefined || !follows(to, header, holes) || !verifies(memory, at, header, source, starts)) {
       const range = { firstSequence: to.sequence, lastSequence };
       throw corrupt(source.blamed, to.offset, 'no frame that verifies continues the segment', range);
@@ -94,7 +102,7 @@ export function readFrames(source: FrameSource, from: FramePosition): FramesRead
       previous: header.checksum,
     };
   }
-  return { memory, starts, frames, to };
+  return { memory, offset, starts, frames, from, to };
 }
 
 function follows(before: FramePosition, { firstSequence, previous }: FrameHeader, holes: Holes): boolean {

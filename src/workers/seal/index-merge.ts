@@ -11,12 +11,12 @@ import {
   type ValueEntry,
 } from '../../shared/format/index-tree.js';
 import { ByteWriter } from '../../shared/format/varint.js';
-import type { IndexResults, IndexStepOf, RunPosition, RunSection } from '../../shared/index-tasks.js';
+import type { MergedPart, RunPosition, RunSection } from '../../shared/index-tasks.js';
 import { shortEntry } from './index-run.js';
 
 /** A slice takes in so many values of runs, or gives so many bytes. */
-const SLICE_ENTRIES = 4096;
-const SLICE_BYTES = 128 * 1024;
+export const SLICE_ENTRIES = 4096;
+export const SLICE_BYTES = 128 * 1024;
 /** Places of more bytes do not stand behind their value. */
 const INSIDE_BYTES = 256;
 
@@ -51,21 +51,30 @@ export class Blocks {
   }
 }
 
-type MergeStep = Omit<IndexStepOf<'merge'>, 'step'>;
+/** A field, and where its values are. */
+export interface MergeSource {
+  readonly segment: IndexedSegment;
+  readonly places: number;
+  readonly nodeId: string;
+  readonly sections: readonly RunSection[];
+  /** Undefined: from the first one on. */
+  readonly positions: readonly RunPosition[] | undefined;
+  readonly read: ReadRuns;
+}
 
 /**
  * Some values of a field.
+ * @param entries of runs that are taken in at most
  * @param into what is to be written
  */
 export function mergeRuns(
-  step: MergeStep,
-  nodeId: string,
-  read: ReadRuns,
+  source: MergeSource,
+  entries: number,
   hasher: PlaceHasher,
   into: Blocks,
-): IndexResults['merge'] {
-  const { sections, positions, places, segment } = step;
-  const cursors = sections.map((section, i) => new Cursor(section, positions[i]!, nodeId, places, read));
+): { part: MergedPart; taken: number } {
+  const { sections, positions, places, segment, nodeId, read } = source;
+  const cursors = sections.map((section, i) => new Cursor(section, positions?.[i] ?? START, nodeId, places, read));
   const merge = new Merge(cursors.filter(({ entry }) => entry !== undefined));
   const leaf = new TreeBlockWriter(0, nodeId);
   const lists = new ListWriter(into);
@@ -75,7 +84,8 @@ export function mergeRuns(
     const { key } = leaf;
     leaves.push({ key, ...into.add(leaf.take()) });
   };
-  for (let taken = 0; taken < SLICE_ENTRIES && into.bytes < SLICE_BYTES; ) {
+  let taken = 0;
+  while (taken < entries && into.bytes < SLICE_BYTES) {
     const same = merge.next();
     if (same.length === 0) break;
     taken += same.length;
@@ -86,8 +96,10 @@ export function mergeRuns(
   }
   if (!leaf.isEmpty) close();
   const next = merge.isAtEnd ? undefined : cursors.map(({ position }) => position);
-  return { leaves, hashes: Buffer.concat(hashes), positions: next, offset: into.offset };
+  return { part: { leaves, hashes: Buffer.concat(hashes), positions: next }, taken };
 }
+
+const START: RunPosition = { block: 0, entry: 0 };
 
 /** The entries of a field in a run, one after the other. */
 class Cursor {

@@ -6,12 +6,7 @@ import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
 import { CHECKSUM_BYTES, type PlaceHasher } from '../../shared/format/checksum.js';
 import { indexFile, sealedFile, segmentFile, TEMPORARY } from '../../shared/format/file-names.js';
-import {
-  encodeIndexHeader,
-  type FieldIndex,
-  INDEX_HEADER_BYTES,
-  verifiedBlock,
-} from '../../shared/format/index-file.js';
+import { encodeIndexHeader, type FieldIndex, INDEX_HEADER_BYTES } from '../../shared/format/index-file.js';
 import {
   addToBlock,
   BLOCKS_PER_PAGE,
@@ -27,20 +22,16 @@ import {
   encodePage,
 } from '../../shared/format/index-offsets.js';
 import { type BlockEntry, TreeBlockWriter } from '../../shared/format/index-tree.js';
-import { isRemoved } from '../../shared/format/removed-record.js';
-import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import type { IndexResults, IndexStep, IndexStepOf, IndexWork } from '../../shared/index-tasks.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
-import { type Storage, storageError, writeFully } from '../../shared/storage.js';
+import { type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
 import { readFrames, startOf } from './frames.js';
-import { Blocks, mergeRuns } from './index-merge.js';
-import { NO_SEGMENT, RunBuilder } from './index-run.js';
-
-/** The runs that an index is made of. */
-const RUNS = `.runs${TEMPORARY}`;
+import { Blocks, mergeRuns, SLICE_BYTES, SLICE_ENTRIES } from './index-merge.js';
+import { removeRuns, withRuns, writeRun } from './runs-file.js';
+import { syncWhereDue } from './sync-due.js';
 
 /** @throws ERR_CORRUPT where the segment does not verify; ERR_STORAGE */
 export function runIndexStep(
@@ -63,7 +54,8 @@ export function runIndexStep(
     case 'commit':
       return commit(storage, hasher, work, step);
     case 'discard':
-      for (const file of [temporaryPath(work), runsPath(work)]) if (storage.exists(file)) storage.remove(file);
+      if (storage.exists(temporaryPath(work))) storage.remove(temporaryPath(work));
+      removeRuns(storage, work);
       return undefined;
     default:
       throw new Error(`unknown step: ${JSON.stringify(step satisfies never)}`);
@@ -76,10 +68,6 @@ function indexPath({ dir, number }: IndexWork): string {
 
 function temporaryPath(work: IndexWork): string {
   return indexPath(work) + TEMPORARY;
-}
-
-function runsPath(work: IndexWork): string {
-  return indexPath(work) + RUNS;
 }
 
 function begin(storage: Storage, hasher: PlaceHasher, work: IndexWork): IndexResults['begin'] {
@@ -112,19 +100,10 @@ function run(
   const blamed = path.join(dir, sealedFile(number));
   const { lastSequence, segment } = range;
   const source = { log, hasher, holes: new Holes(holes), file, blamed, number, lastSequence };
-  const { memory, starts, to } = readFrames(source, from);
-  // What the hole before the first frame took away begins where that does.
-  const isFirst = from.offset === SEGMENT_HEADER_BYTES;
-  const next = isFirst ? segment.firstSequence : from.sequence;
-  const builder = new RunBuilder(nodeId, segment.firstSequence, next, from.offset);
-  for (const start of starts) {
-    if (isRemoved(memory.view, start)) builder.addRemoved(memory, start, from.offset + start);
-    else builder.add(memory, start, from.offset + start);
-  }
-  builder.skipTo(Math.min(to.sequence, lastSequence + 1));
-  const built = builder.finish(hasher, offset);
-  write(storage, runsPath(work), offset, built.blocks, isFirst);
-  return { run: built.run, to, offset: built.offset };
+  const read = readFrames(source, from);
+  const { firstSequence } = segment;
+  const written = writeRun(storage, hasher, { dir, number, nodeId, firstSequence, lastSequence, read }, offset);
+  return { to: read.to, ...written };
 }
 
 function offsets(
@@ -149,7 +128,7 @@ function offsets(
   for (let chunk = 0; chunk < chunks.length; chunk += CHUNKS_PER_PAGE) {
     into.add(encodePage(chunks.slice(chunk, chunk + CHUNKS_PER_PAGE)));
   }
-  write(storage, temporaryPath(work), offset, into.parts, offset === INDEX_HEADER_BYTES);
+  write(storage, temporaryPath(work), offset, into.parts);
   return { directoryOffset, offset: into.offset };
 }
 
@@ -157,48 +136,48 @@ function merge(
   storage: Storage,
   hasher: PlaceHasher,
   work: IndexWork,
-  step: IndexStepOf<'merge'>,
+  { segment, places, fields, positions, offset }: IndexStepOf<'merge'>,
 ): IndexResults['merge'] {
-  const into = new Blocks(step.segment, hasher, step.offset);
-  const runs = storage.openRead(runsPath(work));
-  try {
-    const read = ({ offset, length }: BlockRef): Buffer => {
-      const bytes = Buffer.allocUnsafe(length + CHECKSUM_BYTES);
-      const block = verifiedBlock(
-        NO_SEGMENT,
-        { offset, length },
-        bytes.subarray(0, storage.read(runs, bytes, offset)),
-        hasher,
-      );
-      if (block !== undefined) return block;
-      throw storageError(Object.assign(new Error('it does not verify'), { code: 'EIO' }), 'read', runsPath(work));
-    };
-    const merged = mergeRuns(step, work.nodeId, read, hasher, into);
-    write(storage, temporaryPath(work), step.offset, into.parts, false);
-    return merged;
-  } finally {
-    storage.close(runs);
-  }
+  const { nodeId } = work;
+  const into = new Blocks(segment, hasher, offset);
+  const done: FieldIndex[] = [];
+  const part = withRuns(storage, hasher, work, (read) => {
+    let left = SLICE_ENTRIES;
+    for (const sections of fields) {
+      const begun = done.length === 0 ? positions : undefined;
+      const merged = mergeRuns({ segment, places, nodeId, sections, positions: begun, read }, left, hasher, into);
+      if (begun !== undefined || merged.part.positions !== undefined) return merged.part;
+      done.push(dictionaryOf(merged.part.leaves, merged.part.hashes, nodeId, into));
+      left -= merged.taken;
+      if (left <= 0 || into.bytes >= SLICE_BYTES) break;
+    }
+    return undefined;
+  });
+  write(storage, temporaryPath(work), offset, into.parts);
+  return { done, part, offset: into.offset };
 }
 
-/** What is above the leaves of a dictionary, and its filter. */
 function dictionary(
   storage: Storage,
   hasher: PlaceHasher,
   work: IndexWork,
-  { segment, leaves, hashes: parts, offset }: IndexStepOf<'dictionary'>,
+  { segment, leaves, hashes, offset }: IndexStepOf<'dictionary'>,
 ): IndexResults['dictionary'] {
   const into = new Blocks(segment, hasher, offset);
-  const hashes = Buffer.concat(parts);
+  const field = dictionaryOf(leaves, Buffer.concat(hashes), work.nodeId, into);
+  write(storage, temporaryPath(work), offset, into.parts);
+  return { field, offset: into.offset };
+}
+
+/** What is above the leaves of a dictionary, and its filter. */
+function dictionaryOf(leaves: readonly BlockEntry[], hashes: Uint8Array, nodeId: string, into: Blocks): FieldIndex {
   const values = hashes.length / CHECKSUM_BYTES;
   // One block says at once whether a value is in it.
   const filter = leaves.length > 1 ? addFilter(hashes, values, into) : { filterOffset: 0, filterBlocks: 0 };
-  let level: readonly BlockEntry[] = leaves;
-  for (let height = 1; level.length > 1; height++) level = levelAbove(level, height, work.nodeId, into);
+  let level = leaves;
+  for (let height = 1; level.length > 1; height++) level = levelAbove(level, height, nodeId, into);
   const root = level[0];
-  const field: FieldIndex = { root: root && { offset: root.offset, length: root.length }, values, ...filter };
-  write(storage, temporaryPath(work), offset, into.parts, false);
-  return { field, offset: into.offset };
+  return { root: root && { offset: root.offset, length: root.length }, values, ...filter };
 }
 
 function levelAbove(below: readonly BlockEntry[], height: number, nodeId: string, into: Blocks): BlockEntry[] {
@@ -216,7 +195,11 @@ function levelAbove(below: readonly BlockEntry[], height: number, nodeId: string
   return blocks;
 }
 
-function addFilter(hashes: Buffer, values: number, into: Blocks): Pick<FieldIndex, 'filterOffset' | 'filterBlocks'> {
+function addFilter(
+  hashes: Uint8Array,
+  values: number,
+  into: Blocks,
+): Pick<FieldIndex, 'filterOffset' | 'filterBlocks'> {
   const filterBlocks = filterBlocksFor(values);
   const filter = Buffer.alloc(filterBlocks * FILTER_BLOCK_BYTES);
   for (let at = 0; at < hashes.length; at += CHECKSUM_BYTES) {
@@ -230,20 +213,29 @@ function addFilter(hashes: Buffer, values: number, into: Blocks): Pick<FieldInde
 }
 
 function commit(storage: Storage, hasher: PlaceHasher, work: IndexWork, { header }: IndexStepOf<'commit'>): undefined {
-  write(storage, temporaryPath(work), 0, [encodeIndexHeader(header, work.storeId, hasher)], false);
-  storage.rename(temporaryPath(work), indexPath(work));
+  const file = temporaryPath(work);
+  const handle = storage.openWrite(file, 'existing');
+  try {
+    writeFully(storage, handle, [encodeIndexHeader(header, work.storeId, hasher)], 0);
+    storage.sync(handle);
+  } finally {
+    storage.close(handle);
+  }
+  storage.rename(file, indexPath(work));
   storage.syncDir(work.dir);
-  storage.remove(runsPath(work));
+  removeRuns(storage, work);
   return undefined;
 }
 
-function write(storage: Storage, file: string, offset: number, parts: readonly Uint8Array[], isFirst: boolean): void {
+/** Write blocks; the first ones, behind the header, make the file. */
+function write(storage: Storage, file: string, offset: number, parts: readonly Uint8Array[]): void {
+  const isFirst = offset === INDEX_HEADER_BYTES;
   if (parts.length === 0 && !isFirst) return;
   const handle = storage.openWrite(file, isFirst ? 'create' : 'existing');
   try {
-    if (parts.length > 0) writeFully(storage, handle, [Buffer.concat(parts)], offset);
-    // A little at a time: a large sync would hold up those of the log. Nobody reads runs after a crash.
-    if (!file.endsWith(RUNS)) storage.sync(handle);
+    const bytes = Buffer.concat(parts);
+    if (bytes.length > 0) writeFully(storage, handle, [bytes], offset);
+    syncWhereDue(storage, handle, offset, offset + bytes.length);
   } finally {
     storage.close(handle);
   }

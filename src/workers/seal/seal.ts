@@ -3,37 +3,31 @@ import path from 'node:path';
 import { PlaceHasher } from '../../shared/format/checksum.js';
 import { sealedFile, segmentFile, TEMPORARY } from '../../shared/format/file-names.js';
 import {
-  BLOCK_ENTRY_BYTES,
-  blocksIn,
+  blockBytesFor,
   DIGEST_BYTES,
   encodeSealedHeader,
-  packBlock,
-  RAW_BLOCK_BYTES,
-  rawBytesOf,
+  MAX_BLOCK_BYTES,
   SEALED_HEADER_BYTES,
-  writeBlockEntry,
 } from '../../shared/format/sealed.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
-import type { SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
+import type { SealedRange, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
 import { readRange, type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
 import { audit } from './audit.js';
 import { runCompactStep } from './compact.js';
-import { digestFrames } from './digest.js';
 import { fold } from './fold.js';
 import { startOf } from './frames.js';
 import { runIndexStep } from './index-steps.js';
+import { pack } from './pack.js';
+import { removeRuns } from './runs-file.js';
 import { verifyFrames } from './verify.js';
 
-/** Blocks that are compressed at once, and compared, which takes a quarter of the time: some milliseconds. */
-const PACKED_BLOCKS = 16;
-const COMPARED_BLOCKS = 64;
-/** So much is synced at once: a large sync would hold up those of the log, many small ones the sealing. Unit: bytes. */
-const SYNC_BYTES = 1024 * 1024;
+/** So much is compared at once, which takes some milliseconds. A multiple of the bytes of a block. */
+const COMPARED_BYTES = 4 * 1024 * 1024;
 
 /** @throws ERR_CORRUPT where the raw segment does not verify; ERR_STORAGE */
 export async function runSealTask(storage: Storage, task: SealTask): Promise<SealResults[SealTask['kind']]> {
@@ -41,10 +35,8 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
   switch (task.kind) {
     case 'begin':
       return begin(storage, hasher, task);
-    case 'digest':
-      return digestFrames(storage, hasher, task);
     case 'pack':
-      return pack(storage, hasher, task);
+      return pack(storage, hasher, task, temporaryPath(task));
     case 'assemble':
       return assemble(storage, hasher, task);
     case 'compare':
@@ -69,6 +61,7 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
     case 'discard': {
       const file = temporaryPath(task);
       if (storage.exists(file)) storage.remove(file);
+      removeRuns(storage, task);
       return undefined;
     }
     default:
@@ -99,33 +92,15 @@ function begin(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'begin'>)
   const start = startOf(own, holes);
   const isJoined = holes.beginsAnew(holes.skip(next.firstSequence));
   const end = isJoined ? undefined : { offset: next.previousBytes, previous: next.previous };
-  return { firstSequence: own.firstSequence, lastSequence: next.firstSequence - 1, start, end };
+  const range = { firstSequence: own.firstSequence, lastSequence: next.firstSequence - 1, start, end };
+  return { ...range, blockBytes: blockBytesOf(range) };
 }
 
-function pack(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'pack'>): SealResults['pack'] {
-  const { rawBytes, number, codec } = task;
-  const last = blocksIn(rawBytes);
-  const end = Math.min(task.block + PACKED_BLOCKS, last);
-  const from = task.block * RAW_BLOCK_BYTES;
-  const raw = readRange(storage, rawPath(task), from, Math.min(end * RAW_BLOCK_BYTES, rawBytes) - from);
-  const entries = Buffer.allocUnsafeSlow((end - task.block) * BLOCK_ENTRY_BYTES);
-  const parts: Buffer[] = [];
-  for (let block = task.block; block < end; block++) {
-    const at = (block - task.block) * RAW_BLOCK_BYTES;
-    const stored = packBlock(codec, raw.subarray(at, at + rawBytesOf(block, rawBytes)));
-    writeBlockEntry(entries, block - task.block, stored, number, hasher);
-    parts.push(stored);
-  }
-  const offset = task.offset + parts.reduce((sum, { length }) => sum + length, 0);
-  const isDue = end === last || offset - task.synced >= SYNC_BYTES;
-  const handle = storage.openWrite(temporaryPath(task), task.block === 0 ? 'create' : 'existing');
-  try {
-    writeFully(storage, handle, parts, task.offset);
-    if (isDue) storage.sync(handle);
-  } finally {
-    storage.close(handle);
-  }
-  return { entries, block: end, offset, synced: isDue ? offset : task.synced };
+/** As its mean record wants it; where nobody knows that before the frames are followed, the largest. */
+function blockBytesOf({ start, end, lastSequence }: Omit<SealedRange, 'blockBytes'>): number {
+  const records = lastSequence - start.sequence + 1;
+  if (end === undefined || records <= 0) return MAX_BLOCK_BYTES;
+  return blockBytesFor((end.offset - start.offset) / records);
 }
 
 function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assemble'>): undefined {
@@ -136,6 +111,7 @@ function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assem
       codec,
       number,
       isCompacted,
+      blockBytes: range.blockBytes,
       firstSequence: range.firstSequence,
       count: digests.reduce((sum, { length }) => sum + length, 0) / DIGEST_BYTES,
       rawBytes: end.offset,
@@ -164,7 +140,7 @@ function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assem
 }
 
 function compare(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'compare'>): SealResults['compare'] {
-  const { number, storeId, block } = task;
+  const { number, storeId, from } = task;
   let sealed: SealedSegment;
   try {
     sealed = SealedSegment.open(storage, { file: temporaryPath(task), number, storeId, hasher });
@@ -173,12 +149,11 @@ function compare(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'compar
     throw error;
   }
   try {
-    const end = Math.min(block + COMPARED_BLOCKS, blocksIn(sealed.bytes));
-    const from = block * RAW_BLOCK_BYTES;
-    const length = Math.min(end * RAW_BLOCK_BYTES, sealed.bytes) - from;
-    const raw = readRange(storage, rawPath(task), from, length);
-    if (raw.length !== length || !sealed.holds(raw, from)) return undefined;
-    return { block: end, last: end === blocksIn(sealed.bytes) };
+    const { bytes } = sealed;
+    const to = Math.min(from + COMPARED_BYTES, bytes);
+    const raw = readRange(storage, rawPath(task), from, to - from);
+    if (raw.length !== to - from || !sealed.holds(raw, from)) return undefined;
+    return { to, isLast: to === bytes };
   } finally {
     sealed.close();
   }
