@@ -38,8 +38,8 @@ export class Deletions {
   #isDue = false;
   #waiters: Waiter[] = [];
   #onIdle: (() => void)[] = [];
-  /** Why it could not be written last. */
-  #failure: KeeperError | undefined;
+  /** Why it could not be written last, and up to where it was to speak. It is tried again with what comes next. */
+  #failure: { readonly error: KeeperError; readonly upTo: number } | undefined;
   /** Why it cannot be written any more. */
   #ended: KeeperError | undefined;
 
@@ -90,8 +90,9 @@ export class Deletions {
    */
   written(sequence: number, signal: AbortSignal | undefined): Promise<void> {
     if (sequence <= this.#written) return Promise.resolve();
-    const isUnderWay = this.#isDue || this.#writing !== undefined;
-    const failure = this.#ended ?? (isUnderWay ? undefined : this.#failure);
+    const failed =
+      this.#writing === undefined && sequence <= (this.#failure?.upTo ?? 0) ? this.#failure?.error : undefined;
+    const failure = this.#ended ?? failed;
     if (failure !== undefined) return Promise.reject(failure.withOutcome('unknown'));
     const { promise, resolve, reject } = withResolvers<void>();
     const onAbort = (): void => reject(aborted(signal!, 'the deletion', 'unknown'));
@@ -108,14 +109,21 @@ export class Deletions {
   onBackground(message: FromBackground): void {
     if (message.kind === 'tombstones-written') {
       this.#written = this.#writing ?? this.#written;
+      this.#failure = undefined;
       this.#settle(undefined);
+      this.write();
     } else if (message.kind === 'tombstones-failed') {
       const error = fromWire(message.error);
       if (isFailedSync(error)) this.#ended = error;
-      this.#failure = error;
-      this.#parts.onFailure(error);
+      // What is tried again and again is told once.
+      if (this.#failure === undefined) this.#parts.onFailure(error);
+      this.#failure = { error, upTo: this.#writing ?? 0 };
+      this.#isDue = true;
       this.#settle(error.withOutcome('unknown'));
+      // Those that came meanwhile are told of an attempt of their own.
+      if (this.#waiters.length > 0) this.write();
     }
+    this.#rest();
   }
 
   /** Nobody is there any more who would write. */
@@ -128,6 +136,7 @@ export class Deletions {
     });
     this.#writing = this.#parts.durable();
     this.#settle(this.#ended.withOutcome('unknown'));
+    this.#rest();
   }
 
   /** Resolves when nothing is being written any more. */
@@ -144,7 +153,9 @@ export class Deletions {
     const told = this.#waiters.filter(({ sequence }) => sequence <= upTo);
     this.#waiters = this.#waiters.filter(({ sequence }) => sequence > upTo);
     for (const waiter of told) waiter.done(error);
-    this.write();
+  }
+
+  #rest(): void {
     if (this.#writing !== undefined) return;
     const listeners = this.#onIdle;
     this.#onIdle = [];

@@ -49,6 +49,7 @@ import type {
   VerifyReport,
 } from './store-types.js';
 import { verifyLog } from './verify.js';
+import { withTombstones } from './verify-tombstones.js';
 import { collectWatermarks } from './watermarks.js';
 import type { WritingStore } from './writing-store.js';
 
@@ -167,10 +168,13 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#checkOpen();
     const { records } = this.#mode.store;
-    const work = workOf(this.#settings, Buffer.from(this.#storeId, 'hex'), records.holes);
+    const storeId = Buffer.from(this.#storeId, 'hex');
+    const work = workOf(this.#settings, storeId, records.holes);
     const parts = { records, pool: this.#pool, threads: this.#settings.poolThreads, work };
     const report = await verifyLog({ ...parts, checkOpen: () => this.#checkOpen() }, options);
-    return withBase(report, this.#storage, this.#settings.dir);
+    const { dir } = this.#settings;
+    const withFile = await withTombstones(report, this.#storage, dir, storeId, records);
+    return withBase(withFile, this.#storage, dir);
   }
 
   async repair(options: RepairOptions = {}): Promise<RepairReport> {

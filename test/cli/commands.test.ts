@@ -23,6 +23,36 @@ async function withOrders(count: number): Promise<string> {
 
 const sequences = (stdout: string): number[] => parseLines(stdout).map(({ sequence }) => sequence);
 
+describe('delete', () => {
+  test('prints the id of the tombstone, before which nothing of the stream is read', async () => {
+    const cwd = await withOrders(4);
+    const { code, stdout, stderr } = await run(cwd, 'delete', 'orders/1');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^\d{19}_5_[A-Za-z0-9-]+\n$/);
+    expect(sequences((await run(cwd, 'read', '--json')).stdout)).toEqual([2, 3, 5]);
+    expect((await run(cwd, 'get', '1')).code).toBe(1);
+    const listed = parseLines((await run(cwd, 'streams', '--json')).stdout);
+    expect(listed.map(({ stream }) => stream)).toEqual(['orders/0', 'orders/2']);
+    expect(await run(cwd, 'verify', '--deep')).toMatchObject({ code: 0 });
+  });
+  test('with --json prints where the tombstone stands', async () => {
+    const { stdout } = await run(await withOrders(4), 'delete', 'orders/1', '--expect', '1', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ firstSequence: 5, revision: 2, durability: 'synced' });
+  });
+  test('of a stream that is not there, or is another than expected, is a conflict', async () => {
+    const cwd = await withOrders(4);
+    expect(await run(cwd, 'delete', 'nothing')).toMatchObject({ code: 3, stdout: '' });
+    const { code, stderr } = await run(cwd, 'delete', 'orders/1', '--expect', '7');
+    expect(code).toBe(3);
+    expect(stderr).toContain('try: keeperlog read --stream orders/1 --backwards --limit 1');
+  });
+  test('makes no store where there is none', async () => {
+    const cwd = emptyDir();
+    expect(await run(cwd, 'delete', 'orders/1')).toMatchObject({ code: 1, stdout: '' });
+    expect(fs.readdirSync(cwd)).toEqual([]);
+  });
+});
+
 describe('append', () => {
   test('makes the store and prints the id alone', async () => {
     const cwd = emptyDir();

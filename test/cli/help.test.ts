@@ -8,6 +8,7 @@ const COMMANDS = [
   '',
   'ingest',
   'append',
+  'delete',
   'get',
   'read',
   'query',

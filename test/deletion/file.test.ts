@@ -3,8 +3,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Store } from 'keeperlog';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { PlaceHasher } from '../../dist/shared/format/checksum.js';
 import { HEADS_FILE, MANIFEST_FILE, TOMBSTONES_FILE } from '../../dist/shared/format/file-names.js';
 import { decodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
+import { decodeTombstones, encodeTombstones, type TombstonesContent } from '../../dist/shared/format/tombstones.js';
 import { fill, logLines, openWith, untilWithin } from '../retention/kit.js';
 import { failure } from '../support/errors.js';
 import { copyDir, listing, open, reopen } from '../support/stores.js';
@@ -203,4 +205,54 @@ test('a tombstone that retention has removed is forgotten, and what comes later 
     onTestFinished(() => again.close());
     await again.close();
   }
+});
+
+describe('verify', () => {
+  /** The file of a store that is closed, with other content. */
+  async function rewritten(content: (found: TombstonesContent) => TombstonesContent): Promise<string> {
+    const store = await withDeleted();
+    const storeId = Buffer.from(store.stats().storeId, 'hex');
+    await store.close();
+    const hasher = await PlaceHasher.create(storeId);
+    const file = tombstonesOf(dirOf(store));
+    const found = decodeTombstones(fs.readFileSync(file), storeId, hasher)!;
+    fs.writeFileSync(file, encodeTombstones(content(found), storeId, hasher));
+    return dirOf(store);
+  }
+
+  test('finds nothing wrong with what was deleted', async () => {
+    const store = await withDeleted();
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true, events: 8, problems: [] });
+    await store.close();
+    const reader = await open({ dir: dirOf(store), readOnly: true });
+    expect(await reader.verify({ deep: true })).toMatchObject({ ok: true, events: 8 });
+  });
+
+  test('tells of a file that is damaged', async () => {
+    const store = await withDeleted();
+    await store.close();
+    const file = tombstonesOf(dirOf(store));
+    fs.writeFileSync(file, fs.readFileSync(file).fill(0xff, 70, 71));
+    const reader = await open({ dir: dirOf(store), readOnly: true });
+    const { ok, problems } = await reader.verify();
+    expect(ok).toBe(false);
+    expect(problems).toMatchObject([
+      { code: 'ERR_CORRUPT', file, message: expect.stringContaining('does not verify') },
+    ]);
+  });
+
+  test.each<[string, TombstonesContent['tombstones'][number]]>([
+    ['of an event that is none', ['b', 5]],
+    ['of another stream', ['b', 7]],
+  ])('tells of a tombstone %s', async (_, entry) => {
+    const dir = await rewritten(({ sequence, tombstones }) => ({
+      sequence,
+      tombstones: [...tombstones.filter(([, own]) => own !== entry[1]), entry],
+    }));
+    const reader = await open({ dir, readOnly: true });
+    const { problems } = await reader.verify();
+    const [stream, firstSequence] = entry;
+    const message = expect.stringContaining(`tombstone ${firstSequence} of ${stream}`);
+    expect(problems).toMatchObject([{ code: 'ERR_CORRUPT', file: tombstonesOf(dir), firstSequence, message }]);
+  });
 });

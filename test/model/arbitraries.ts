@@ -129,7 +129,7 @@ export const selectors = fc.oneof(
 
 /** What a call expects of its stream: of a revision, how far it is from the last one. */
 export type Hope = 'any' | 'none' | 'exists' | { readonly off: number } | undefined;
-const hope: fc.Arbitrary<Hope> = fc.oneof(
+export const hope: fc.Arbitrary<Hope> = fc.oneof(
   { weight: 6, arbitrary: fc.constant(undefined) },
   { weight: 3, arbitrary: fc.constant({ off: 0 }) },
   { weight: 2, arbitrary: fc.constantFrom<Hope>('any', 'none', 'exists', { off: -1 }, { off: 1 }) },

@@ -15,6 +15,14 @@ export type Expected<T = Entry> =
   | { readonly rows: readonly T[]; readonly high: number; readonly cut: boolean }
   | { readonly code: string };
 
+/** What is left of a log whose tombstones are all durable. */
+export function seen(log: readonly Entry[]): readonly Entry[] {
+  const tombstones = new Map(
+    log.filter(({ tombstone }) => tombstone).map(({ stream, sequence }) => [stream, sequence]),
+  );
+  return log.filter(({ stream, sequence }) => sequence >= (tombstones.get(stream) ?? 0));
+}
+
 const MAX = Number.POSITIVE_INFINITY;
 
 export function expectedRead(
@@ -33,7 +41,7 @@ export function expectedRead(
   if (Number.isNaN(begin) || Number.isNaN(end)) return { code: 'ERR_NOT_FOUND' };
   const [low, high] = forwards ? [begin, end] : [end, begin];
   const any = (Array.isArray(selector) ? selector : [selector]) as Selector[];
-  const rows = log.filter(
+  const rows = seen(log).filter(
     (entry) => entry.sequence >= low && entry.sequence <= high && any.some((one) => selects(one, entry)),
   );
   if (!forwards) rows.reverse();
@@ -45,19 +53,22 @@ export function expectedStream(log: readonly Entry[], stream: string, options: R
   const forwards = direction === 'forwards';
   const lowest = (forwards ? fromRevision : toRevision) ?? 0;
   const highest = (forwards ? toRevision : fromRevision) ?? MAX;
-  const rows = log.filter((e) => e.stream === stream && e.revision >= lowest && e.revision <= highest);
+  const rows = seen(log).filter((e) => e.stream === stream && e.revision >= lowest && e.revision <= highest);
   if (!forwards) rows.reverse();
   return { rows: rows.slice(0, limit), high: log.length, cut: rows.length > limit };
 }
 
 export function expectedStreams(log: readonly Entry[], options: StreamsOptions): readonly StreamInfo[] {
   const { prefix = '', after, limit = MAX } = options;
-  const names = [...new Set(log.map(({ stream }) => stream))].sort();
+  const left = seen(log);
+  // One that ends with its tombstone is not there.
+  const isThere = (name: string): boolean => left.findLast(({ stream }) => stream === name)?.tombstone === false;
+  const names = [...new Set(left.map(({ stream }) => stream))].filter(isThere).sort();
   return names
     .filter((name) => name.startsWith(prefix) && (after === undefined || name > after))
     .slice(0, limit)
     .map((stream) => {
-      const own = log.filter((entry) => entry.stream === stream);
+      const own = left.filter((entry) => entry.stream === stream);
       const last = own.at(-1)!;
       return { stream, revision: last.revision, firstSequence: own[0]!.sequence, lastSequence: last.sequence };
     });

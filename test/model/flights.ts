@@ -24,6 +24,8 @@ export interface Flight {
   ended: Promise<void>;
   /** Whether it was given up because the disk was full. */
   lost: boolean;
+  /** Whether it is a deletion that is in the log, and not in its file, as the disk was full. */
+  unfiled: boolean;
 }
 
 export class Flights {
@@ -51,7 +53,7 @@ export class Flights {
       for (const [i, entry] of call.entries()) learnId(entry, ids[i]!);
       if (verdict.kind === 'accepted') this.seeIds(ids, after);
     }
-    const flight: Flight = { request, verdict, call, after, ended: Promise.resolve(), lost: false };
+    const flight: Flight = { request, verdict, call, after, ended: Promise.resolve(), lost: false, unfiled: false };
     const process = this.#process;
     const end = (ending: Ending): void => {
       if (process !== this.#process) return;
@@ -127,7 +129,8 @@ export class Flights {
   #check(flight: Flight, ending: Ending): void {
     const { request, verdict, call, after } = flight;
     if ('error' in ending) {
-      flight.lost = this.#checkRefusal(verdict, ending.error);
+      flight.unfiled = this.#model.mayBeFull && isUnfiled(ending.error);
+      flight.lost = !flight.unfiled && this.#checkRefusal(verdict, ending.error);
       return;
     }
     const { value } = ending;
@@ -178,12 +181,20 @@ export function call(store: Store, { how, parts, condition, durability }: Reques
         const { ids, durable } = store.enqueue(stream, input, options);
         return { result: durable, ids };
       }
+      case 'deleteStream':
+        return { result: store.deleteStream(stream, options) };
       case 'appendSync':
         return { result: store.appendSync(stream, input, options) };
     }
   } catch (error) {
     return { result: error as Error };
   }
+}
+
+/** Whether a tombstone is in the log, and for its file there was no space. */
+function isUnfiled(error: unknown): boolean {
+  if (!isKeeperError(error, 'ERR_STORAGE')) return false;
+  return error.errno === 'ENOSPC' && error.outcome === 'unknown';
 }
 
 function withoutUndefined({ expect: expected, ...rest }: Part): Parameters<Store['appendMany']>[0][number] {
@@ -208,7 +219,9 @@ async function endingOf(result: Returned['result']): Promise<Ending> {
 /** Of what may come of a call, what has, by the error that it has failed with. */
 export function choose(verdicts: readonly Verdict[], error: unknown): Verdict {
   const found = verdicts.find((verdict) =>
-    verdict.kind === 'refused' ? isKeeperError(error, verdict.code as ErrorCode) : error === undefined,
+    verdict.kind === 'refused'
+      ? isKeeperError(error, verdict.code as ErrorCode)
+      : error === undefined || isUnfiled(error),
   );
   if (found !== undefined) return found;
   const meant = verdicts.map((verdict) => (verdict.kind === 'refused' ? verdict.code : verdict.kind));

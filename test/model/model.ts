@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { AppendCondition, Durability, Expect, NewEvent, Selector } from '../../dist/main/index.js';
-import { selects } from './expected.js';
+import { seen, selects } from './expected.js';
 
 /** An event of the log. */
 export interface Entry {
@@ -19,6 +19,8 @@ export interface Entry {
   readonly causes: readonly (string | number)[];
   readonly schemaVersion: number;
   readonly key: string | undefined;
+  /** Whether it deletes what its stream has before it. */
+  readonly tombstone: boolean;
   /** The call that appended it, whole. */
   readonly call: readonly Entry[];
   /** Once the store has told it. */
@@ -33,7 +35,7 @@ export interface Part {
 
 /** A call that appends. */
 export interface Request {
-  readonly how: 'append' | 'appendMany' | 'enqueue' | 'appendSync';
+  readonly how: 'append' | 'appendMany' | 'enqueue' | 'appendSync' | 'deleteStream';
   readonly parts: readonly Part[];
   readonly condition?: AppendCondition | undefined;
   readonly durability?: Durability | undefined;
@@ -93,6 +95,11 @@ export class Model {
     return [meant, ...verdicts];
   }
 
+  /** Whether a deletion may not be durable yet: until it is, it depends on the moment what is there. */
+  isDeleting(from = this.durable): boolean {
+    return this.log.slice(from).some(({ tombstone }) => tombstone);
+  }
+
   /** A call has begun; what it takes is free again once everything has settled. */
   begin(request: Request): void {
     this.#begunBytes += bytesOf(request);
@@ -104,7 +111,7 @@ export class Model {
   }
 
   /** Take a call into the log. */
-  accept({ parts }: Request): readonly Entry[] {
+  accept({ how, parts }: Request): readonly Entry[] {
     const call: Entry[] = [];
     for (const { stream, events } of parts) {
       let revision = this.lastRevision(stream);
@@ -115,6 +122,7 @@ export class Model {
           sequence: this.log.length + call.length + 1,
           stream,
           revision,
+          tombstone: how === 'deleteStream',
           call,
           id: undefined,
         });
@@ -169,8 +177,8 @@ export class Model {
     return same ? { kind: 'duplicate', of: first } : reused;
   }
 
-  #judgeExpect({ parts }: Request): Verdict | undefined {
-    for (const { stream, expect = 'any' } of parts) {
+  #judgeExpect({ how, parts }: Request): Verdict | undefined {
+    for (const { stream, expect = how === 'deleteStream' ? 'exists' : 'any' } of parts) {
       const revision = this.lastRevision(stream);
       const actual = revision === -1 ? 'none' : revision;
       if (expect === 'any' || expect === actual || (expect === 'exists' && actual !== 'none')) continue;
@@ -183,7 +191,9 @@ export class Model {
     if (condition === undefined) return undefined;
     const { match, after = 0 } = condition;
     const any = (Array.isArray(match) ? match : [match]) as Selector[];
-    const matching = this.log.filter((entry) => entry.sequence > after && any.some((one) => selects(one, entry)));
+    const matching = seen(this.log).filter(
+      (entry) => !entry.tombstone && entry.sequence > after && any.some((one) => selects(one, entry)),
+    );
     if (matching.length === 0) return undefined;
     return { kind: 'refused', code: 'ERR_CONDITION_FAILED', sequences: matching.map(({ sequence }) => sequence) };
   }

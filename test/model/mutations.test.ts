@@ -4,6 +4,7 @@ import { Conditions } from '../../dist/main/append/conditions.js';
 import { Keys } from '../../dist/main/append/keys.js';
 import { Sequencer } from '../../dist/main/append/sequencer.js';
 import type { AppendOptions, Store } from '../../dist/main/index.js';
+import { Tombstones } from '../../dist/main/read/tombstones.js';
 import { intercept } from '../crash/intercept.js';
 import { SEED, TIMEOUT_MS, tally } from '../support/effort.js';
 import { campaign } from './run.js';
@@ -45,7 +46,7 @@ class ForgetfulFollower extends MemoryWorld {
 
 const MUTATIONS: Record<string, Mutation> = {
   'does not check what an append expects': {
-    found: /has accepted what is ERR_CONFLICT/,
+    found: /has accepted what is ERR_CONFLICT|not ERR_CONFLICT, not-appended/,
     members: (store) => ({
       append: (stream: string, events: never, options: object) =>
         store.append(stream, events, without(options, 'expect')),
@@ -92,6 +93,10 @@ const MUTATIONS: Record<string, Mutation> = {
       },
     }),
   },
+  'shows what was deleted': {
+    found: /events, not \d+ events|it shows|it ends with/,
+    patch: () => void vi.spyOn(Tombstones.prototype, 'hides').mockReturnValue(false),
+  },
   'drops the last event of a list': {
     found: /not \d+ to \d+|no call is cut/,
     members: (store) => ({
@@ -115,7 +120,7 @@ const MUTATIONS: Record<string, Mutation> = {
     }),
   },
   'forgets keys when it is opened again': {
-    found: /not ERR_IDEMPOTENCY_REUSED|“duplicate” is false|to be duplicate, and is/,
+    found: /what is ERR_IDEMPOTENCY_REUSED|not ERR_IDEMPOTENCY_REUSED|“duplicate” is false|to be duplicate, and is/,
     patch: () => {
       const { addHash } = Keys.prototype;
       let replaying = true;
@@ -131,7 +136,7 @@ const MUTATIONS: Record<string, Mutation> = {
     },
   },
   'keeps the keys of what a full disk has made it give up': {
-    found: /idempotency key .* was used/,
+    found: /idempotency key .* was used|is ERR_IDEMPOTENCY_REUSED, not-appended, not ERR/,
     patch: () => void vi.spyOn(Keys.prototype, 'takeBack').mockImplementation(() => {}),
   },
   'keeps the revisions of what a full disk has made it give up': {

@@ -12,7 +12,7 @@ import {
   type StreamsOptions,
 } from '../../dist/main/index.js';
 import { difference, learnId } from './compare.js';
-import { type Expected, expectedRead, expectedStream, expectedStreams, timeOf } from './expected.js';
+import { type Expected, expectedRead, expectedStream, expectedStreams, seen, timeOf } from './expected.js';
 import type { Entry } from './model.js';
 import type { Subject } from './subject.js';
 
@@ -55,7 +55,7 @@ export async function checkRead(
     ...(to !== undefined && { to: boundOf(subject, to) }),
     ...(after !== undefined && { after: boundOf(subject, after) }),
   } as ReadOptions;
-  const store = storeOf(subject, via);
+  const store = await storeOf(subject, via);
   if (store === undefined) return;
   const lengths = subject.lengths(via);
   const { log } = subject.model;
@@ -74,7 +74,7 @@ export async function checkStream(
   options: ReadStreamOptions,
   taking: Taking,
 ): Promise<void> {
-  const store = storeOf(subject, via);
+  const store = await storeOf(subject, via);
   if (store === undefined) return;
   const lengths = subject.lengths(via);
   const { log } = subject.model;
@@ -87,7 +87,7 @@ export async function checkStream(
 }
 
 export async function checkStreams(subject: Subject, via: Via, options: StreamsOptions): Promise<void> {
-  const store = storeOf(subject, via);
+  const store = await storeOf(subject, via);
   if (store === undefined) return;
   const lengths = subject.lengths(via);
   const log = subject.model.log;
@@ -99,7 +99,7 @@ export async function checkStreams(subject: Subject, via: Via, options: StreamsO
 }
 
 export async function checkGet(subject: Subject, via: Via, place: Place): Promise<void> {
-  const store = storeOf(subject, via);
+  const store = await storeOf(subject, via);
   if (store === undefined) return;
   const bound = boundOf(subject, place);
   if (bound instanceof Date || bound === 'start' || bound === 'end') return;
@@ -107,15 +107,15 @@ export async function checkGet(subject: Subject, via: Via, place: Place): Promis
   const { log } = subject.model;
   const row = await store.get(bound);
   checkAgainst(subject, via, lengths, { rows: row === undefined ? [] : [row] }, 'toArray', (length) => {
-    const rows = log
-      .slice(0, length)
-      .filter(({ id, sequence }) => bound === (typeof bound === 'string' ? id : sequence));
+    const rows = seen(log.slice(0, length)).filter(
+      ({ id, sequence }) => bound === (typeof bound === 'string' ? id : sequence),
+    );
     return { rows, high: length, cut: false };
   });
 }
 
 export async function checkHead(subject: Subject, via: Via, stream: string | undefined): Promise<void> {
-  const store = storeOf(subject, via);
+  const store = await storeOf(subject, via);
   if (store === undefined) return;
   const lengths = subject.lengths(via);
   const { log } = subject.model;
@@ -135,7 +135,9 @@ export async function checkHead(subject: Subject, via: Via, stream: string | und
   });
 }
 
-function storeOf(subject: Subject, via: Via): Subject['store'] | undefined {
+/** What is deleted is deleted at some moment in the middle of a read: so before or behind it. */
+async function storeOf(subject: Subject, via: Via): Promise<Subject['store'] | undefined> {
+  await subject.settleDeletions(via);
   return via === 'store' ? subject.store : subject.follower;
 }
 

@@ -1,9 +1,8 @@
 /** `keeperlog append`: one event. */
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
 import type { EventMetadata, NewEvent } from '../../shared/portable/events.js';
 import type { Expect } from '../../shared/portable/log.js';
-import { makeCommand, onRun, repeated, withStore } from './command.js';
+import { makeCommand, onRun, parseExpect, repeated, withStore } from './command.js';
 import { EXIT, Refusal } from './failure.js';
 import { data, toJson } from './output.js';
 
@@ -44,12 +43,6 @@ export function appendCommand(): Command {
     );
     await data(options.json === true ? toJson(appended) : appended.ids[0]!);
   });
-}
-
-function parseExpect(text: string): Expect {
-  if (text === 'any' || text === 'none' || text === 'exists') return text;
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a revision, any, none or exists.');
 }
 
 function parseJson(text: string, what: string): unknown {

@@ -1,6 +1,7 @@
 /** What all commands have in common: their form, their global options, their way to end. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { StoreOptions } from '../../shared/options.js';
+import type { Expect } from '../../shared/portable/log.js';
 import type { Store } from '../index.js';
 import { describeFailure, EXIT, Refusal } from './failure.js';
 import { tellFailure } from './output.js';
@@ -91,6 +92,13 @@ export function integerFrom(least: number): (text: string) => number {
     if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
     throw new InvalidArgumentError(`It must be an integer, ${least} or more.`);
   };
+}
+
+/** Parses what a stream is expected to be. */
+export function parseExpect(text: string): Expect {
+  if (text === 'any' || text === 'none' || text === 'exists') return text;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a revision, any, none or exists.');
 }
 
 /** Parses an option that may be given several times. */

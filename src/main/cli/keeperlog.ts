@@ -8,6 +8,7 @@ import { benchCommand } from './bench.js';
 import { exitCodeOf } from './command.js';
 import { compactCommand } from './compact.js';
 import { completionCommand } from './completion.js';
+import { deleteCommand } from './delete.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
 import { codeOf, EXIT } from './failure.js';
@@ -39,6 +40,7 @@ Data goes to stdout, everything else to stderr.`;
 const COMMANDS = [
   ingestCommand,
   appendCommand,
+  deleteCommand,
   getCommand,
   readCommand,
   queryCommand,
