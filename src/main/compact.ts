@@ -6,7 +6,7 @@
 import path from 'node:path';
 import type { Removal } from '../shared/compact-tasks.js';
 import { indexFile, sealedFile } from '../shared/format/file-names.js';
-import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../shared/options.js';
+import { checkWorkOptions } from '../shared/options.js';
 import type { SealedWork } from '../shared/seal-tasks.js';
 import { fileBytes, type ReadStorage } from '../shared/storage.js';
 import type { CompactOptions, CompactReport } from './compact-types.js';
@@ -54,7 +54,7 @@ export class Compaction {
    *   sync; ERR_ABORTED, ERR_CLOSED: what was done before stays so
    */
   async compact(options: CompactOptions): Promise<CompactReport> {
-    checkOptions(options);
+    checkWorkOptions(options);
     const { sealer, records, deleted } = this.#parts;
     const streams = [...deleted()].filter(([, below]) => below > records.floor);
     if (streams.length === 0) return { segments: 0, events: 0, freedBytes: 0, later: { keys: 0, unsealed: 0 } };
@@ -170,10 +170,3 @@ interface Done extends Surveyed {
 }
 
 const NOTHING: Done = { events: 0, kept: 0, freedBytes: 0 };
-
-function checkOptions(options: CompactOptions): void {
-  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
-  refuseUnknown(options, { signal: true, onProgress: true }, '');
-  checkSignal(options.signal);
-  checkOnProgress(options.onProgress);
-}

@@ -27,6 +27,8 @@ export interface CompactRange {
   /** Of a raw block. */
   readonly blockBytes: number;
   readonly rawBytes: number;
+  /** Of a block, as it is to be in the new file. */
+  readonly blockBytes: number;
   /** Header checksum of the last frame, as it was written. */
   readonly lastFrame: Uint8Array;
 }
@@ -53,6 +55,9 @@ export type CompactStep =
 /** How far a segment is rewritten. */
 export interface Rewritten {
   readonly at: FramePosition;
+  /** The next block, and where it goes in the new file. */
+  readonly block: number;
+  readonly offset: number;
   /** Raw bytes before that place which do not fill a block. */
   readonly rest: Uint8Array;
   /** The next block, and where it goes in the new file. */

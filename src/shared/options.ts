@@ -274,3 +274,11 @@ function parseLogger(logger: object): void {
     if (typeof Reflect.get(logger, level) !== 'function') throw invalid(`logger.${level}`, 'must be a function');
   }
 }
+
+/** Options of what takes a while: who may stop it, and who is told. @throws ERR_INVALID_OPTIONS */
+export function checkWorkOptions(options: { readonly signal?: unknown; readonly onProgress?: unknown }): void {
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
+  refuseUnknown(options, { signal: true, onProgress: true }, '');
+  checkSignal(options.signal);
+  checkOnProgress(options.onProgress);
+}

@@ -141,6 +141,7 @@ export interface SealResults {
     readonly entries: Uint8Array;
     readonly digests: Uint8Array;
     readonly run: Run | undefined;
+    /** Whether any records of these frames were removed. */
     readonly isCompacted: boolean;
   };
   readonly assemble: undefined;

@@ -14,6 +14,7 @@ import {
   BLOCK_CODEC,
   BLOCK_ENTRY_BYTES,
   encodeSealedHeader,
+  MAX_BLOCK_BYTES,
   writeBlockEntry,
 } from '../../dist/shared/format/sealed.js';
 import { encodeSegmentHeader, type SegmentHeader } from '../../dist/shared/format/segment.js';
@@ -211,6 +212,7 @@ function compactedSegment(): Buffer {
       number,
       blockBytes: 65_536,
       isCompacted: true,
+      blockBytes: MAX_BLOCK_BYTES,
       firstSequence,
       count: left.length,
       rawBytes: raw.length,

@@ -208,6 +208,8 @@ const restarting: fc.Arbitrary<Command>[] = [
   ),
 ];
 
+const compacting = command('compact', fc.constant(null), async (subject) => subject.compact());
+
 /** Each kind of command so often as it pays. */
 export const commands: fc.Arbitrary<Command>[] = [
   ...appending,
@@ -218,6 +220,7 @@ export const commands: fc.Arbitrary<Command>[] = [
   ...following,
   ...filling,
   ...restarting,
+  compacting,
 ];
 
 /** What an intent comes to as the log stands. */

@@ -4,7 +4,7 @@
  */
 import { DIGEST_BYTES, SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
 import type { GatheredRuns, Run } from '../../shared/index-tasks.js';
-import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../../shared/options.js';
+import { checkWorkOptions } from '../../shared/options.js';
 import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
 import type { Packed, SealedRange, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
@@ -64,7 +64,7 @@ export class Sealer {
    *   ERR_CLOSED: what was sealed before stays so
    */
   async seal(options: SealOptions): Promise<SealReport> {
-    checkOptions(options);
+    checkWorkOptions(options);
     return this.alone(options.signal, 'sealing', () => this.#seal(options));
   }
 
@@ -180,14 +180,6 @@ export class Sealer {
     if (this.#end.signal.aborted) throw new KeeperError('ERR_CLOSED', `the store was closed during ${what}`);
     if (signal?.aborted === true) throw aborted(signal, what);
   }
-}
-
-function checkOptions(options: SealOptions): void {
-  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
-  refuseUnknown(options, { signal: true, onProgress: true }, '');
-  const { signal, onProgress } = options;
-  checkSignal(signal);
-  checkOnProgress(onProgress);
 }
 
 interface Sealed {

@@ -139,8 +139,8 @@ export function decodeSealedHeader(
   const header: SealedHeader = {
     codec,
     number,
-    blockBytes: view.getUint32(28, true),
     isCompacted: format === COMPACTED_FORMAT,
+    blockBytes: view.getUint32(28, true),
     firstSequence: readSafeInteger(view, 32),
     count: readSafeInteger(view, 40),
     rawBytes: readSafeInteger(view, 48),

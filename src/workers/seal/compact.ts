@@ -73,9 +73,9 @@ function begin(storage: Storage, hasher: PlaceHasher, work: SealedWork): Compact
   if (own === undefined || next === undefined) throw new Error(`segment ${number} is not full`);
   const sealed = SealedSegment.open(storage, { file, number, storeId, hasher });
   try {
-    const { firstSequence, blockBytes, rawBytes, lastFrame } = sealed.header;
+    const { firstSequence, rawBytes, blockBytes, lastFrame } = sealed.header;
     const start = startOf(own, new Holes(work.holes));
-    return { firstSequence, lastSequence: next.firstSequence - 1, start, blockBytes, rawBytes, lastFrame };
+    return { firstSequence, lastSequence: next.firstSequence - 1, start, rawBytes, blockBytes, lastFrame };
   } finally {
     sealed.close();
   }
@@ -139,7 +139,11 @@ function rewrite(
   }
   // In memory of its own: what is left of a block goes over to the next step.
   const rest = new Uint8Array(raw.subarray(blocks * blockBytes));
-  return { to: { at: to, rest, block: from.block + blocks, offset }, entries, digests: digestsOf({ memory, starts }) };
+  return {
+    to: { at: to, rest, block: from.block + blocks, offset },
+    entries,
+    digests: digestsOf({ memory, starts }),
+  };
 }
 
 function rawHeaderOf(storage: Storage, hasher: PlaceHasher, { dir, number, storeId }: SealedWork): Buffer {
@@ -154,13 +158,13 @@ function assemble(
   { range, storedBytes, table, digests }: CompactStepOf<'assemble'>,
 ): undefined {
   const { number, codec, storeId } = work;
-  const { firstSequence, blockBytes, rawBytes, lastFrame } = range;
+  const { firstSequence, rawBytes, blockBytes, lastFrame } = range;
   const header = encodeSealedHeader(
     {
       codec,
       number,
-      blockBytes,
       isCompacted: true,
+      blockBytes,
       firstSequence,
       count: digests.reduce((sum, { length }) => sum + length, 0) / DIGEST_BYTES,
       rawBytes,

@@ -44,7 +44,8 @@ export function pack(storage: Storage, hasher: PlaceHasher, task: PackTask, into
   const digests = digestsOf(read);
   const gathered = gather(storage, hasher, task, read);
   const isCompacted = read.frames.some((frame) => frame.isCompacted);
-  return { to: { frames: read.to, offset, runs: gathered?.offset }, entries, digests, run: gathered?.run, isCompacted };
+  const to = { frames: read.to, offset, runs: gathered?.offset };
+  return { to, entries, digests, run: gathered?.run, isCompacted };
 }
 
 function checkEnd({ range }: PackTask, { to }: FramesRead, file: string): void {

@@ -26,8 +26,8 @@ export interface FrameIn {
 }
 
 /** The frames that were read, each with its own records. */
-export function* framesIn({ frames, starts }: FramesRead): Generator<FrameIn> {
-  let [at, place] = [0, 0];
+export function* framesIn({ frames, starts, from, offset }: FramesRead): Generator<FrameIn> {
+  let [at, place] = [from.offset - offset, 0];
   for (const header of frames) {
     const end = at + FRAME_HEADER_BYTES + header.bodyBytes;
     const from = place;

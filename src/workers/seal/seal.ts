@@ -111,8 +111,8 @@ function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assem
     {
       codec,
       number,
-      blockBytes: range.blockBytes,
       isCompacted,
+      blockBytes: range.blockBytes,
       firstSequence: range.firstSequence,
       count: digests.reduce((sum, { length }) => sum + length, 0) / DIGEST_BYTES,
       rawBytes: end.offset,
