@@ -24,8 +24,6 @@ export interface CompactRange {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly start: FramePosition;
-  /** Of a raw block. */
-  readonly blockBytes: number;
   readonly rawBytes: number;
   /** Of a block, as it is to be in the new file. */
   readonly blockBytes: number;
@@ -60,9 +58,6 @@ export interface Rewritten {
   readonly offset: number;
   /** Raw bytes before that place which do not fill a block. */
   readonly rest: Uint8Array;
-  /** The next block, and where it goes in the new file. */
-  readonly block: number;
-  readonly offset: number;
 }
 
 export interface CompactResults {

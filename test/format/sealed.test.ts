@@ -28,7 +28,6 @@ describe('the header of a sealed segment', () => {
   const header: SealedHeader = {
     codec: 1,
     number: 3,
-    isCompacted: false,
     blockBytes: 8192,
     isCompacted: false,
     firstSequence: 1001,

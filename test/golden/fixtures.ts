@@ -210,7 +210,6 @@ function compactedSegment(): Buffer {
     {
       codec: BLOCK_CODEC.none,
       number,
-      blockBytes: 65_536,
       isCompacted: true,
       blockBytes: MAX_BLOCK_BYTES,
       firstSequence,
