@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Store } from 'keeperlog';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { PlaceHasher } from '../../dist/shared/format/checksum.js';
 import { HEADS_FILE, MANIFEST_FILE, TOMBSTONES_FILE } from '../../dist/shared/format/file-names.js';
 import { decodeManifest, type Manifest } from '../../dist/shared/format/manifest.js';
@@ -135,6 +135,8 @@ test('a store that is only read takes up what is deleted meanwhile', async () =>
   for (const stream of ['a', 'b', 'c']) {
     await store.append(stream, [{ type: 'Noted' }, { type: 'Noted' }]);
     const { lastSequence } = await store.deleteStream(stream);
+    // The writer tells who follows it after its own caller.
+    await vi.waitFor(async () => expect((await beside.head())?.sequence).toBe(lastSequence));
     const seen = await beside.readStream(stream).toArray();
     expect(seen.map(({ sequence }) => sequence)).toEqual([lastSequence]);
     expect(await beside.get(lastSequence - 1)).toBeUndefined();
