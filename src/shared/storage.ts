@@ -285,11 +285,12 @@ export function readFile(storage: ReadStorage, file: string, maxBytes: number): 
   return readRange(storage, file, 0, maxBytes);
 }
 
-/** A part of a file; less where the file ends before. */
-export function readRange(storage: ReadStorage, file: string, offset: number, length: number): Buffer {
+/** A part of a file; less where the file ends before. It is read into the memory where that is large enough. */
+export function readRange(storage: ReadStorage, file: string, offset: number, length: number, memory?: Buffer): Buffer {
   const handle = storage.openRead(file);
   try {
-    const bytes = Buffer.alloc(Math.max(0, Math.min(length, storage.size(handle) - offset)));
+    const wanted = Math.max(0, Math.min(length, storage.size(handle) - offset));
+    const bytes = memory !== undefined && memory.length >= wanted ? memory.subarray(0, wanted) : Buffer.alloc(wanted);
     return bytes.subarray(0, storage.read(handle, bytes, offset));
   } finally {
     storage.close(handle);

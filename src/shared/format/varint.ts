@@ -8,7 +8,8 @@ export class MalformedBytes extends Error {
   override readonly name = 'MalformedBytes';
 }
 
-const FIRST_BYTES = 4096;
+/** Few enough to come out of Node's pool of memory. */
+const FIRST_BYTES = 1024;
 
 /** Bytes that grow. */
 export class ByteWriter {

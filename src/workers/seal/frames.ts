@@ -73,12 +73,13 @@ export function framesFrom(
 
 /**
  * @param lead so many bytes before the frames are wanted in the memory as well
+ * @param into what they are read into where that is large enough
  * @throws ERR_CORRUPT where a frame does not verify, or does not follow the one before it; ERR_STORAGE
  */
-export function readFrames(source: FrameSource, from: FramePosition, lead = 0): FramesRead {
+export function readFrames(source: FrameSource, from: FramePosition, lead = 0, into?: Buffer): FramesRead {
   const { log, hasher, holes, file, number, lastSequence } = source;
   const offset = from.offset - lead;
-  const read = (length: number): Memory => memoryOf(readRange(log, file, offset, length));
+  const read = (length: number): Memory => memoryOf(readRange(log, file, offset, length, into));
   const sliceBytes = lead + SLICE_BYTES;
   let memory = read(sliceBytes);
   let to = from;

@@ -23,6 +23,7 @@ import { type Storage, writeFully } from '../../shared/storage.js';
 import { digestsOf } from './digest.js';
 import { type FramesRead, readFrames } from './frames.js';
 import { writeRun } from './runs-file.js';
+import { sliceMemory } from './slice-memory.js';
 import { syncWhereDue } from './sync-due.js';
 
 type PackTask = SealTaskOf<'pack'>;
@@ -36,7 +37,7 @@ export function pack(storage: Storage, hasher: PlaceHasher, task: PackTask, into
   const { lastSequence } = range;
   const file = path.join(dir, segmentFile(number));
   const source = { log: storage, hasher, holes: new Holes(holes), file, blamed: file, number, lastSequence };
-  const read = readFrames(source, at.frames, at.frames.offset % range.blockBytes);
+  const read = readFrames(source, at.frames, at.frames.offset % range.blockBytes, sliceMemory());
   const isLast = read.to.sequence > lastSequence;
   if (isLast) checkEnd(task, read, file);
   const { offset, entries } = writeBlocks(storage, hasher, task, read, isLast, into);

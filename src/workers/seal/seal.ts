@@ -24,6 +24,7 @@ import { startOf } from './frames.js';
 import { runIndexStep } from './index-steps.js';
 import { pack } from './pack.js';
 import { removeRuns } from './runs-file.js';
+import { sliceMemory } from './slice-memory.js';
 import { verifyFrames } from './verify.js';
 
 /** So much is compared at once, which takes some milliseconds. A multiple of the bytes of a block. */
@@ -151,7 +152,7 @@ function compare(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'compar
   try {
     const { bytes } = sealed;
     const to = Math.min(from + COMPARED_BYTES, bytes);
-    const raw = readRange(storage, rawPath(task), from, to - from);
+    const raw = readRange(storage, rawPath(task), from, to - from, sliceMemory());
     if (raw.length !== to - from || !sealed.holds(raw, from)) return undefined;
     return { to, isLast: to === bytes };
   } finally {
