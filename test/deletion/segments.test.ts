@@ -1,6 +1,6 @@
 /** Deleted streams in segments that are sealed and indexed, in raw ones, and in what the cache does not have. */
 import type { Store, StoreOptions } from 'keeperlog';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { failure } from '../support/errors.js';
 import { open, reopen } from '../support/stores.js';
 
@@ -121,6 +121,8 @@ test('are not read by whoever opens the store later, nor by who only reads', asy
   const { store, middle, end } = await filled({});
   const { dir } = store.stats();
   const beside = await open({ dir, readOnly: true });
+  // The writer tells who follows it after its own caller.
+  await vi.waitFor(async () => expect((await beside.head())?.sequence).toBe(end));
   await expectAnswers(beside, middle, end);
   const again = await reopen(store);
   await expectAnswers(again, middle, end);

@@ -143,6 +143,9 @@ describe('the store', () => {
     >();
     expectTypeOf(store.appendSync('s', { type: 'TaskNoted', data: 'x' })).toEqualTypeOf<Appended>();
     expectTypeOf(store.enqueue('s', { type: 'TaskNoted' }).durable).toEqualTypeOf<Promise<Appended>>();
+    expectTypeOf(store.deleteStream('s', { expect: 3, durability: 'written' })).toEqualTypeOf<Promise<Appended>>();
+    // @ts-expect-error a deletion has no condition
+    store.deleteStream('s', { condition: { match: {} } });
   });
   test('refuses data of another type and options it does not have', () => {
     // @ts-expect-error data of another type

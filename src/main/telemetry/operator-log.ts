@@ -86,7 +86,7 @@ export class OperatorLog {
 
   /** @param why the file could not be used: `'missing'` or `'damaged'` */
   tombstonesLost(why: string): void {
-    this.#say('warn', { why }, 'the file of deleted streams was lost, and is made anew from the log');
+    this.#say('warn', { why }, 'the file of deleted streams is made anew from the log');
   }
 
   /** @param err that names the file, or what the system said */

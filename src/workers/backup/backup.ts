@@ -6,7 +6,7 @@ import type { BackupJob, CopyHooks } from '../../shared/backup-jobs.js';
 import type { BackupProgress, BackupReport } from '../../shared/backup-report.js';
 import { type BackupContent, type BackupSegment, filesOf, storeName } from '../../shared/format/backup-list.js';
 import { PlaceHasher } from '../../shared/format/checksum.js';
-import type { Manifest } from '../../shared/format/manifest.js';
+import { type Manifest, manifestFormat } from '../../shared/format/manifest.js';
 import { Holes } from '../../shared/holes.js';
 import { readManifest } from '../../shared/inspect.js';
 import { isKeeperError, KeeperError } from '../../shared/portable/errors.js';
@@ -150,7 +150,7 @@ class Backup {
     const last = segments.at(-1);
     const durableUpTo = last?.lastSequence ?? this.#manifest.durableUpTo;
     const copied = {
-      manifest: { ...this.#manifest, durableUpTo, lastSegment: last?.number ?? 0 },
+      manifest: this.#manifestOf({ durableUpTo, lastSegment: last?.number ?? 0 }),
       segments,
       heads: await backUpHeads(place, this.#dir, this.#target, durableUpTo),
       base: await backUpBase(place, this.#dir, this.#target, this.#manifest),
@@ -158,6 +158,14 @@ class Backup {
     };
     this.#checkStill();
     return copied;
+  }
+
+  /** The store's, with the log's end as the backup has it. Read again for tombstones: the first one may have come meanwhile. */
+  #manifestOf(end: Pick<Manifest, 'durableUpTo' | 'lastSegment'>): Manifest {
+    const tombstones = this.#manifest.tombstones ?? readManifest(this.#place.storage, this.#dir)?.tombstones;
+    if (tombstones === undefined) return { ...this.#manifest, ...end };
+    const manifest = { ...this.#manifest, ...end, tombstones };
+    return { ...manifest, format: manifestFormat(manifest) };
   }
 
   async #plan(segment: StoreSegment, begin: PlaceInLog | undefined): Promise<Planned> {
