@@ -47,6 +47,10 @@ export const NOT_NEEDED: Readonly<Record<string, NotNeeded>> = {
     why: 'the whole file is synced when it is assembled: this one has that take less time',
     otherwise: 'sync@compact.assemble<compact.runCompactStep',
   },
+  'syncDir@compact.commit<compact.runCompactStep': {
+    why: 'the index file is made next, in the same directory; where that does not work this one has what is gone be gone',
+    otherwise: 'syncDir@index-steps.commit<index-steps.runIndexStep',
+  },
   'syncDir@index-steps.commit<index-steps.runIndexStep': {
     why: 'an index that is not there is made again from its segment',
   },

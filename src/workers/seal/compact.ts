@@ -250,11 +250,15 @@ function isSame(one: FramesRead, other: FramesRead, at: number, length: number):
 }
 
 function commit(storage: Storage, work: SealedWork): undefined {
-  const index = path.join(work.dir, indexFile(work.number));
-  if (storage.exists(index)) storage.remove(index);
-  // The index that names what is gone is not to come back beside the new file, nor is a raw file that sealing has removed.
-  storage.syncDir(work.dir);
+  removeIndex(storage, work);
   storage.rename(temporaryPath(work), sealedPath(work));
   storage.syncDir(work.dir);
   return undefined;
+}
+
+/** An index that names what is gone is not to come back beside the new file, nor is a raw file that sealing has removed. */
+function removeIndex(storage: Storage, { dir, number }: SealedWork): void {
+  const file = path.join(dir, indexFile(number));
+  if (storage.exists(file)) storage.remove(file);
+  storage.syncDir(dir);
 }
