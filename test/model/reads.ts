@@ -231,5 +231,7 @@ function boundOf(subject: Subject, place: Place): Bound {
   const index = ('idOf' in place ? place.idOf : place.msOf) % Math.max(1, log.length);
   const entry = log[index];
   if (entry?.id === undefined) return 'start';
-  return 'idOf' in place ? entry.id : new Date(timeOf(entry) + place.off);
+  if ('idOf' in place) return entry.id;
+  // What was deleted before anybody was told its id has a time that nobody knows.
+  return log.every(({ id }) => id !== undefined) ? new Date(timeOf(entry) + place.off) : 'start';
 }

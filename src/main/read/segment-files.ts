@@ -8,11 +8,16 @@ import type { OnRead, Segment } from './segment.js';
 import type { Steps } from './segment-blocks.js';
 import { memoryFor } from './segment-lookup.js';
 
+/** Bytes of the files of segments, by their numbers. */
+type Sizes = Map<number, { readonly file: string; readonly bytes: number }>;
+
 export class SegmentFiles {
   readonly #log: LogStorage;
   readonly #open: (segment: Segment) => FileHandle;
   readonly #files: OpenFiles;
   readonly #pageCache: PageCache;
+  /** Of those that grow no more: to open hundreds of files for a sum takes long. */
+  readonly #sizes: Sizes = new Map();
   #waits = 0;
 
   /**
@@ -36,15 +41,23 @@ export class SegmentFiles {
     return this.#sum(segments, ({ handle }) => this.#log.size(handle));
   }
 
-  /** Bytes of their files. */
+  /**
+   * Bytes of their files.
+   * @param segments that are not written any more. One that another process seals counts as it was until it is read
+   */
   fileBytes(segments: readonly Segment[]): number {
-    return this.#sum(segments, ({ handle }) => this.#log.fileBytes(handle));
+    return this.#sum(segments, ({ handle }) => this.#log.fileBytes(handle), this.#sizes);
   }
 
   /** A segment whose file cannot be opened counts for nothing: whoever reads it is told why. */
-  #sum(segments: readonly Segment[], bytesOf: (file: OpenFile) => number): number {
+  #sum(segments: readonly Segment[], bytesOf: (file: OpenFile) => number, known?: Sizes): number {
     let sum = 0;
     for (const segment of segments) {
+      const size = known?.get(segment.number);
+      if (size !== undefined && size.file === segment.file) {
+        sum += size.bytes;
+        continue;
+      }
       let file: OpenFile;
       try {
         file = this.#lease(segment);
@@ -53,7 +66,9 @@ export class SegmentFiles {
         throw error;
       }
       try {
-        sum += bytesOf(file);
+        const bytes = bytesOf(file);
+        known?.set(segment.number, { file: segment.file, bytes });
+        sum += bytes;
       } finally {
         this.#release(segment, file);
       }
@@ -105,6 +120,7 @@ export class SegmentFiles {
   /** A segment is in another file, or gone. */
   forget(number: number): void {
     this.#files.forget(number);
+    this.#sizes.delete(number);
   }
 
   close(): void {
