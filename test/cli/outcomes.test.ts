@@ -106,6 +106,7 @@ describe('the exit code is', () => {
 const COMMANDS: Readonly<Record<string, { args: readonly string[]; stdin?: string; before?: readonly string[] }>> = {
   ingest: { args: ['-'], stdin: '{"stream":"b","type":"C"}\n' },
   append: { args: ['a', 'B'] },
+  delete: { args: ['a'] },
   get: { args: ['1'] },
   read: { args: [] },
   query: { args: ['true'] },
@@ -150,6 +151,7 @@ describe('with --json', () => {
     expect(errorOf(ended)).toMatchObject({ code: 'ERR_USAGE', next: `keeperlog ${name} --help` });
   });
   test.each([
+    'delete',
     'get',
     'read',
     'query',

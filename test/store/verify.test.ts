@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Store, VerifyProgress, VerifyReport } from 'keeperlog';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type Pool, threadEnded } from '../../dist/main/seal/pool.js';
 import { openStoreOn } from '../../dist/main/store.js';
 import { InlineRuntime } from '../crash/inline-runtime.js';
@@ -150,6 +150,8 @@ describe('verify', () => {
       seen.push(report.events);
       await appending;
     }
+    // The writer tells who follows it how far it has come after its own caller.
+    await vi.waitFor(async () => expect((await reader.head())?.sequence).toBe(301));
     expect(await reader.verify({ deep: true })).toMatchObject({ ok: true, events: 301 });
     expect([...seen].sort((one, other) => one - other)).toEqual(seen);
   });
