@@ -41,11 +41,11 @@ export const NOT_NEEDED: Readonly<Record<string, NotNeeded>> = {
   },
   'sync@sync-due.syncWhereDue<pack.writeBlocks': {
     why: 'the whole file is synced when it is assembled: this one has that take less time',
-    otherwise: 'sync@seal.assemble<seal.runSealTask',
+    otherwise: 'sync@assemble.assembleSealed<seal.assemble',
   },
   'sync@sync-due.syncWhereDue<compact.rewrite': {
     why: 'the whole file is synced when it is assembled: this one has that take less time',
-    otherwise: 'sync@compact.assemble<compact.runCompactStep',
+    otherwise: 'sync@assemble.assembleSealed<compact.assemble',
   },
   'syncDir@compact.commit<compact.runCompactStep': {
     why: 'the index file is made next, in the same directory; where that does not work this one has what is gone be gone',

@@ -6,14 +6,7 @@ import { indexFile, sealedFile, segmentFile, TEMPORARY } from '../../shared/form
 import { sameChecksum } from '../../shared/format/frame.js';
 import { recordLength } from '../../shared/format/record.js';
 import { isRemoved } from '../../shared/format/removed-record.js';
-import {
-  BLOCK_ENTRY_BYTES,
-  DIGEST_BYTES,
-  encodeSealedHeader,
-  packBlock,
-  SEALED_HEADER_BYTES,
-  writeBlockEntry,
-} from '../../shared/format/sealed.js';
+import { BLOCK_ENTRY_BYTES, packBlock, writeBlockEntry } from '../../shared/format/sealed.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
@@ -22,6 +15,7 @@ import type { SealedWork } from '../../shared/seal-tasks.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
 import { readRange, type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
+import { assembleSealed } from './assemble.js';
 import { digestsOf } from './digest.js';
 import { type FramesRead, framesFrom, readFrames, startOf } from './frames.js';
 import { asStorage } from './one-file.js';
@@ -157,38 +151,10 @@ function assemble(
   work: SealedWork,
   { range, storedBytes, table, digests }: CompactStepOf<'assemble'>,
 ): undefined {
-  const { number, codec, storeId } = work;
   const { firstSequence, rawBytes, blockBytes, lastFrame } = range;
-  const header = encodeSealedHeader(
-    {
-      codec,
-      number,
-      isCompacted: true,
-      blockBytes,
-      firstSequence,
-      count: digests.reduce((sum, { length }) => sum + length, 0) / DIGEST_BYTES,
-      rawBytes,
-      lastFrame,
-      storedBytes,
-      tableChecksum: hasher.digest(number, table),
-      digestsChecksum: hasher.digest(number, ...digests),
-    },
-    rawHeaderOf(storage, hasher, work),
-    storeId,
-    hasher,
-  );
-  const handle = storage.openWrite(temporaryPath(work), 'existing');
-  try {
-    let at = SEALED_HEADER_BYTES + storedBytes;
-    for (const part of [table, ...digests, table, header]) {
-      if (part.length > 0) writeFully(storage, handle, [part], at);
-      at += part.length;
-    }
-    writeFully(storage, handle, [header], 0);
-    storage.sync(handle);
-  } finally {
-    storage.close(handle);
-  }
+  const segment = { isCompacted: true, blockBytes, firstSequence, rawBytes, lastFrame, storedBytes };
+  const rawHeader = rawHeaderOf(storage, hasher, work);
+  assembleSealed(storage, hasher, work, temporaryPath(work), { segment, rawHeader, table, digests });
   return undefined;
 }
 

@@ -2,21 +2,16 @@
 import path from 'node:path';
 import { PlaceHasher } from '../../shared/format/checksum.js';
 import { sealedFile, segmentFile, TEMPORARY } from '../../shared/format/file-names.js';
-import {
-  blockBytesFor,
-  DIGEST_BYTES,
-  encodeSealedHeader,
-  MAX_BLOCK_BYTES,
-  SEALED_HEADER_BYTES,
-} from '../../shared/format/sealed.js';
+import { blockBytesFor, MAX_BLOCK_BYTES } from '../../shared/format/sealed.js';
 import { SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
 import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
 import type { SealedRange, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
-import { readRange, type Storage, writeFully } from '../../shared/storage.js';
+import { readRange, type Storage } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
+import { assembleSealed } from './assemble.js';
 import { audit } from './audit.js';
 import { runCompactStep } from './compact.js';
 import { fold } from './fold.js';
@@ -105,38 +100,12 @@ function blockBytesOf({ start, end, lastSequence }: Omit<SealedRange, 'blockByte
 }
 
 function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assemble'>): undefined {
-  const { range, end, number, codec, storedBytes, table, digests, isCompacted } = task;
+  const { range, end, storedBytes, table, digests, isCompacted } = task;
+  const { firstSequence, blockBytes } = range;
+  const { offset: rawBytes, previous: lastFrame } = end;
+  const segment = { isCompacted, blockBytes, firstSequence, rawBytes, lastFrame, storedBytes };
   const rawHeader = readRange(storage, rawPath(task), 0, SEGMENT_HEADER_BYTES);
-  const header = encodeSealedHeader(
-    {
-      codec,
-      number,
-      isCompacted,
-      blockBytes: range.blockBytes,
-      firstSequence: range.firstSequence,
-      count: digests.reduce((sum, { length }) => sum + length, 0) / DIGEST_BYTES,
-      rawBytes: end.offset,
-      lastFrame: end.previous,
-      storedBytes,
-      tableChecksum: hasher.digest(number, table),
-      digestsChecksum: hasher.digest(number, ...digests),
-    },
-    rawHeader,
-    task.storeId,
-    hasher,
-  );
-  const handle = storage.openWrite(temporaryPath(task), 'existing');
-  try {
-    let at = SEALED_HEADER_BYTES + storedBytes;
-    for (const part of [table, ...digests, table, header]) {
-      if (part.length > 0) writeFully(storage, handle, [part], at);
-      at += part.length;
-    }
-    writeFully(storage, handle, [header], 0);
-    storage.sync(handle);
-  } finally {
-    storage.close(handle);
-  }
+  assembleSealed(storage, hasher, task, temporaryPath(task), { segment, rawHeader, table, digests });
   return undefined;
 }
 
