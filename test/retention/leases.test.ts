@@ -1,9 +1,8 @@
 /** Who reads while segments go. */
 import fs from 'node:fs';
-import path from 'node:path';
 import { openStore, type Store } from 'keeperlog';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { fill, openWith, SEGMENT_BYTES, untilWithin } from './kit.js';
+import { expectTidy, filesOf, fill, openWith, SEGMENT_BYTES, untilWithin } from './kit.js';
 
 const LIMIT = { maxBytes: 3 * SEGMENT_BYTES };
 
@@ -144,19 +143,21 @@ describe('a process that only reads, beside the writer', () => {
 
 test('a store is closed while segments go, and what is left over is removed by the next opening', async () => {
   let store = await openWith(LIMIT);
-  await fill(store, 200);
+  let events = 0;
+  for (; store.stats().floor === 1; events += 20) await fill(store, 20, events);
+  await fill(store, 40, events);
+  events += 40;
+  const goneBefore = store.stats().floor - 1;
   await store.close();
   const { dir } = store.stats();
   store = await openWith(undefined, { dir, sealing: 'on-demand' });
-  const { floor, segments } = store.stats();
-  const files = fs.readdirSync(dir);
-  expect(files.filter((name) => name.endsWith('.tmp'))).toEqual([]);
-  expect(files.filter((name) => /^segment/.test(name)).length).toBeLessThanOrEqual(segments + 1);
-  expect(files.filter((name) => name.endsWith('.base'))).toEqual(floor === 1 ? [] : [`keeperlog.${floor}.base`]);
-  expect(await store.verify({ deep: true })).toMatchObject({ ok: true, events: 201 - floor });
+  const { floor } = store.stats();
+  expect(floor).toBeGreaterThan(goneBefore);
+  expectTidy(store);
+  expect(filesOf(store, '.tmp')).toEqual([]);
+  expect(await store.verify({ deep: true })).toMatchObject({ ok: true, events: events + 1 - floor });
   for (const stream of ['s0', 's1', 's2']) {
     const head = await store.head(stream);
     await store.append(stream, { type: 'WentOn' }, { expect: head!.revision! });
   }
-  expect(path.basename(dir)).toBe('store');
 });
