@@ -1,5 +1,6 @@
 /** Heads and keys as of the log's end: the checkpoint's, and what the log says after it. */
 import { corrupt } from '../shared/damage.js';
+import { RecordHeader } from '../shared/decoding/record-header.js';
 import { PlaceHasher } from '../shared/format/checksum.js';
 import type { NamedBase } from '../shared/format/manifest.js';
 import { isTombstone, recordRevision, recordTimestampNs } from '../shared/format/record.js';
@@ -11,7 +12,6 @@ import { BaseFile } from './append/base-file.js';
 import type { Head, Heads } from './append/heads.js';
 import { HeadsFile } from './append/heads-file.js';
 import type { Keys } from './append/keys.js';
-import { RecordHeader } from './read/record-header.js';
 import type { Records } from './read/records.js';
 import type { Run } from './read/run.js';
 

@@ -1,8 +1,9 @@
 /** The tombstones in force when a store is opened: those in their file, and what the log has behind that. */
+
+import { RecordHeader } from '../shared/decoding/record-header.js';
 import type { Manifest } from '../shared/format/manifest.js';
 import { isTombstone } from '../shared/format/record.js';
 import { readTombstones, type TombstonesFound, type TombstonesPlace } from '../shared/tombstones-file.js';
-import { RecordHeader } from './read/record-header.js';
 import type { Records } from './read/records.js';
 import { runsOf } from './replay.js';
 

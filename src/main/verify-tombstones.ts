@@ -1,5 +1,6 @@
 /** The tombstones' part of `verify`: their file, and that each is one that the log has. */
 import path from 'node:path';
+import { RecordHeader } from '../shared/decoding/record-header.js';
 import { PlaceHasher } from '../shared/format/checksum.js';
 import { TOMBSTONES_FILE } from '../shared/format/file-names.js';
 import { isTombstone } from '../shared/format/record.js';
@@ -7,7 +8,6 @@ import { isKeeperError } from '../shared/portable/errors.js';
 import type { Problem } from '../shared/problem.js';
 import type { Storage } from '../shared/storage.js';
 import { readTombstones } from '../shared/tombstones-file.js';
-import { RecordHeader } from './read/record-header.js';
 import type { Records } from './read/records.js';
 import type { VerifyReport } from './store-types.js';
 import { problemOf } from './verify-problem.js';

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { BaseFile } from '../../dist/main/append/base-file.js';
 import { HeadsFile } from '../../dist/main/append/heads-file.js';
 import { checkIndex } from '../../dist/main/read/index-check.js';
-import { RecordHeader } from '../../dist/main/read/record-header.js';
+import { RecordHeader } from '../../dist/shared/decoding/record-header.js';
 import { decodeBackupList } from '../../dist/shared/format/backup-list.js';
 import { hashBody } from '../../dist/shared/format/base.js';
 import { HEADS_FILE, indexFile, LOCK_FILE, sealedFile } from '../../dist/shared/format/file-names.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RecordHeader } from '../../dist/main/read/record-header.js';
+import { RecordHeader } from '../../dist/shared/decoding/record-header.js';
 import { recordSeed } from '../../dist/shared/format/checksum.js';
 import { decodePayload } from '../../dist/shared/format/payload.js';
 import {

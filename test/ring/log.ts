@@ -1,5 +1,5 @@
 /** The disk of a world: a log's file that takes nothing but what comes next and is whole, and a watermark. */
-import { RecordHeader } from '../../dist/main/read/record-header.js';
+import { RecordHeader } from '../../dist/shared/decoding/record-header.js';
 import { recordSeed } from '../../dist/shared/format/checksum.js';
 import { memoryOf, recordLength, recordSequence, verifyRecord } from '../../dist/shared/format/record.js';
 import { storageError } from '../../dist/shared/storage.js';

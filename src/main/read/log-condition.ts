@@ -1,10 +1,11 @@
 /** What an append with a condition asks of the log: whether any event behind a sequence matches. */
+
+import { RecordHeader } from '../../shared/decoding/record-header.js';
 import { isTombstone, type Memory } from '../../shared/format/record.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import { matches, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Indexes } from './indexes.js';
 import type { Lease } from './leases.js';
-import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import { search } from './scan.js';
 import { Selected } from './sought.js';

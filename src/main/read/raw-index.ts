@@ -4,6 +4,8 @@
  * the last build ended, and let go when its memory is wanted elsewhere. Never an authority on bytes: what it finds is read
  * back and verified, and matched again where more than one field is asked for.
  */
+
+import { RecordHeader } from '../../shared/decoding/record-header.js';
 import { recordLength } from '../../shared/format/record.js';
 import { isRemoved } from '../../shared/format/removed-record.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
@@ -13,7 +15,6 @@ import { Numbers } from './numbers.js';
 import type { PlaceList, RecordPlaces, SegmentIndex, ValuePlaces } from './postings.js';
 import { between, intersection, union } from './query/lists.js';
 import { RawCauses } from './raw-causes.js';
-import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import type { Run } from './run.js';
 

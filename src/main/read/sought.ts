@@ -1,4 +1,6 @@
 /** What a read looks for, and what it makes of the records that it finds. */
+
+import { RecordHeader } from '../../shared/decoding/record-header.js';
 import { type Memory, recordRevision } from '../../shared/format/record.js';
 import { isRemoved } from '../../shared/format/removed-record.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
@@ -8,7 +10,6 @@ import type { Segment } from './catalog.js';
 import { bytesOf } from './load-spans.js';
 import type { PlaceList, Postings, SegmentIndex } from './postings.js';
 import { union } from './query/lists.js';
-import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import { storedEvent } from './stored-event.js';
 

@@ -6,6 +6,8 @@
  * the thread share, where it stays until another one is asked for something.
  */
 import { inspect } from 'node:util';
+import { RecordHeader } from '../../shared/decoding/record-header.js';
+import { decodeData, decodeMetadata } from '../../shared/decoding/record-payload.js';
 import {
   type Memory,
   memoryOf,
@@ -17,8 +19,6 @@ import {
 } from '../../shared/format/record.js';
 import { formatEventId } from '../../shared/portable/event-id.js';
 import type { EventMetadata, EventObject, RecordedEvent } from '../../shared/portable/events.js';
-import { decodeData, decodeMetadata } from './decode.js';
-import { RecordHeader } from './record-header.js';
 
 const NS_PER_MS = 1_000_000n;
 const UNREAD = Symbol('unread');

@@ -3,6 +3,7 @@
  * names of those that are wanted, whatever their number.
  */
 
+import { RecordHeader } from '../../shared/decoding/record-header.js';
 import { recordRevision } from '../../shared/format/record.js';
 import { isRemoved } from '../../shared/format/removed-record.js';
 import { aborted } from '../../shared/portable/errors.js';
@@ -10,7 +11,6 @@ import type { StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
 import type { Indexes } from './indexes.js';
 import type { Lease } from './leases.js';
 import type { ValuePlaces } from './postings.js';
-import { RecordHeader } from './record-header.js';
 import type { Records } from './records.js';
 import type { Batches } from './rows.js';
 import type { TombstonesInForce } from './tombstones.js';

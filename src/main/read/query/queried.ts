@@ -1,4 +1,6 @@
 /** What a query looks for: records that a predicate matches, and what becomes of each. Counts what it does. */
+
+import { RecordView } from '../../../shared/decoding/record-view.js';
 import { type Memory, recordLength } from '../../../shared/format/record.js';
 import { compile, isAlways, type Matches } from '../../../shared/portable/query/evaluate.js';
 import { postingsOf, type Served } from '../../../shared/portable/query/narrow.js';
@@ -9,7 +11,6 @@ import { type Candidates, type Sought, WINDOW_RECORDS } from '../sought.js';
 import { hasDeleted, type TombstonesInForce } from '../tombstones.js';
 import { choose } from './choose.js';
 import type { Count } from './counted.js';
-import { RecordView } from './record-view.js';
 
 /** Makes a row of a record that matches, or takes it in and makes none. */
 export type Make<T> = (view: RecordView, memory: Memory, at: number) => T | undefined;

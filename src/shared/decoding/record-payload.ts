@@ -1,14 +1,8 @@
 /** A record's data and metadata, decoded. */
-import { corrupt } from '../../shared/damage.js';
-import { decodePayload, PAYLOAD } from '../../shared/format/payload.js';
-import {
-  type Memory,
-  recordDataBytes,
-  recordDataCodec,
-  recordDataStart,
-  recordSequence,
-} from '../../shared/format/record.js';
-import type { EventMetadata } from '../../shared/portable/events.js';
+import { corrupt } from '../damage.js';
+import { decodePayload, PAYLOAD } from '../format/payload.js';
+import { type Memory, recordDataBytes, recordDataCodec, recordDataStart, recordSequence } from '../format/record.js';
+import type { EventMetadata } from '../portable/events.js';
 import type { RecordHeader } from './record-header.js';
 
 /** @throws ERR_CORRUPT */

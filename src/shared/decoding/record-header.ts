@@ -7,9 +7,9 @@ import {
   recordParts,
   recordSequence,
   recordTimestampNs,
-} from '../../shared/format/record.js';
-import { formatEventId } from '../../shared/portable/event-id.js';
-import type { Selectable } from '../../shared/portable/selector.js';
+} from '../format/record.js';
+import { formatEventId } from '../portable/event-id.js';
+import type { Selectable } from '../portable/selector.js';
 
 /** Decodes what is asked for, when it is asked for. Valid as long as the memory is. */
 export class RecordHeader implements Selectable {

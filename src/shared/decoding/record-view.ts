@@ -7,12 +7,12 @@ import {
   recordSequence,
   recordTimestampMs,
   recordTimestampNs,
-} from '../../../shared/format/record.js';
-import { formatEventId } from '../../../shared/portable/event-id.js';
-import type { EventMetadata } from '../../../shared/portable/events.js';
-import type { Examined } from '../../../shared/portable/query/evaluate.js';
-import { decodeData, decodeMetadata } from '../decode.js';
-import { RecordHeader } from '../record-header.js';
+} from '../format/record.js';
+import { formatEventId } from '../portable/event-id.js';
+import type { EventMetadata } from '../portable/events.js';
+import type { Examined } from '../portable/query/evaluate.js';
+import { RecordHeader } from './record-header.js';
+import { decodeData, decodeMetadata } from './record-payload.js';
 
 const UNREAD = Symbol('unread');
 
