@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import vm from 'node:vm';
 import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
@@ -8,7 +7,7 @@ import { NO_ROOM } from '../../dist/shared/format/messagepack-writer.js';
 import { decodePayload, PAYLOAD, PayloadWriter } from '../../dist/shared/format/payload.js';
 import { memoryOf } from '../../dist/shared/format/record.js';
 import { failure, refusal } from '../support/errors.js';
-import { data, jsonData, stored } from '../support/values.js';
+import { data, expectSame, jsonData, stored } from '../support/values.js';
 
 const LIMIT = 1024 * 1024;
 const msgpack = new PayloadWriter('msgpack');
@@ -28,11 +27,6 @@ function payload(writer: PayloadWriter, value: unknown): { codec: number; bytes:
 function roundTrip(encoder: PayloadWriter, value: unknown): unknown {
   const { codec, bytes } = payload(encoder, value);
   return decodePayload(codec, bytes);
-}
-
-/** Equal by value and kind; an own member named constructor confuses the matchers of the test runner. */
-function expectSame(actual: unknown, expected: unknown): void {
-  if (!isDeepStrictEqual(actual, expected)) expect(actual).toStrictEqual(expected);
 }
 
 function nested(depth: number): unknown {

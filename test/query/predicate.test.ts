@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import type { Where } from 'keeperlog';
 import { describe, expect, test } from 'vitest';
 import { parseCel } from '../../dist/main/read/query/cel.js';
-import { asksPayload, compile, type Examined, onHeader } from '../../dist/shared/portable/query/evaluate.js';
+import {
+  asksPayload,
+  compile,
+  type Examined,
+  followPath,
+  onHeader,
+} from '../../dist/shared/portable/query/evaluate.js';
 import { type PostingQuery, postingsOf, zoneOf } from '../../dist/shared/portable/query/narrow.js';
 import { parseWhere } from '../../dist/shared/portable/query/parse-where.js';
 import { toCel } from '../../dist/shared/portable/query/to-cel.js';
@@ -32,6 +38,7 @@ function examined(event: Plain): Examined & { looks: number } {
     },
     {
       data: { get: () => counted(data) },
+      dataAt: { value: (path: string[]) => followPath(counted(data), path) },
       metadata: { get: () => counted(metadata) },
       looks: { get: () => looks },
     },

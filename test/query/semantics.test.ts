@@ -1,11 +1,11 @@
 /** What each operator means, by example: the values of `data.v` that it finds. */
 import type { Where } from 'keeperlog';
 import { describe, expect, test } from 'vitest';
-import { compile, type Examined } from '../../dist/shared/portable/query/evaluate.js';
+import { compile, type Examined, followPath } from '../../dist/shared/portable/query/evaluate.js';
 import { compareText } from '../../dist/shared/portable/query/operand.js';
 import { parseWhere } from '../../dist/shared/portable/query/parse-where.js';
 
-const HEADER: Omit<Examined, 'data'> = {
+const HEADER: Omit<Examined, 'data' | 'dataAt'> = {
   id: '1700000000000000000_7_n',
   sequence: 7,
   timestampNs: 1_700_000_000_000_000_000n,
@@ -24,7 +24,7 @@ const HEADER: Omit<Examined, 'data'> = {
 };
 
 const finds = (where: Where, data: unknown = null, header: Partial<Examined> = {}): boolean =>
-  compile(parseWhere(where))({ ...HEADER, ...header, data });
+  compile(parseWhere(where))({ ...HEADER, data, dataAt: (path) => followPath(data, path), ...header });
 
 const MISSING = Symbol('missing');
 

@@ -1,5 +1,7 @@
 /** Arbitrary data that an event may hold. */
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
+import { expect } from 'vitest';
 
 const KEYS = ['constructor', 'toJSON', 'hasOwnProperty', 'toString', 'then', 'length', '', '0', '-1', 'é', '😀'];
 
@@ -78,4 +80,9 @@ export function stored(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(stored);
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   return Object.fromEntries(members.map(([name, member]) => [name, stored(member)]));
+}
+
+/** Equal by value and kind; an own member named constructor confuses the matchers of the test runner. */
+export function expectSame(actual: unknown, expected: unknown): void {
+  if (!isDeepStrictEqual(actual, expected)) expect(actual).toStrictEqual(expected);
 }

@@ -1,6 +1,7 @@
 /** A record's data and metadata, decoded. */
 import { corrupt } from '../damage.js';
-import { decodePayload, PAYLOAD } from '../format/payload.js';
+import type { PathKey } from '../format/messagepack-path.js';
+import { decodeAtPath, decodePayload, PAYLOAD } from '../format/payload.js';
 import { type Memory, recordDataBytes, recordDataCodec, recordDataStart, recordSequence } from '../format/record.js';
 import type { EventMetadata } from '../portable/events.js';
 import type { RecordHeader } from './record-header.js';
@@ -10,6 +11,20 @@ export function decodeData(memory: Memory, at: number): unknown {
   const start = recordDataStart(memory.view, at);
   const end = start + recordDataBytes(memory.view, at);
   return decodePart('data', recordDataCodec(memory.view, at), memory, at, start, end);
+}
+
+/**
+ * What a path leads to in the data; undefined where it leads nowhere. Of MessagePack no more is decoded than that.
+ * @throws ERR_CORRUPT
+ */
+export function decodeDataAt(memory: Memory, at: number, path: readonly PathKey[]): unknown {
+  const start = recordDataStart(memory.view, at);
+  const end = start + recordDataBytes(memory.view, at);
+  try {
+    return decodeAtPath(memory.bytes, start, end, path);
+  } catch (error) {
+    throw undecodable('data', memory, at, error);
+  }
 }
 
 /**
@@ -31,11 +46,12 @@ function decodePart(what: string, codec: number, memory: Memory, at: number, sta
   try {
     return decodePayload(codec, memory.bytes, start, end);
   } catch (error) {
-    const sequence = recordSequence(memory.view, at);
-    throw corrupt(`the record of sequence ${sequence}`, 0, `its ${what} does not decode`, {
-      firstSequence: sequence,
-      lastSequence: sequence,
-      cause: error,
-    });
+    throw undecodable(what, memory, at, error);
   }
+}
+
+function undecodable(what: string, memory: Memory, at: number, cause: unknown): Error {
+  const sequence = recordSequence(memory.view, at);
+  const lost = { firstSequence: sequence, lastSequence: sequence, cause };
+  return corrupt(`the record of sequence ${sequence}`, 0, `its ${what} does not decode`, lost);
 }

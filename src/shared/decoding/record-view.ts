@@ -1,7 +1,9 @@
 /** A record as a predicate sees it: one view for all records that are looked at in turn. */
-
+import { type PathKey, pathKeysOf } from '../format/messagepack-path.js';
+import { PAYLOAD } from '../format/payload.js';
 import {
   type Memory,
+  recordDataCodec,
   recordRevision,
   recordSchemaVersion,
   recordSequence,
@@ -10,9 +12,9 @@ import {
 } from '../format/record.js';
 import { formatEventId } from '../portable/event-id.js';
 import type { EventMetadata } from '../portable/events.js';
-import type { Examined } from '../portable/query/evaluate.js';
+import { type Examined, followPath } from '../portable/query/evaluate.js';
 import { RecordHeader } from './record-header.js';
-import { decodeData, decodeMetadata } from './record-payload.js';
+import { decodeData, decodeDataAt, decodeMetadata } from './record-payload.js';
 
 const UNREAD = Symbol('unread');
 
@@ -25,6 +27,9 @@ export class RecordView implements Examined {
   #isHere = true;
   #data: unknown = UNREAD;
   #metadata: EventMetadata | undefined;
+  #isPartlyDecoded = false;
+  /** Those that were asked for, ready to be looked for; undefined for one that is followed in the decoded data. */
+  readonly #paths = new Map<readonly string[], readonly PathKey[] | undefined>();
 
   constructor(memory: Memory, at: number, nodeId: string) {
     this.#memory = memory;
@@ -39,11 +44,12 @@ export class RecordView implements Examined {
     this.#isHere = false;
     this.#data = UNREAD;
     this.#metadata = undefined;
+    this.#isPartlyDecoded = false;
   }
 
   /** Whether anything of the payload was decoded. */
   get decoded(): boolean {
-    return this.#data !== UNREAD || this.#metadata !== undefined;
+    return this.#isPartlyDecoded || this.#data !== UNREAD || this.#metadata !== undefined;
   }
 
   get #parts(): RecordHeader {
@@ -113,6 +119,19 @@ export class RecordView implements Examined {
   get data(): unknown {
     if (this.#data === UNREAD) this.#data = decodeData(this.#memory, this.#at);
     return this.#data;
+  }
+
+  dataAt(path: readonly string[]): unknown {
+    if (this.#data !== UNREAD || recordDataCodec(this.#memory.view, this.#at) !== PAYLOAD.msgpack)
+      return followPath(this.data, path);
+    let keys = this.#paths.get(path);
+    if (keys === undefined && !this.#paths.has(path)) {
+      keys = pathKeysOf(path);
+      this.#paths.set(path, keys);
+    }
+    if (keys === undefined) return followPath(this.data, path);
+    this.#isPartlyDecoded = true;
+    return decodeDataAt(this.#memory, this.#at, keys);
   }
 
   get metadata(): EventMetadata {

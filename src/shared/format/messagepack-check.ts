@@ -17,13 +17,14 @@ const TIMESTAMP = 0xff; // extension type -1 as a byte
  * @throws Error where it is anything else
  */
 export function checkMessagePack(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
-  const scan = new Scan(bytes, start, end);
+  const scan = new MessagePackScan(bytes, start, end);
   scan.value(0);
   if (scan.at !== end) throw new Error(`MessagePack ends at byte ${scan.at} of ${end}`);
   return scan.rare;
 }
 
-class Scan {
+/** Goes over MessagePack, value by value: `at` is where the next one begins. */
+export class MessagePackScan {
   at: number;
   rare = false;
   readonly #bytes: Uint8Array;
@@ -35,6 +36,7 @@ class Scan {
     this.#end = end;
   }
 
+  /** Go over a value. @throws Error where it is none, or more than plain */
   value(depth: number): void {
     const byte = this.#byte();
     if (byte < 0x80 || byte >= 0xe0) return; // fixint

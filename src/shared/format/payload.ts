@@ -15,6 +15,7 @@ import { Decoder } from '@msgpack/msgpack';
 import { Unpackr } from 'msgpackr/pack';
 import { toJsonText } from './json-check.js';
 import { checkMessagePack } from './messagepack-check.js';
+import { findValue, type PathKey } from './messagepack-path.js';
 import { MessagePackWriter, NO_ROOM } from './messagepack-writer.js';
 import type { Memory } from './record.js';
 
@@ -75,6 +76,8 @@ export class PayloadWriter {
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 const reference = new Decoder({ useBigInt64: true });
 
+const DOUBLE = 0xcb;
+
 /** What is unpacked of some bytes: a part of the same buffer again and again costs less than a buffer for each. */
 const part = { start: 0, end: 0 };
 
@@ -100,4 +103,17 @@ export function decodePayload(codec: number, bytes: Buffer, start = 0, end = byt
     default:
       throw new Error(`no such data codec: ${codec}`);
   }
+}
+
+/**
+ * What a path leads to in a payload of MessagePack, as it is when all of it is decoded; undefined where it leads nowhere.
+ * @throws Error where the bytes on the way are no plain MessagePack
+ */
+export function decodeAtPath(bytes: Buffer, start: number, end: number, path: readonly PathKey[]): unknown {
+  const found = findValue(bytes, start, end, path);
+  if (found === undefined) return undefined;
+  const first = bytes[found.start]!;
+  if (first < 0x80) return first; // a small number, or a double: most of what is compared
+  if (first === DOUBLE) return bytes.readDoubleBE(found.start + 1);
+  return decodePayload(PAYLOAD.msgpack, bytes, found.start, found.end);
 }

@@ -25,6 +25,8 @@ export interface Examined {
   readonly idempotencyKey: string | undefined;
   /** Decodes the payload. */
   readonly data: unknown;
+  /** What a path leads to in the data: decodes no more of it than that, where it can. */
+  dataAt(path: readonly string[]): unknown;
   /** Decodes the payload. */
   readonly metadata: unknown;
 }
@@ -92,15 +94,15 @@ function buildTerm({ field, test }: Term): Matches {
 /** Reads a field: undefined where there is none. */
 export function readerOf({ name, path }: Field): (event: Examined) => unknown {
   if (path.length === 0) return (event) => event[name];
-  if (path.length === 1) {
-    const [key] = path as [string];
-    return (event) => memberOf(event[name], key);
-  }
-  return (event) => {
-    let value: unknown = event[name];
-    for (let i = 0; i < path.length && value !== undefined; i++) value = memberOf(value, path[i]!);
-    return value;
-  };
+  if (name === 'data') return (event) => event.dataAt(path);
+  return (event) => followPath(event[name], path);
+}
+
+/** What a path leads to in a value; undefined where it leads nowhere. */
+export function followPath(from: unknown, path: readonly string[]): unknown {
+  let value = from;
+  for (let i = 0; i < path.length && value !== undefined; i++) value = memberOf(value, path[i]!);
+  return value;
 }
 
 /** An own member of an object, or an element of a list by its place. */
