@@ -1,4 +1,5 @@
 /** The members of a store that a user calls. */
+
 import type { Checkpoint } from '../shared/audit/prover.js';
 import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
 import type { Settings } from '../shared/options.js';
@@ -35,7 +36,7 @@ import type { ReadOnlyStore } from './read-only-store.js';
 import { removedHead, withBase } from './removed.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
 import type { Runtime } from './runtime.js';
-import { type Pool, workOf } from './seal/pool.js';
+import { lookingWith, type Pool, workOf } from './seal/pool.js';
 import type { SealOptions, SealReport } from './seal/seal-types.js';
 import { collectStats } from './stats.js';
 import { closedError } from './store-errors.js';
@@ -110,7 +111,9 @@ export class EmbeddedStore<M extends object> implements Store<M> {
       last: (stream, durable) => (kind === 'writing' ? store.lastDurableOf(stream, durable) : undefined),
       removed: (stream) => removedHead(this.#storage, this.#settings.dir, stream),
     };
-    return new Reader(store.records, ends, this.#storeId, () => this.#checkOpen());
+    const work = workOf(this.#settings, Buffer.from(this.#storeId, 'hex'), store.records.holes);
+    const looking = lookingWith(this.#pool, this.#settings.poolThreads, work);
+    return new Reader(store.records, ends, this.#storeId, looking, () => this.#checkOpen());
   }
 
   append(stream: string, events: NewEvent<M> | readonly NewEvent<M>[], options?: AppendOptions): Promise<Appended> {
@@ -172,9 +175,8 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     const work = workOf(this.#settings, storeId, records.holes);
     const parts = { records, pool: this.#pool, threads: this.#settings.poolThreads, work };
     const report = await verifyLog({ ...parts, checkOpen: () => this.#checkOpen() }, options);
-    const { dir } = this.#settings;
-    const withFile = await withTombstones(report, this.#storage, dir, storeId, records);
-    return withBase(withFile, this.#storage, dir);
+    const withFile = await withTombstones(report, this.#storage, this.#settings.dir, storeId, records);
+    return withBase(withFile, this.#storage, this.#settings.dir);
   }
 
   async repair(options: RepairOptions = {}): Promise<RepairReport> {

@@ -4,6 +4,7 @@
  */
 import type { Checkpoint } from './audit/prover.js';
 import type { CompactResults, CompactStep, Removal } from './compact-tasks.js';
+import type { Filtered, FilterWork } from './filter-task.js';
 import type { SegmentHeader } from './format/segment.js';
 import type { FramePosition } from './frame-position.js';
 import type { Hole } from './holes.js';
@@ -63,6 +64,8 @@ export type SealTask =
   | ({ readonly kind: 'index'; readonly step: IndexStep } & IndexWork)
   /** A step of taking deleted events out of a sealed segment. */
   | ({ readonly kind: 'compact'; readonly step: CompactStep; readonly removal: Removal } & SealedWork)
+  /** Look at records for a query. */
+  | ({ readonly kind: 'filter' } & FilterWork & SealedWork)
   /** What retention keeps of some frames of a segment that is to go. */
   | ({ readonly kind: 'fold'; readonly part: LogPart; readonly hashKey: string } & SealedWork)
   /** Remove files that the log does not need any more, by their names. */
@@ -153,6 +156,8 @@ export interface SealResults {
   readonly verify: FramesVerified;
   readonly index: IndexResults[IndexStep['step']];
   readonly compact: CompactResults[CompactStep['step']];
+  /** Undefined where a record is not where it is said to be. */
+  readonly filter: Filtered | undefined;
   readonly fold: {
     /** A head for each stream: entries as of {@link file://./format/checkpoint.ts}. */
     readonly heads: Uint8Array;

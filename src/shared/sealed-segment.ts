@@ -36,6 +36,8 @@ interface Stored {
   readonly bytes: Buffer;
 }
 
+const NOTHING: Stored = { offset: 0, bytes: Buffer.alloc(0) };
+
 export class SealedSegment {
   readonly header: SealedHeader;
   readonly #storage: ReadStorage;
@@ -43,7 +45,9 @@ export class SealedSegment {
   readonly #hasher: PlaceHasher;
   readonly #table: BlockTable;
   /** What was read last, and memory of the block that was unpacked last: reads go on where others have ended. */
-  #stored: Stored = { offset: 0, bytes: Buffer.alloc(0) };
+  #stored = NOTHING;
+  /** What reads that block read into: nothing else happens before it is unpacked. */
+  #aheadMemory: Buffer | undefined;
   readonly #memory: Buffer;
   #last: { readonly block: number; readonly unpacked: number } | undefined;
 
@@ -90,7 +94,7 @@ export class SealedSegment {
   }
 
   async readAsync(target: Uint8Array, offset: number): Promise<number> {
-    const wanted = this.#wantedFor(target.length, offset);
+    const wanted = this.#wantedFor(target.length, offset, Buffer.allocUnsafe);
     if (wanted === undefined) return this.#fill(target, offset, this.#stored);
     const length = await this.#storage.readAsync(this.#handle, wanted.bytes, wanted.offset);
     return this.#fill(target, offset, this.#keep(wanted, length));
@@ -115,8 +119,9 @@ export class SealedSegment {
 
   /** The stored bytes for a read of raw ones. */
   #readStored(length: number, offset: number): Stored {
-    const wanted = this.#wantedFor(length, offset);
+    const wanted = this.#wantedFor(length, offset, (bytes) => this.#aheadFor(bytes));
     if (wanted === undefined) return this.#stored;
+    this.#stored = NOTHING;
     return this.#keep(wanted, this.#storage.read(this.#handle, wanted.bytes, wanted.offset));
   }
 
@@ -125,8 +130,15 @@ export class SealedSegment {
     return this.#stored;
   }
 
+  /** Memory for a read that blocks, in the place of what was read before. */
+  #aheadFor(bytes: number): Buffer {
+    if (bytes > AHEAD_BYTES) return Buffer.allocUnsafe(bytes);
+    this.#aheadMemory ??= Buffer.allocUnsafeSlow(AHEAD_BYTES);
+    return this.#aheadMemory.subarray(0, bytes);
+  }
+
   /** What a read wants of the file, and memory for it; undefined where nothing has to be read. */
-  #wantedFor(length: number, offset: number): Stored | undefined {
+  #wantedFor(length: number, offset: number, memory: (bytes: number) => Buffer): Stored | undefined {
     const end = Math.min(offset + length, this.bytes);
     if (end <= offset) return undefined;
     const { blockBytes } = this.header;
@@ -138,10 +150,10 @@ export class SealedSegment {
     const hadEnd = had.offset + had.bytes.length;
     if (from >= had.offset && to <= hadEnd) return undefined;
     const isNear = had.bytes.length > 0 && from <= hadEnd + AHEAD_BYTES && to >= had.offset - AHEAD_BYTES;
-    if (!isNear || to - from >= AHEAD_BYTES) return { offset: from, bytes: Buffer.allocUnsafe(to - from) };
+    if (!isNear || to - from >= AHEAD_BYTES) return { offset: from, bytes: memory(to - from) };
     // Onwards from what is wanted, or down to it.
     const begin = from >= had.offset ? from : Math.max(SEALED_HEADER_BYTES, to - AHEAD_BYTES);
-    return { offset: begin, bytes: Buffer.allocUnsafeSlow(Math.min(AHEAD_BYTES, this.#table.end - begin)) };
+    return { offset: begin, bytes: memory(Math.min(AHEAD_BYTES, this.#table.end - begin)) };
   }
 
   #has(block: number, bytes: number): boolean {
@@ -167,7 +179,8 @@ export class SealedSegment {
    * @param wanted how many of them. A block that is wanted again is unpacked as a whole
    */
   #unpacked(block: number, wanted: number, stored: Stored): Buffer {
-    const raw = this.#memory.subarray(0, rawBytesOf(block, this.header));
+    const length = rawBytesOf(block, this.header);
+    const raw = length === this.#memory.length ? this.#memory : this.#memory.subarray(0, length);
     if (this.#has(block, wanted)) return raw;
     const [from, to] = [this.#table.offsetOf(block), this.#table.offsetOf(block + 1)];
     const bytes = stored.bytes.subarray(from - stored.offset, to - stored.offset);

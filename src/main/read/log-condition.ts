@@ -8,7 +8,7 @@ import type { Indexes } from './indexes.js';
 import type { Lease } from './leases.js';
 import type { Records } from './records.js';
 import { search } from './scan.js';
-import { Selected } from './sought.js';
+import { type Known, Selected } from './sought.js';
 
 /** So many records in the cache are looked at in a millisecond or two: at once. */
 const NEAR_RECORDS = 4096;
@@ -17,8 +17,8 @@ const MOST_PASSES = 4;
 
 /** Events that selectors match, without tombstones. */
 class Conditional extends Selected {
-  override take(memory: Memory, at: number, exact: boolean): RecordedEvent<any> | undefined {
-    return isTombstone(memory.view, at) ? undefined : super.take(memory, at, exact);
+  override take(memory: Memory, at: number, known: Known): RecordedEvent<any> | undefined {
+    return isTombstone(memory.view, at) ? undefined : super.take(memory, at, known);
   }
 }
 

@@ -17,7 +17,7 @@ import { QueriedRows } from './query/query-rows.js';
 import type { Records } from './records.js';
 import { type Batches, PulledRows } from './rows.js';
 import { search } from './scan.js';
-import { Selected } from './sought.js';
+import { type Pool, Selected } from './sought.js';
 import { storedEvent } from './stored-event.js';
 import type { StreamEnd, StreamEnds } from './stream-ends.js';
 import { listStreams } from './streams.js';
@@ -35,11 +35,13 @@ export class Reader {
   readonly #indexes: Indexes;
   readonly #ends: StreamEnds;
   readonly #storeId: string;
+  readonly #pool: Pool;
   /** Throws where the store is closed. */
   readonly #check: () => void;
 
-  constructor(records: Records, ends: StreamEnds, storeId: string, check: () => void) {
+  constructor(records: Records, ends: StreamEnds, storeId: string, pool: Pool, check: () => void) {
     this.#records = records;
+    this.#pool = pool;
     this.#storeId = storeId;
     this.#indexes = new Indexes(records);
     this.#ends = ends;
@@ -148,7 +150,13 @@ export class Reader {
   query(query: unknown, options: unknown): QueriedRows<any> {
     this.#check();
     const parsed = parseQuery(query, options);
-    const log = { records: this.#records, indexes: this.#indexes, storeId: this.#storeId, check: this.#check };
+    const log = {
+      records: this.#records,
+      indexes: this.#indexes,
+      storeId: this.#storeId,
+      pool: this.#pool,
+      check: this.#check,
+    };
     return new QueriedRows(() => new Execution(log, parsed));
   }
 

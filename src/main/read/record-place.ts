@@ -6,16 +6,8 @@ import {
   RECORD_ALIGNMENT,
   RECORD_HEADER_BYTES,
   recordLength,
-  recordSequence,
-  verifyRecord,
 } from '../../shared/format/record.js';
 import { lastSequenceAt } from '../../shared/format/removed-record.js';
-
-/** Whether the record of a sequence, or one that stands for it, begins there and verifies. */
-export function isRecord({ bytes, view }: Memory, at: number, sequence: number, seed: number): boolean {
-  if (!verifyRecord(bytes, view, at, bytes.length, seed)) return false;
-  return recordSequence(view, at) <= sequence && sequence <= lastSequenceAt(view, at);
-}
 
 /** Where the record of a sequence would be, in memory that begins with the record of another one, at or before it. */
 export function seekRecord({ bytes, view }: Memory, first: number, sequence: number): number {

@@ -1,6 +1,6 @@
 /** What one turn of a read finds. */
 import { type Memory, recordLength } from '../../shared/format/record.js';
-import type { Sought } from './sought.js';
+import type { Known, Sought } from './sought.js';
 import type { TombstonesInForce } from './tombstones.js';
 
 /** A batch ends at so many rows or bytes of them and of what was decoded in vain, and the thread is given back. */
@@ -37,12 +37,11 @@ export class RowBatch<T> implements Found<T> {
     this.#most = Math.min(limit, BATCH_ROWS);
   }
 
-  /** @param exact whether it is known to be one that is looked for */
-  look(memory: Memory, at: number, sequence: number, exact: boolean): void {
+  look(memory: Memory, at: number, sequence: number, known: Known): void {
     this.#looks++;
     if (this.#tombstones.hides(sequence, memory, at)) return;
     const decoded = this.#sought.decodedBytes;
-    const row = this.#sought.take(memory, at, exact);
+    const row = this.#sought.take(memory, at, known);
     this.#bytes += this.#sought.decodedBytes - decoded;
     if (row === undefined) return;
     this.rows.push(row);

@@ -9,10 +9,11 @@ import { lostSegment } from '../../shared/damage.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FRAME_MAGIC } from '../../shared/format/frame.js';
 import { type Memory, memoryOf } from '../../shared/format/record.js';
+import { isRecord } from '../../shared/format/removed-record.js';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import type { Holes } from '../../shared/holes.js';
 import { Marks } from './marks.js';
-import { isRecord, recordAt, seekRecord } from './record-place.js';
+import { recordAt, seekRecord } from './record-place.js';
 import type { Run } from './run.js';
 import { type Neighbours, SegmentFrames } from './segment-frames.js';
 

@@ -1,10 +1,12 @@
 /** What a read looks for, and what it makes of the records that it finds. */
 
 import { RecordHeader } from '../../shared/decoding/record-header.js';
+import type { Filtered, FilterWork } from '../../shared/filter-task.js';
 import { type Memory, recordRevision } from '../../shared/format/record.js';
 import { isRemoved } from '../../shared/format/removed-record.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
+import type { Predicate } from '../../shared/portable/query/predicate.js';
 import { type Matcher, matches, matchesName, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Segment } from './catalog.js';
 import { bytesOf } from './load-spans.js';
@@ -13,12 +15,37 @@ import { union } from './query/lists.js';
 import type { Records } from './records.js';
 import { storedEvent } from './stored-event.js';
 
+/** Who looks at records on other threads. */
+export interface Pool {
+  /** So many threads at most. */
+  readonly threads: number;
+  /** @throws what the task throws */
+  filter(segment: number, work: FilterWork): Promise<Filtered | undefined>;
+}
+
+/** What is asked of records on other threads, and who is told what it took. */
+export interface Elsewhere {
+  readonly pool: Pool;
+  readonly predicate: Predicate;
+  /** So many more were looked at, of which so many payloads were decoded. */
+  onLooked(examined: number, decoded: number): void;
+}
+
 /** Records that an index has named, by their places in the segment, ascending. */
 export interface Candidates {
   readonly ordinals: Uint32Array;
   /** Whether they are what is looked for, and need not be looked at again. */
   readonly exact: boolean;
 }
+
+/** Records that need not be looked at. */
+export interface Counted {
+  /** Take them in. */
+  add(): void;
+}
+
+/** What is known of a record: nothing, that an index names it and it is looked for, or that it was looked at, and is looked for. */
+export type Known = 'unknown' | 'named' | 'matched';
 
 /** A list of what an index has named is no longer than this. */
 export const WINDOW_RECORDS = 262_144;
@@ -30,16 +57,22 @@ export interface Sought<T> {
   readonly decodedBytes: number;
   /** Of so many records an index is asked at a time. */
   readonly windowRecords: number;
+  /** Where other threads can look at what an index has named. */
+  readonly elsewhere?: Elsewhere | undefined;
   /**
    * The records of a range of a segment that are to be looked at; undefined where an index leaves nothing out. Where it is
    * rejected nothing has changed: it may be asked again of another index.
    */
-  candidates(segment: Segment, index: SegmentIndex, low: number, high: number): Promise<Candidates | undefined>;
+  candidates(
+    segment: Segment,
+    index: SegmentIndex,
+    low: number,
+    high: number,
+  ): Promise<Candidates | Counted | undefined>;
   /**
    * The row of a record, undefined where it is not looked for.
-   * @param exact whether it is known to be
    */
-  take(memory: Memory, at: number, exact: boolean): T | undefined;
+  take(memory: Memory, at: number, known: Known): T | undefined;
 }
 
 /** The revisions of a single stream, both inclusive. */
@@ -72,8 +105,8 @@ export class Selected implements Sought<RecordedEvent<any>> {
     return { ordinals: await this.#narrowed(segment, index, named), exact: areNames(this.#selectors) };
   }
 
-  take(memory: Memory, at: number, exact: boolean): RecordedEvent<any> | undefined {
-    if (!exact && this.#selectors.length > 0 && !matches(this.#selectors, new RecordHeader(memory, at))) {
+  take(memory: Memory, at: number, known: Known): RecordedEvent<any> | undefined {
+    if (known === 'unknown' && this.#selectors.length > 0 && !matches(this.#selectors, new RecordHeader(memory, at))) {
       return undefined;
     }
     return this.#hasRevision(memory, at) ? storedEvent(memory, at, this.#records.nodeId) : undefined;

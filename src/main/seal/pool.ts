@@ -1,6 +1,7 @@
 /** The pool of threads that seal, audit and verify. They begin with the first task, and end when there is none for a while. */
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
+import type { Filtered, FilterWork } from '../../shared/filter-task.js';
 import { BLOCK_CODEC } from '../../shared/format/sealed.js';
 import type { Holes } from '../../shared/holes.js';
 import type { Settings } from '../../shared/options.js';
@@ -14,6 +15,12 @@ export interface Pool {
    */
   run<K extends SealTask['kind']>(task: SealTaskOf<K>, onDone?: (tookMs: number) => void): Promise<SealResults[K]>;
   close(): Promise<void>;
+}
+
+/** Has the pool look at records of a segment. */
+export interface Looking {
+  readonly threads: number;
+  filter(segment: number, asked: FilterWork): Promise<Filtered | undefined>;
 }
 
 const SYSCALL = 'worker';
@@ -58,6 +65,14 @@ export function workOf(
   { list: holes }: Holes,
 ): Omit<SealedWork, 'number'> {
   return { dir, storeId, codec: BLOCK_CODEC[compression], holes };
+}
+
+/** How queries have records looked at. */
+export function lookingWith(pool: Pool, threads: number, work: Omit<SealedWork, 'number'>): Looking {
+  return {
+    threads,
+    filter: (number, asked) => withTries(() => pool.run<'filter'>({ kind: 'filter', ...work, number, ...asked })),
+  };
 }
 
 /** The thread of a task has ended before the task had: out of memory, or by an error that nobody expected. */

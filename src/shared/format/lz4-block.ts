@@ -4,22 +4,27 @@
  * literals, then what is repeated of the bytes before, as an offset and a length; the last one ends with its literals.
  */
 
-/** Fewer bytes are copied one by one. */
-const SHORT_BYTES = 40;
+/** So many bytes at most are copied here, some at a time; more by the runtime, which takes longer to begin. */
+const SHORT_BYTES = 96;
+/** Bytes at a time. Behind the last ones up to three others may be written, where there is room for them. */
+const STEP_BYTES = 4;
 const MIN_REPEATED = 4;
 /** A length of a token that goes on in further bytes, each of which adds up to 255. */
 const GOES_ON = 15;
 
 /**
- * @param packed the block
+ * @param packed the block, from an offset on
  * @param raw gets its bytes, and is as long as all of them
  * @param wanted how many are, from the first one on
- * @returns how many were unpacked, as many as are wanted or more; -1 where the bytes are none that a compressor wrote
+ * @returns how many were unpacked, as many as are wanted or more, what is behind them meaning nothing; -1 where the bytes are none that
+ *   a compressor wrote
  */
-export function unpackLz4(packed: Uint8Array, raw: Uint8Array, wanted: number): number {
+export function unpackLz4(packed: Uint8Array, start: number, raw: Uint8Array, wanted: number): number {
   const end = packed.length;
   const rawEnd = raw.length;
-  let from = 0;
+  const packedView = new DataView(packed.buffer, packed.byteOffset, end);
+  const rawView = new DataView(raw.buffer, raw.byteOffset, rawEnd);
+  let from = start;
   let to = 0;
   while (from < end) {
     const token = packed[from++]!;
@@ -31,8 +36,16 @@ export function unpackLz4(packed: Uint8Array, raw: Uint8Array, wanted: number): 
       }
     }
     if (length > end - from || length > rawEnd - to) return -1;
-    if (length < SHORT_BYTES) for (const stop = from + length; from < stop; ) raw[to++] = packed[from++]!;
-    else {
+    if (length <= SHORT_BYTES) {
+      const stop = to + length;
+      if (from + length + STEP_BYTES <= end && stop + STEP_BYTES <= rawEnd) {
+        for (let at = from; to < stop; at += STEP_BYTES, to += STEP_BYTES) {
+          rawView.setInt32(to, packedView.getInt32(at, true), true);
+        }
+        from += length;
+        to = stop;
+      } else while (to < stop) raw[to++] = packed[from++]!;
+    } else {
       raw.set(packed.subarray(from, from + length), to);
       from += length;
       to += length;
@@ -51,10 +64,16 @@ export function unpackLz4(packed: Uint8Array, raw: Uint8Array, wanted: number): 
     }
     if (offset === 0 || offset > to || length > rawEnd - to) return -1;
     let source = to - offset;
-    if (length < SHORT_BYTES || offset < length) for (const stop = to + length; to < stop; ) raw[to++] = raw[source++]!;
+    const stop = to + length;
+    if (length <= SHORT_BYTES && offset >= STEP_BYTES && stop + STEP_BYTES <= rawEnd) {
+      for (; to < stop; source += STEP_BYTES, to += STEP_BYTES) {
+        rawView.setInt32(to, rawView.getInt32(source, true), true);
+      }
+      to = stop;
+    } else if (length <= SHORT_BYTES || offset < length) while (to < stop) raw[to++] = raw[source++]!;
     else {
       raw.copyWithin(to, source, source + length);
-      to += length;
+      to = stop;
     }
     if (to >= wanted && to < rawEnd) return to;
   }

@@ -18,6 +18,7 @@ import {
   recordKind,
   recordSequence,
   sealRecord,
+  verifyRecord,
   writeSafeInteger,
 } from './record.js';
 
@@ -54,4 +55,10 @@ export function isRemoved(view: DataView, at: number): boolean {
 /** The last sequence that a record stands for: an event's own. */
 export function lastSequenceAt(view: DataView, at: number): number {
   return isRemoved(view, at) ? readSafeInteger(view, at + 24) : recordSequence(view, at);
+}
+
+/** Whether the record of a sequence, or one that stands for it, begins there and verifies. */
+export function isRecord({ bytes, view }: Memory, at: number, sequence: number, seed: number): boolean {
+  if (!verifyRecord(bytes, view, at, bytes.length, seed)) return false;
+  return recordSequence(view, at) <= sequence && sequence <= lastSequenceAt(view, at);
 }

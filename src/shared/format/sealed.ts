@@ -280,7 +280,7 @@ export function unpackBlock(stored: Buffer, raw: Uint8Array, wanted: number): nu
     return raw.length;
   }
   if (stored.length < 4 || stored.readUInt32LE(0) !== raw.length) return -1;
-  return unpackLz4(stored.subarray(4), raw, wanted);
+  return unpackLz4(stored, 4, raw, wanted);
 }
 
 type Lz4 = typeof import('lz4-napi');

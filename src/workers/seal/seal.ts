@@ -14,6 +14,7 @@ import { unsealing } from '../../shared/unsealing.js';
 import { assembleSealed } from './assemble.js';
 import { audit } from './audit.js';
 import { runCompactStep } from './compact.js';
+import { filter } from './filter.js';
 import { fold } from './fold.js';
 import { startOf } from './frames.js';
 import { runIndexStep } from './index-steps.js';
@@ -47,6 +48,8 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return runIndexStep(storage, hasher, task, task.step);
     case 'compact':
       return runCompactStep(storage, hasher, task, task.removal, task.step);
+    case 'filter':
+      return filter(storage, hasher, task);
     case 'fold':
       return fold(storage, hasher, task);
     case 'remove':

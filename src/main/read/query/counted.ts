@@ -11,8 +11,16 @@ export interface Counting {
   readonly ordinals: Uint32Array | undefined;
 }
 
-/** Counts records into groups. Returns how many entries of postings it took; undefined where they cannot tell. */
-export type Count = (postings: Postings, counting: Counting) => Promise<number | undefined>;
+/** What was counted. */
+export interface CountedGroups {
+  /** So many entries of postings it took. */
+  readonly read: number;
+  /** Take it in. */
+  add(): void;
+}
+
+/** Counts records into groups; undefined where postings cannot tell. */
+export type Count = (postings: Postings, counting: Counting) => Promise<CountedGroups | undefined>;
 
 /** Fields with postings of which an event has one value at most. */
 const SINGLE = ['stream', 'type', 'agent', 'session', 'correlationId'] as const satisfies PostedField[];
@@ -25,8 +33,12 @@ export function countFor({ groupBy, min, max }: ParsedAggregate, aggregation: Ag
       const [first, last] =
         ordinals === undefined ? [low, high] : [ordinals[0], ordinals.at(-1)].map((place) => firstSequence + place!);
       const count = ordinals?.length ?? high - low + 1;
-      if (count > 0) aggregation.addMany(null, count, first!, last!);
-      return 0;
+      return {
+        read: 0,
+        add: () => {
+          if (count > 0) aggregation.addMany(null, count, first!, last!);
+        },
+      };
     };
   }
   const field = SINGLE.find((name) => name === groupBy[0]);
@@ -41,13 +53,12 @@ interface Grouped {
   readonly last: number;
 }
 
-/** Nothing is added before everything was read: it may have to be read again from another index. */
 async function countByField(
   field: PostedField,
   aggregation: Aggregation,
   postings: Postings,
   counting: Counting,
-): Promise<number> {
+): Promise<CountedGroups> {
   const { firstSequence, low, high, ordinals } = counting;
   const groups: Grouped[] = [];
   const wanted = ordinals?.length ?? high - low + 1;
@@ -75,10 +86,12 @@ async function countByField(
     if (rest.length > 0) groups.push(groupOf(null, rest));
   }
   groups.sort((one, other) => one.first - other.first);
-  for (const { value, count, first, last } of groups) {
-    aggregation.addMany(value, count, firstSequence + first, firstSequence + last);
-  }
-  return read;
+  const add = (): void => {
+    for (const { value, count, first, last } of groups) {
+      aggregation.addMany(value, count, firstSequence + first, firstSequence + last);
+    }
+  };
+  return { read, add };
 }
 
 function groupOf(value: GroupValue, places: Uint32Array): Grouped {

@@ -2,6 +2,7 @@
 import type { Hole } from '../../../shared/holes.js';
 import type { Direction } from '../../../shared/portable/log.js';
 import { Aggregation, type ParsedAggregate } from '../../../shared/portable/query/aggregate.js';
+import { asksPayload } from '../../../shared/portable/query/evaluate.js';
 import { type Zone, zoneOf } from '../../../shared/portable/query/narrow.js';
 import type { ParsedQuery } from '../../../shared/portable/query/parse-query.js';
 import type { Predicate } from '../../../shared/portable/query/predicate.js';
@@ -14,6 +15,7 @@ import type { Lease } from '../leases.js';
 import type { Records } from '../records.js';
 import type { Batches } from '../rows.js';
 import { search } from '../scan.js';
+import type { Pool } from '../sought.js';
 import { storedEvent } from '../stored-event.js';
 import { parseCel } from './cel.js';
 import { countFor } from './counted.js';
@@ -25,6 +27,7 @@ export interface QueriedLog {
   readonly records: Records;
   readonly indexes: Indexes;
   readonly storeId: string;
+  readonly pool: Pool;
   /** Throws where the store is closed. */
   readonly check: () => void;
 }
@@ -146,12 +149,14 @@ export class Execution {
     aggregate: ParsedAggregate | undefined,
     aggregation: Aggregation | undefined,
   ): Queried<unknown> {
-    const { nodeId } = this.#records;
+    const { nodeId, tombstones } = this.#records;
+    // What the header decides is decided where it was read.
+    const asked = { nodeId, tombstones, pool: asksPayload(predicate) ? this.#log.pool : undefined };
     if (aggregate !== undefined && aggregation !== undefined) {
       const count = countFor(aggregate, aggregation);
-      return new Queried(predicate, this.#records, (view) => aggregation.add(view), count);
+      return new Queried(predicate, asked, (view) => aggregation.add(view), count);
     }
-    return new Queried<unknown>(predicate, this.#records, this.#make(nodeId));
+    return new Queried<unknown>(predicate, asked, this.#make(nodeId));
   }
 
   #make(nodeId: string): Make<unknown> {

@@ -7,7 +7,15 @@ import { postingsOf, type Served } from '../../../shared/portable/query/narrow.j
 import type { Predicate } from '../../../shared/portable/query/predicate.js';
 import type { Segment } from '../catalog.js';
 import type { SegmentIndex } from '../postings.js';
-import { type Candidates, type Sought, WINDOW_RECORDS } from '../sought.js';
+import {
+  type Candidates,
+  type Counted,
+  type Elsewhere,
+  type Known,
+  type Pool,
+  type Sought,
+  WINDOW_RECORDS,
+} from '../sought.js';
 import { hasDeleted, type TombstonesInForce } from '../tombstones.js';
 import { choose } from './choose.js';
 import type { Count } from './counted.js';
@@ -15,11 +23,10 @@ import type { Count } from './counted.js';
 /** Makes a row of a record that matches, or takes it in and makes none. */
 export type Make<T> = (view: RecordView, memory: Memory, at: number) => T | undefined;
 
-const NONE = new Uint32Array(0);
-
 interface Asked {
   readonly nodeId: string;
   readonly tombstones: TombstonesInForce;
+  readonly pool: Pool | undefined;
 }
 
 export class Queried<T> implements Sought<T> {
@@ -34,6 +41,7 @@ export class Queried<T> implements Sought<T> {
   /** Segments of which postings left nothing, and those of which something was looked at or counted. */
   readonly #left = new Set<number>();
   readonly #used = new Set<number>();
+  readonly elsewhere: Elsewhere | undefined;
   decodedBytes = 0;
   postingsRead = 0;
   recordsExamined = 0;
@@ -41,10 +49,10 @@ export class Queried<T> implements Sought<T> {
   recordsMatched = 0;
 
   /**
-   * @param asked the records, the third part of whose ids is needed, and what of them was deleted
+   * @param asked the records, the third part of whose ids is needed, what of them was deleted, and who may look at them
    * @param count takes records in as postings tell of them, where that is all that is asked for
    */
-  constructor(predicate: Predicate, { nodeId, tombstones }: Asked, make: Make<T>, count?: Count) {
+  constructor(predicate: Predicate, { nodeId, tombstones, pool }: Asked, make: Make<T>, count?: Count) {
     this.#tombstones = tombstones;
     this.#matches = compile(predicate);
     this.#served = postingsOf(predicate);
@@ -52,6 +60,7 @@ export class Queried<T> implements Sought<T> {
     this.#make = make;
     this.#count = count;
     this.#isEverything = isAlways(predicate);
+    this.elsewhere = pool && { pool, predicate, onLooked: (examined, decoded) => this.#onLooked(examined, decoded) };
   }
 
   get isSelective(): boolean {
@@ -69,47 +78,61 @@ export class Queried<T> implements Sought<T> {
     return isCounted ? Number.POSITIVE_INFINITY : WINDOW_RECORDS;
   }
 
-  async candidates(segment: Segment, index: SegmentIndex, low: number, high: number): Promise<Candidates | undefined> {
+  async candidates(
+    segment: Segment,
+    index: SegmentIndex,
+    low: number,
+    high: number,
+  ): Promise<Candidates | Counted | undefined> {
     const chosen = this.#served && (await choose(this.#served, index, low, high));
     if (chosen === undefined && !this.#isEverything) return undefined;
     const ordinals = chosen?.ordinals;
-    const isCounted = chosen?.exact !== false && (await this.#isCounted(segment, index, low, high, ordinals));
+    const counted = chosen?.exact === false ? undefined : await this.#counted(segment, index, low, high, ordinals);
     this.postingsRead += chosen?.read ?? 0;
     (ordinals?.length === 0 ? this.#left : this.#used).add(segment.number);
-    return isCounted ? { ordinals: NONE, exact: true } : chosen;
+    return counted ?? chosen;
   }
 
-  /** Whether the records, all of which match, are taken in as they are named. */
-  async #isCounted(
+  /** The records, all of which match, as they are named; undefined where they have to be looked at. */
+  async #counted(
     { firstSequence }: Segment,
     index: SegmentIndex,
     low: number,
     high: number,
     ordinals: Uint32Array | undefined,
-  ): Promise<boolean> {
-    if (this.#count === undefined || (await hasDeleted(this.#tombstones, index, low, high))) return false;
+  ): Promise<Counted | undefined> {
+    if (this.#count === undefined || (await hasDeleted(this.#tombstones, index, low, high))) return undefined;
     // Where records were removed, those that have a stream are there.
     const there =
       ordinals ?? (index.isWhole ? undefined : await (await index.ofPrefix('stream', '')).within(low, high));
-    const read = await this.#count(index, { firstSequence, low, high, ordinals: there });
-    if (read === undefined) return false;
-    this.postingsRead += read;
-    this.recordsMatched += there?.length ?? high - low + 1;
-    return true;
+    const counted = await this.#count(index, { firstSequence, low, high, ordinals: there });
+    if (counted === undefined) return undefined;
+    this.postingsRead += counted.read;
+    return {
+      add: () => {
+        this.recordsMatched += there?.length ?? high - low + 1;
+        counted.add();
+      },
+    };
   }
 
-  take(memory: Memory, at: number, exact: boolean): T | undefined {
+  #onLooked(examined: number, decoded: number): void {
+    this.recordsExamined += examined;
+    this.recordsDecoded += decoded;
+  }
+
+  take(memory: Memory, at: number, known: Known): T | undefined {
     this.#view ??= new RecordView(memory, at, this.#nodeId);
     const view = this.#view;
     view.moveTo(memory, at);
-    this.recordsExamined++;
+    if (known !== 'matched') this.recordsExamined++;
     let row: T | undefined;
-    if (exact || this.#matches(view)) {
+    if (known !== 'unknown' || this.#matches(view)) {
       this.recordsMatched++;
       row = this.#make(view, memory, at);
     }
     if (view.decoded) {
-      this.recordsDecoded++;
+      if (known !== 'matched') this.recordsDecoded++;
       this.decodedBytes += recordLength(memory.view, at);
     }
     return row;
