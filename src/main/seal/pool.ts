@@ -7,6 +7,7 @@ import type { Holes } from '../../shared/holes.js';
 import type { Settings } from '../../shared/options.js';
 import { fromWire, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
 import type { PoolAnswer, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
+import { TwoQueues } from './task-queue.js';
 
 export interface Pool {
   /**
@@ -34,12 +35,13 @@ const IDLE_MS = 10_000;
  * @param threads at most
  */
 export function threadPool(file: URL, threads: number): Pool {
-  let made: Promise<Piscina> | undefined;
+  let made: Promise<Threads> | undefined;
   return {
     async run(task, onDone) {
       made ??= makePiscina(file, threads);
-      const piscina = await made;
-      const answer: PoolAnswer = await piscina.run(task, { transferList: given(task) }).catch((error: unknown) => {
+      const { piscina, before } = await made;
+      const asked = task.kind === 'filter' ? before(task) : task;
+      const answer: PoolAnswer = await piscina.run(asked, { transferList: given(task) }).catch((error: unknown) => {
         throw threadEnded(error);
       });
       if ('error' in answer) throw fromWire(answer.error);
@@ -47,8 +49,8 @@ export function threadPool(file: URL, threads: number): Pool {
       return answer.result as any;
     },
     async close() {
-      const piscina = await made?.catch(() => undefined); // whoever wanted it was told
-      await piscina?.destroy();
+      const threads = await made?.catch(() => undefined); // whoever wanted it was told
+      await threads?.piscina.destroy();
     },
   };
 }
@@ -100,12 +102,21 @@ function hasThreadEnded(error: unknown): boolean {
   return isKeeperError(error, 'ERR_STORAGE') && error.syscall === SYSCALL;
 }
 
-async function makePiscina(file: URL, threads: number): Promise<Piscina> {
-  const { Piscina } = await import('piscina');
-  return new Piscina({
+interface Threads {
+  readonly piscina: Piscina;
+  /** A task that goes before others. */
+  before(task: SealTask): object;
+}
+
+async function makePiscina(file: URL, threads: number): Promise<Threads> {
+  const { Piscina, queueOptionsSymbol } = await import('piscina');
+  const piscina = new Piscina({
     filename: fileURLToPath(file),
     minThreads: 0,
     maxThreads: threads,
+    // What finds no thread keeps its place.
+    stricterFIFO: true,
+    taskQueue: new TwoQueues((task) => Reflect.get(task, queueOptionsSymbol) !== null),
     idleTimeout: IDLE_MS,
     // Not waiting in place for the next task: what native code has given memory for is let go of in a turn of the thread's event
     // loop, and a thread that seals one segment after the other would have none.
@@ -113,4 +124,5 @@ async function makePiscina(file: URL, threads: number): Promise<Piscina> {
     // What this package runs: options of the caller's program, such as --input-type, are not for it.
     execArgv: [],
   });
+  return { piscina, before: (task) => ({ ...task, [queueOptionsSymbol]: {} }) };
 }
