@@ -4,6 +4,7 @@
  */
 import { corrupt, unsupported } from './damage.js';
 import type { PlaceHasher } from './format/checksum.js';
+import { type Memory, memoryOf } from './format/record.js';
 import {
   BlockTable,
   COMPACTED_FORMAT,
@@ -36,6 +37,12 @@ interface Stored {
   readonly bytes: Buffer;
 }
 
+/** Where something is. */
+export interface Place {
+  readonly memory: Memory;
+  readonly at: number;
+}
+
 const NOTHING: Stored = { offset: 0, bytes: Buffer.alloc(0) };
 
 export class SealedSegment {
@@ -49,6 +56,7 @@ export class SealedSegment {
   /** What reads that block read into: nothing else happens before it is unpacked. */
   #aheadMemory: Buffer | undefined;
   readonly #memory: Buffer;
+  #whole: Memory | undefined;
   #last: { readonly block: number; readonly unpacked: number } | undefined;
 
   private constructor(
@@ -91,6 +99,17 @@ export class SealedSegment {
   /** Read raw bytes up to the target's length; returns what there was. */
   read(target: Uint8Array, offset: number): number {
     return this.#fill(target, offset, this.#readStored(target.length, offset));
+  }
+
+  /** Raw bytes in memory that is theirs until the next read; undefined where they are in several blocks. */
+  look(offset: number, length: number): Place | undefined {
+    const { blockBytes } = this.header;
+    const block = Math.floor(offset / blockBytes);
+    const at = offset - block * blockBytes;
+    if (at + length > rawBytesOf(block, this.header)) return undefined;
+    this.#unpacked(block, at + length, this.#readStored(length, offset));
+    this.#whole ??= memoryOf(this.#memory);
+    return { memory: this.#whole, at };
   }
 
   async readAsync(target: Uint8Array, offset: number): Promise<number> {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { PlaceHasher } from './format/checksum.js';
 import { sealedFile, sealedNumber, segmentFile, segmentNumber } from './format/file-names.js';
 import { isKeeperError } from './portable/errors.js';
-import { SealedSegment } from './sealed-segment.js';
+import { type Place, SealedSegment } from './sealed-segment.js';
 import type { FileHandle, ReadStorage } from './storage.js';
 
 /** The name of the file that a segment is in: of the raw one, unless there is but a sealed one. */
@@ -16,6 +16,11 @@ export function fileOfSegment(storage: ReadStorage, dir: string, number: number)
 }
 
 export interface LogStorage extends ReadStorage {
+  /**
+   * Bytes of a sealed segment, verified, in memory that is theirs until the next read; undefined where they are not in one place, or
+   * not sealed.
+   */
+  look(handle: FileHandle, offset: number, length: number): Place | undefined;
   /** Bytes of an open file as it is on the disk. */
   fileBytes(handle: FileHandle): number;
 }
@@ -52,6 +57,7 @@ export function unsealing(storage: ReadStorage, storeId: Uint8Array, hasher: Pla
       }
     },
     size: (handle) => open.get(handle)?.bytes ?? storage.size(handle),
+    look: (handle, offset, length) => open.get(handle)?.look(offset, length),
     fileBytes: (handle) => open.get(handle)?.fileBytes ?? storage.size(handle),
     read: (handle, target, offset) => open.get(handle)?.read(target, offset) ?? storage.read(handle, target, offset),
     readAsync: (handle, target, offset) =>

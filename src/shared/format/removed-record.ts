@@ -12,6 +12,7 @@
  *     40  zeros up to the length
  */
 import {
+  holdsRecord,
   KIND,
   type Memory,
   readSafeInteger,
@@ -59,6 +60,14 @@ export function lastSequenceAt(view: DataView, at: number): number {
 
 /** Whether the record of a sequence, or one that stands for it, begins there and verifies. */
 export function isRecord({ bytes, view }: Memory, at: number, sequence: number, seed: number): boolean {
-  if (!verifyRecord(bytes, view, at, bytes.length, seed)) return false;
+  return verifyRecord(bytes, view, at, bytes.length, seed) && standsFor(view, at, sequence);
+}
+
+/** The same in bytes that are verified, of which nothing behind `end` is to be looked at. */
+export function isRecordIn(view: DataView, at: number, end: number, sequence: number): boolean {
+  return holdsRecord(view, at, end) && standsFor(view, at, sequence);
+}
+
+function standsFor(view: DataView, at: number, sequence: number): boolean {
   return recordSequence(view, at) <= sequence && sequence <= lastSequenceAt(view, at);
 }
