@@ -30,7 +30,9 @@ export async function* begin(
       yield { piece };
     } else {
       for (const part of partsOf(piece, query.range.direction === 'forwards')) {
-        yield { piece: part, filtered: filtered(query, elsewhere, part) };
+        const found = filtered(query, elsewhere, part);
+        found.catch(() => {}); // raised where it is awaited, if that still happens
+        yield { piece: part, filtered: found };
       }
     }
   }
