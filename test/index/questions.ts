@@ -7,7 +7,8 @@ import { open } from '../repair/kit.js';
 export const EVENTS = 2000;
 const NAMES = ['ada', 'bob', 'eve'];
 
-function event(i: number, ids: readonly string[]): NewEvent {
+/** The so-manieth event; some name those before as causes. */
+export function event(i: number, ids: readonly string[]): NewEvent {
   const before = ids[ids.length - 20];
   const causes = before !== undefined ? [before, ...(i % 5 === 4 ? [0] : []), ...(i % 50 === 0 ? ['none'] : [])] : [];
   return {

@@ -2,7 +2,7 @@
 import type { Segment } from './catalog.js';
 import { IndexDamage } from './index-reader.js';
 import type { SegmentIndex } from './postings.js';
-import { RawIndexes } from './raw-index.js';
+import { RawIndexes } from './raw-indexes.js';
 import type { Records } from './records.js';
 
 /** A range of fewer records is rather read through than looked for in an index: one that has to be built, or one in a file. */

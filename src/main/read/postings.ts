@@ -44,6 +44,6 @@ export interface RecordPlaces {
 export interface SegmentIndex extends Postings {
   /** Whether there is a record of each sequence. */
   readonly isWhole: boolean;
-  /** Of records by their places, ascending. */
-  recordsAt(places: Uint32Array): Promise<RecordPlaces>;
+  /** Of records by their places, ascending; undefined where they are rather read by their sequences. */
+  recordsAt(places: Uint32Array): Promise<RecordPlaces | undefined>;
 }

@@ -20,12 +20,13 @@ export class RawCauses {
     this.#nodeId = nodeId;
   }
 
-  /** Returns how many bytes the memory has grown by; undefined where it is no own id, and was not taken. */
-  add(cause: string, ordinal: number): number | undefined {
-    const id = ownIdIn(cause, this.#nodeId);
-    if (id === undefined) return undefined;
-    const grown = this.#seconds.push(id.seconds) + this.#ns.push(id.ns) + this.#ordinals.push(ordinal);
-    return grown + this.#low.push(id.sequence % TWO_32) + this.#high.push(Math.floor(id.sequence / TWO_32));
+  /** Returns how many bytes the memory has grown by. A cause that a record has twice is taken once. */
+  add({ seconds, ns, sequence }: OwnId, ordinal: number): number {
+    for (let i = this.#ordinals.count - 1; i >= 0 && this.#ordinals.at(i) === ordinal; i--) {
+      if (this.#sequenceAt(i) === sequence && this.#ns.at(i) === ns && this.#seconds.at(i) === seconds) return 0;
+    }
+    const grown = this.#seconds.push(seconds) + this.#ns.push(ns) + this.#ordinals.push(ordinal);
+    return grown + this.#low.push(sequence % TWO_32) + this.#high.push(Math.floor(sequence / TWO_32));
   }
 
   /** The records of one, ascending. */

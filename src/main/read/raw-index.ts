@@ -1,62 +1,87 @@
 /**
  * The index of a segment that has no index file: for each stream, type, tag, agent, session, correlation id and cause, the records
- * that have it; and where each record stands. Built from durable bytes when a query first wants it, continued from where
+ * that have it; and where each record stands. Built from durable records when a query first wants it, continued from where
  * the last build ended, and let go when its memory is wanted elsewhere. Never an authority on bytes: what it finds is read
  * back and verified, and matched again where more than one field is asked for.
+ *
+ * What is taken in from the cache has no place in the file yet: that is filled in from the file later on.
  */
-
-import { RecordHeader } from '../../shared/decoding/record-header.js';
-import { recordLength } from '../../shared/format/record.js';
+import { ownIdIn, ownIdOf } from '../../shared/format/index-keys.js';
+import {
+  type Memory,
+  recordLength,
+  recordParts,
+  recordSequence,
+  recordTimestampNs,
+} from '../../shared/format/record.js';
+import { type ListVisitor, visitLists } from '../../shared/format/record-lists.js';
 import { isRemoved } from '../../shared/format/removed-record.js';
+import { formatEventId } from '../../shared/portable/event-id.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
 import type { Segment } from './catalog.js';
-import { type IndexMemory, rawIndexName } from './index-memory.js';
 import { Numbers } from './numbers.js';
 import type { PlaceList, RecordPlaces, SegmentIndex, ValuePlaces } from './postings.js';
 import { between, intersection, union } from './query/lists.js';
 import { RawCauses } from './raw-causes.js';
-import type { Records } from './records.js';
 import type { Run } from './run.js';
-
-/** What a term costs beside its characters and postings, about. Unit: bytes. */
-const TERM_BYTES = 150;
-
-/** Each field by the letter that its terms begin with. */
-const FIELD: Readonly<Record<PostedField, string>> = {
-  stream: 's',
-  type: 't',
-  tags: 'g',
-  agent: 'a',
-  session: 'e',
-  correlationId: 'c',
-  causes: 'p',
-};
+import { Terms } from './terms.js';
 
 const NONE = new Uint32Array(0);
 
+/** Where records are read from beside the file. */
+interface Cached {
+  /** Third part of the store's ids. */
+  readonly nodeId: string;
+  loadCached(sequence: number): Run | undefined;
+}
+
 export class RawIndex implements SegmentIndex {
   readonly firstSequence: number;
-  readonly #nodeId: string;
-  readonly #terms = new Map<string, Numbers>();
+  readonly #cached: Cached;
+  readonly #terms: Readonly<Record<PostedField, Terms>> = {
+    stream: new Terms(),
+    type: new Terms(),
+    tags: new Terms(),
+    agent: new Terms(),
+    session: new Terms(),
+    correlationId: new Terms(),
+    causes: new Terms(),
+  };
   readonly #offsets = new Numbers();
   readonly #causes: RawCauses;
+  readonly #parts = recordParts(new DataView(new ArrayBuffer(64)), 0);
+  /** The record that is being taken in. */
+  #memory: Memory | undefined;
+  #at = 0;
+  readonly #lists: ListVisitor;
   #next: number;
-  /** Where the last record ends. */
+  /** Where the last record whose place is known ends. */
   #end = 0;
   #removed = 0;
   bytes = 0;
+  /** Of records that were taken in, and whose places in the file are not known yet. Unit: bytes. */
+  openBytes = 0;
 
-  /** @param nodeId third part of the store's ids */
-  constructor(segment: Segment, nodeId: string) {
+  constructor(segment: Pick<Segment, 'firstSequence'>, cached: Cached) {
     this.firstSequence = segment.firstSequence;
-    this.#nodeId = nodeId;
-    this.#causes = new RawCauses(nodeId);
+    this.#cached = cached;
+    this.#causes = new RawCauses(cached.nodeId);
     this.#next = segment.firstSequence;
+    this.#lists = {
+      onTag: (start, end) => this.#post('tags', start, end),
+      onCause: (start, end) => this.#postCause(start, end),
+      onLocalCause: (distance) => this.#postLocalCause(distance),
+    };
   }
 
   /** The first sequence that is not in it yet. */
   get nextSequence(): number {
     return this.#next;
+  }
+
+  /** The first sequence whose place in the file is not known yet: {@link nextSequence} or below. */
+  get openSequence(): number {
+    return this.firstSequence + this.#offsets.count;
   }
 
   get lastSequence(): number {
@@ -67,53 +92,56 @@ export class RawIndex implements SegmentIndex {
     return this.#removed === 0;
   }
 
-  /** Take in a run's records from {@link nextSequence} on. */
+  /**
+   * Take in a run's records up to a sequence: from {@link openSequence} on where they come from the file, or else from
+   * {@link nextSequence} on. Nothing where these are not in the run.
+   */
   add(run: Run, lastSequence: number): void {
-    for (const end = Math.min(run.lastSequence, lastSequence); this.#next <= end; this.#next++) {
-      const at = run.at(this.#next);
-      this.bytes += this.#offsets.push(run.fileOffset + at);
-      this.#end = run.fileOffset + at + recordLength(run.memory.view, at);
-      if (isRemoved(run.memory.view, at)) {
-        this.#removed++;
-        continue;
+    const isPlaced = run.fileOffset !== -1;
+    let sequence = isPlaced ? this.openSequence : this.#next;
+    if (sequence < run.firstSequence) return;
+    for (const end = Math.min(run.lastSequence, lastSequence); sequence <= end; sequence++) {
+      const at = run.at(sequence);
+      const length = recordLength(run.memory.view, at);
+      if (isPlaced) {
+        this.bytes += this.#offsets.push(run.fileOffset + at);
+        this.#end = run.fileOffset + at + length;
+      } else {
+        this.openBytes += length;
       }
-      const header = new RecordHeader(run.memory, at);
-      const ordinal = this.#next - this.firstSequence;
-      this.#post(FIELD.stream + header.stream, ordinal);
-      this.#post(FIELD.type + header.type, ordinal);
-      for (const tag of new Set(header.tags)) this.#post(FIELD.tags + tag, ordinal);
-      for (const cause of new Set(header.causes(this.#nodeId))) {
-        const grown = this.#causes.add(cause, ordinal);
-        if (grown === undefined) this.#post(FIELD.causes + cause, ordinal);
-        else this.bytes += grown;
-      }
-      if (header.agent !== undefined) this.#post(FIELD.agent + header.agent, ordinal);
-      if (header.session !== undefined) this.#post(FIELD.session + header.session, ordinal);
-      if (header.correlationId !== undefined) this.#post(FIELD.correlationId + header.correlationId, ordinal);
+      if (sequence === this.#next) this.#take(run.memory, at);
+      else this.openBytes -= length;
     }
   }
 
   /** Leave out sequences that are not there. */
   skipTo(sequence: number): void {
-    for (; this.#next < sequence; this.#next++) this.bytes += this.#offsets.push(this.#end);
+    while (this.openSequence < sequence) this.bytes += this.#offsets.push(this.#end);
+    this.#next = Math.max(this.#next, sequence);
   }
 
-  async recordsAt(places: Uint32Array): Promise<RecordPlaces> {
-    const count = this.#offsets.count;
+  async recordsAt(places: Uint32Array): Promise<RecordPlaces | undefined> {
+    const known = this.#offsets.count;
+    const [first] = places;
+    // Those in the cache are rather read there, where nobody has to wait for them.
+    const isElsewhere =
+      first !== undefined &&
+      (places.at(-1)! >= known || this.#cached.loadCached(this.firstSequence + first) !== undefined);
+    if (isElsewhere) return undefined;
     return {
       starts: Float64Array.from(places, (place) => this.#offsets.at(place)),
-      ends: Float64Array.from(places, (place) => (place + 1 < count ? this.#offsets.at(place + 1) : this.#end)),
+      ends: Float64Array.from(places, (place) => (place + 1 < known ? this.#offsets.at(place + 1) : this.#end)),
     };
   }
 
   async ofValue(field: PostedField, value: string): Promise<PlaceList> {
-    const posted = this.#terms.get(FIELD[field] + value)?.values;
+    const posted = this.#terms[field].get(value)?.places.values;
     return this.#listOf(value, posted ?? (field === 'causes' ? this.#causes.ofValue(value) : NONE));
   }
 
   async ofPrefix(field: PostedField, prefix: string, isWanted?: (value: string) => boolean): Promise<PlaceList> {
     const lists: Uint32Array[] = [];
-    for (const [value, values] of this.#lists(field, prefix)) if (isWanted?.(value) !== false) lists.push(values);
+    for (const [value, values] of this.#withPrefix(field, prefix)) if (isWanted?.(value) !== false) lists.push(values);
     const within = async (low: number, high: number): Promise<Uint32Array> =>
       union(lists.map((list) => this.#within(list, low, high)));
     return {
@@ -125,14 +153,11 @@ export class RawIndex implements SegmentIndex {
 
   async *ofEach(field: PostedField, prefix: string): AsyncGenerator<ValuePlaces> {
     // As they are now, all of them: while others wait for what they are given, the index may grow.
-    for (const [value, list] of [...this.#lists(field, prefix)]) yield this.#listOf(value, list);
+    for (const [value, list] of [...this.#withPrefix(field, prefix)]) yield this.#listOf(value, list);
   }
 
-  *#lists(field: PostedField, prefix: string): Generator<[string, Uint32Array]> {
-    const letter = FIELD[field];
-    for (const [term, { values }] of this.#terms) {
-      if (term.startsWith(letter) && term.startsWith(prefix, 1)) yield [term.slice(1), values];
-    }
+  *#withPrefix(field: PostedField, prefix: string): Generator<[string, Uint32Array]> {
+    for (const { value, places } of this.#terms[field]) if (value.startsWith(prefix)) yield [value, places.values];
     if (field === 'causes') yield* this.#causes.withPrefix(prefix);
   }
 
@@ -152,57 +177,50 @@ export class RawIndex implements SegmentIndex {
     return between(list, low - this.firstSequence, high - this.firstSequence);
   }
 
-  #post(term: string, ordinal: number): void {
-    let postings = this.#terms.get(term);
-    if (postings === undefined) {
-      postings = new Numbers();
-      this.#terms.set(term, postings);
-      this.bytes += TERM_BYTES + term.length * 2;
+  /** The record of the next sequence. */
+  #take(memory: Memory, at: number): void {
+    if (isRemoved(memory.view, at)) {
+      this.#removed++;
+    } else {
+      this.#memory = memory;
+      this.#at = at;
+      const parts = recordParts(memory.view, at, this.#parts);
+      this.#post('stream', parts.stream, parts.type);
+      this.#post('type', parts.type, parts.agent);
+      if (parts.session > parts.agent) this.#post('agent', parts.agent, parts.session);
+      if (parts.correlation > parts.session) this.#post('session', parts.session, parts.correlation);
+      if (parts.key > parts.correlation) this.#post('correlationId', parts.correlation, parts.key);
+      if (parts.metadata > parts.lists) visitLists(memory.view, at, parts.lists, this.#lists);
+      this.#memory = undefined;
     }
-    this.bytes += postings.push(ordinal);
-  }
-}
-
-/** The indexes of raw segments that are in memory, within a budget. */
-export class RawIndexes {
-  readonly #records: Records;
-  readonly #memory: IndexMemory;
-  /** Segments whose index alone is over the budget. */
-  readonly #tooLarge = new Set<number>();
-
-  constructor(records: Records, memory: IndexMemory) {
-    this.#records = records;
-    this.#memory = memory;
+    this.#next++;
   }
 
-  /**
-   * The index of a segment up to a sequence; undefined where it would take more than the budget: then scan.
-   * @param records to build it from, where they are to be metered
-   * @throws ERR_CORRUPT, ERR_STORAGE, and what the signal's abort raises
-   */
-  async get(
-    segment: Segment,
-    lastSequence: number,
-    checkAbort: () => void,
-    records = this.#records,
-  ): Promise<RawIndex | undefined> {
-    if (this.#tooLarge.has(segment.number)) return undefined;
-    const key = rawIndexName(segment.number);
-    const index = (this.#memory.get(key) as RawIndex | undefined) ?? new RawIndex(segment, records.nodeId);
-    while (index.nextSequence <= lastSequence) {
-      checkAbort();
-      const present = records.holes.skip(index.nextSequence);
-      if (present > index.nextSequence) {
-        index.skipTo(Math.min(present, lastSequence + 1));
-        continue;
-      }
-      const run = await records.loadFromFile(index.nextSequence, lastSequence);
-      // Another query may have gone on meanwhile.
-      if (index.nextSequence >= run.firstSequence) index.add(run, lastSequence);
-      if (this.#memory.put(key, index, index.bytes)) continue;
-      this.#tooLarge.add(segment.number);
-      return undefined;
+  get #ordinal(): number {
+    return this.#next - this.firstSequence;
+  }
+
+  #post(field: PostedField, start: number, end: number): void {
+    this.bytes += this.#terms[field].post(this.#memory!.bytes, start, end, this.#ordinal);
+  }
+
+  #postCause(start: number, end: number): void {
+    const id = ownIdIn(this.#memory!.bytes.toString('latin1', start, end), this.#cached.nodeId);
+    if (id === undefined) this.#post('causes', start, end);
+    else this.bytes += this.#causes.add(id, this.#ordinal);
+  }
+
+  /** Of the same append: as many places back as nanoseconds. */
+  #postLocalCause(distance: number): void {
+    const { view } = this.#memory!;
+    const timestampNs = recordTimestampNs(view, this.#at) - BigInt(distance);
+    const sequence = recordSequence(view, this.#at) - distance;
+    const id = ownIdOf(timestampNs, sequence);
+    if (id !== undefined) {
+      this.bytes += this.#causes.add(id, this.#ordinal);
+      return;
     }
-    return index;
+    const bytes = Buffer.from(formatEventId(timestampNs, sequence, this.#cached.nodeId));
+    this.bytes += this.#terms.causes.post(bytes, 0, bytes.length, this.#ordinal);
   }
 }

@@ -120,6 +120,19 @@ export class Records {
     return { memory: loadRecordSync(this.catalog, sequence, durable, this.seed), at: 0 };
   }
 
+  /** Records from the cache, to be used at once; undefined where a sequence is not there. */
+  loadCached(sequence: number): Run | undefined {
+    return this.#tail.load(sequence);
+  }
+
+  /** One record from the cache, in memory that nobody else changes. */
+  copyCached(sequence: number): Memory | undefined {
+    const run = this.#tail.load(sequence);
+    if (run === undefined) return undefined;
+    const at = run.at(sequence);
+    return memoryOf(Buffer.from(run.memory.bytes.subarray(at, at + recordLength(run.memory.view, at))));
+  }
+
   /**
    * One record, or that which stands for it, in memory that nobody else changes.
    * @throws ERR_CORRUPT, also for a sequence that a repair gave up; ERR_STORAGE
@@ -127,10 +140,7 @@ export class Records {
   async loadOne(sequence: number, durable: number): Promise<Memory> {
     const hole = this.holes.at(sequence);
     if (hole !== undefined) throw givenUp(this.catalog.fileOf(sequence), hole);
-    const run = this.#tail.load(sequence);
-    if (run === undefined) return loadRecord(this.catalog, sequence, durable, this.seed);
-    const at = run.at(sequence);
-    return memoryOf(Buffer.from(run.memory.bytes.subarray(at, at + recordLength(run.memory.view, at))));
+    return this.copyCached(sequence) ?? loadRecord(this.catalog, sequence, durable, this.seed);
   }
 
   /** Some of a segment's file, none of it verified. */

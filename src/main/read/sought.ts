@@ -10,7 +10,7 @@ import type { Predicate } from '../../shared/portable/query/predicate.js';
 import { type Matcher, matches, matchesName, type ParsedSelector } from '../../shared/portable/selector.js';
 import type { Segment } from './catalog.js';
 import { bytesOf } from './load-spans.js';
-import type { PlaceList, Postings, SegmentIndex } from './postings.js';
+import type { PlaceList, Postings, RecordPlaces, SegmentIndex } from './postings.js';
 import { union } from './query/lists.js';
 import type { Records } from './records.js';
 import { storedEvent } from './stored-event.js';
@@ -119,14 +119,19 @@ export class Selected implements Sought<RecordedEvent<any>> {
     // Where events were given up, revisions may be missing too: then each record is looked at.
     if (first === undefined || this.#revisions === undefined || records.holes.list.length > 0) return candidates;
     const { lowest, highest } = this.#revisions;
-    const { starts, ends } = await index.recordsAt(candidates.subarray(0, 1));
-    const offset = starts[0]!;
-    const memory = await records.loadBytes(segment, bytesOf([{ offset, end: ends[0]! }]));
-    // Whoever reads them finds out why.
-    if (!segment.blocks.verifies(memory, 0, segment.firstSequence + first, records.seed)) return candidates;
-    if (isRemoved(memory.view, 0)) return candidates;
-    const revision = recordRevision(memory.view, 0);
+    const sequence = segment.firstSequence + first;
+    const places = await index.recordsAt(candidates.subarray(0, 1));
+    const record = places ? await this.#read(segment, places, sequence) : records.copyCached(sequence);
+    if (record === undefined || isRemoved(record.view, 0)) return candidates;
+    const revision = recordRevision(record.view, 0);
     return candidates.subarray(Math.max(0, lowest - revision), Math.max(0, highest - revision + 1));
+  }
+
+  /** The first of some records; undefined where it does not verify: whoever reads it then finds out why. */
+  async #read(segment: Segment, { starts, ends }: RecordPlaces, sequence: number): Promise<Memory | undefined> {
+    const span = { offset: starts[0]!, end: ends[0]! };
+    const memory = await this.#records.loadBytes(segment, bytesOf([span]));
+    return segment.blocks.verifies(memory, 0, sequence, this.#records.seed) ? memory : undefined;
   }
 
   #hasRevision(memory: Memory, at: number): boolean {

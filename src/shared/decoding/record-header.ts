@@ -1,13 +1,6 @@
 /** A record's header as selectors see it, decoded from some memory. */
-import {
-  type Memory,
-  type RecordedCause,
-  type RecordParts,
-  readLists,
-  recordParts,
-  recordSequence,
-  recordTimestampNs,
-} from '../format/record.js';
+import { type Memory, type RecordParts, recordParts, recordSequence, recordTimestampNs } from '../format/record.js';
+import { type RecordedCause, readLists } from '../format/record-lists.js';
 import { formatEventId } from '../portable/event-id.js';
 import type { Selectable } from '../portable/selector.js';
 

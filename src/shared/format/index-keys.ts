@@ -165,6 +165,14 @@ export function ownIdIn(text: string, nodeId: string): OwnId | undefined {
   return { seconds, ns: Number(text.slice(SECOND_DIGITS, TIMESTAMP_DIGITS)), sequence };
 }
 
+/** Of an event of this store; undefined where its id has another form. */
+export function ownIdOf(timestampNs: bigint, sequence: number): OwnId | undefined {
+  const seconds = Number(timestampNs / BigInt(NS_PER_SECOND));
+  const hasDigits = seconds >= 10 ** (SECOND_DIGITS - 1) && seconds < 10 ** SECOND_DIGITS;
+  if (!hasDigits || sequence > HIGHEST_SEQUENCE) return undefined;
+  return { seconds, ns: Number(timestampNs % BigInt(NS_PER_SECOND)), sequence };
+}
+
 export function formatOwnId({ seconds, ns, sequence }: OwnId, nodeId: string): string {
   const timestamp = padded(seconds, SECOND_DIGITS) + padded(ns, TIMESTAMP_DIGITS - SECOND_DIGITS);
   return `${timestamp}_${sequence}_${nodeId}`;

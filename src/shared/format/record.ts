@@ -257,32 +257,6 @@ function noParts(): RecordParts {
   return { stream: 0, type: 0, agent: 0, session: 0, correlation: 0, key: 0, lists: 0, metadata: 0, data: 0, end: 0 };
 }
 
-/** A cause as it is recorded: an id, or a distance within the append. */
-export type RecordedCause = string | number;
-
-/** The tags and causes of a record, whose lists begin at an offset. */
-export function readLists(bytes: Buffer, view: DataView, at: number, lists: number): [string[], RecordedCause[]] {
-  const tags: string[] = [];
-  const causes: RecordedCause[] = [];
-  let next = lists;
-  for (let i = view.getUint8(at + 11); i > 0; i--) {
-    const length = view.getUint16(next, true);
-    tags.push(bytes.toString('utf8', next + 2, next + 2 + length));
-    next += 2 + length;
-  }
-  for (let i = view.getUint8(at + 12); i > 0; i--) {
-    const length = view.getUint16(next, true);
-    if (length === LOCAL_CAUSE) {
-      causes.push(view.getUint16(next + 2, true));
-      next += 4;
-    } else {
-      causes.push(bytes.toString('utf8', next + 2, next + 2 + length));
-      next += 2 + length;
-    }
-  }
-  return [tags, causes];
-}
-
 /** Write a non-negative safe integer as u64. */
 export function writeSafeInteger(view: DataView, at: number, value: number): void {
   view.setUint32(at, value >>> 0, true);
