@@ -257,7 +257,7 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   async #close(): Promise<void> {
     try {
-      await this.#backups.close();
+      await Promise.all([this.#backups.close(), this.#reader.close()]);
       if (this.#mode.kind === 'writing') await this.#mode.store.close();
       else this.#mode.store.records.catalog.close();
       this.#last = this.#statsAtEnd();

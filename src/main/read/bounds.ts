@@ -154,3 +154,16 @@ function checkBound(bound: Bound, name: string): void {
 export function invalidQuery(path: string, what: string): KeeperError {
   return new KeeperError('ERR_INVALID_QUERY', `${path} ${what}`, { path });
 }
+
+/** What an id, or a sequence, names: 0 is none. */
+export function namedSequence(idOrSequence: string | number): number {
+  const sequence = typeof idOrSequence === 'string' ? parseEventId(idOrSequence)?.sequence : idOrSequence;
+  if (Number.isSafeInteger(sequence) && sequence! >= 0) return sequence!;
+  throw invalidQuery('id', 'must be an id or a sequence');
+}
+
+/** @throws ERR_INVALID_QUERY where it is not the name of a single stream */
+export function checkStream(stream: unknown): void {
+  if (typeof stream !== 'string' || stream === '') throw invalidQuery('stream', 'must be the name of a stream');
+  if (stream.includes('*')) throw invalidQuery('stream', 'must be the name of a single stream: read() takes patterns');
+}

@@ -18,6 +18,11 @@ export class Indexes {
     this.#raw = new RawIndexes(records, records.catalog.indexFiles.memory);
   }
 
+  /** Resolves when nothing is done for them any more. */
+  close(): Promise<void> {
+    return this.#raw.close();
+  }
+
   /** Memory in use, about. */
   get bytes(): number {
     return this.#records.catalog.indexFiles.memory.bytes;

@@ -1,6 +1,7 @@
 /** The indexes of raw segments that are in memory, within a budget. */
 import type { Segment } from './catalog.js';
 import { type IndexMemory, rawIndexName } from './index-memory.js';
+import { RawFollower } from './raw-follower.js';
 import { RawIndex } from './raw-index.js';
 import { takeIn } from './raw-intake.js';
 import type { Records } from './records.js';
@@ -13,10 +14,12 @@ export class RawIndexes {
   readonly #memory: IndexMemory;
   /** Segments whose index alone is over the budget. */
   readonly #tooLarge = new Set<number>();
+  readonly #follower: RawFollower;
 
   constructor(records: Records, memory: IndexMemory) {
     this.#records = records;
     this.#memory = memory;
+    this.#follower = new RawFollower(records, this);
   }
 
   /**
@@ -39,7 +42,9 @@ export class RawIndexes {
       return isHeld;
     };
     await takeIn(index, lastSequence, { records, sliceMs: SLICE_MS, goOn, isPlaceWanted: () => false });
-    return isHeld ? index : undefined;
+    if (!isHeld) return undefined;
+    this.#follower.want(segment, index);
+    return index;
   }
 
   /** The index of a segment as far as there is one in memory. */
@@ -59,5 +64,9 @@ export class RawIndexes {
     if (this.#memory.put(rawIndexName(number), index, index.bytes)) return true;
     this.#tooLarge.add(number);
     return false;
+  }
+
+  close(): Promise<void> {
+    return this.#follower.close();
   }
 }

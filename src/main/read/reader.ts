@@ -3,12 +3,12 @@ import { hash } from 'node:crypto';
 import { type Memory, recordSequence, recordTimestampNs } from '../../shared/format/record.js';
 import type { Hole } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
-import { formatEventId, parseEventId } from '../../shared/portable/event-id.js';
+import { formatEventId } from '../../shared/portable/event-id.js';
 import type { RecordedEvent } from '../../shared/portable/events.js';
 import type { Head, ReadOptions, ReadStreamOptions, StreamInfo, StreamsOptions } from '../../shared/portable/log.js';
 import { parseQuery } from '../../shared/portable/query/parse-query.js';
 import { type ParsedSelector, parseSelectors } from '../../shared/portable/selector.js';
-import { checkReadOptions, invalidQuery, type Range, resolveRange } from './bounds.js';
+import { checkReadOptions, checkStream, invalidQuery, namedSequence, type Range, resolveRange } from './bounds.js';
 import { Indexes } from './indexes.js';
 import type { Lease } from './leases.js';
 import { LogCondition } from './log-condition.js';
@@ -48,6 +48,11 @@ export class Reader {
     this.#check = check;
   }
 
+  /** Resolves when nothing is read any more but what others have asked for. */
+  close(): Promise<void> {
+    return this.#indexes.close();
+  }
+
   /** Index memory in use, about. Unit: bytes. */
   get indexBytes(): number {
     return this.#indexes.bytes + this.#records.catalog.bytes;
@@ -69,7 +74,7 @@ export class Reader {
    */
   async sequenceOf(idOrSequence: string | number): Promise<number> {
     this.#check();
-    const sequence = sequenceIn(idOrSequence);
+    const sequence = namedSequence(idOrSequence);
     if (sequence > 0 && sequence < this.#records.floor) return sequence;
     return recordSequence((await this.#loadThere(idOrSequence)).view, 0);
   }
@@ -83,7 +88,7 @@ export class Reader {
   /** The record of a durable event, undefined where there is none. */
   async #load(idOrSequence: string | number): Promise<Memory | undefined> {
     this.#check();
-    const sequence = sequenceIn(idOrSequence);
+    const sequence = namedSequence(idOrSequence);
     const durable = this.#records.durable();
     if (sequence === 0 || sequence > durable) return undefined;
     const memory = await this.#loadLeased(sequence, durable);
@@ -286,15 +291,4 @@ export class Reader {
 
 function idOf(records: Records, sequence: number, timestampNs: bigint): string {
   return formatEventId(timestampNs, sequence, records.nodeId);
-}
-
-function sequenceIn(idOrSequence: string | number): number {
-  const sequence = typeof idOrSequence === 'string' ? parseEventId(idOrSequence)?.sequence : idOrSequence;
-  if (Number.isSafeInteger(sequence) && sequence! >= 0) return sequence!;
-  throw invalidQuery('id', 'must be an id or a sequence');
-}
-
-function checkStream(stream: unknown): void {
-  if (typeof stream !== 'string' || stream === '') throw invalidQuery('stream', 'must be the name of a stream');
-  if (stream.includes('*')) throw invalidQuery('stream', 'must be the name of a single stream: read() takes patterns');
 }

@@ -133,6 +133,11 @@ export class Records {
     return memoryOf(Buffer.from(run.memory.bytes.subarray(at, at + recordLength(run.memory.view, at))));
   }
 
+  /** Called with the last durable sequence when there are more, in a store that is open for writing. */
+  set onDurable(listener: ((durable: number) => void) | undefined) {
+    this.#tail.onTaken = listener;
+  }
+
   /**
    * One record, or that which stands for it, in memory that nobody else changes.
    * @throws ERR_CORRUPT, also for a sequence that a repair gave up; ERR_STORAGE

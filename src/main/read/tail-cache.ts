@@ -26,6 +26,8 @@ export class TailCache {
   /** How far the ring was read. */
   #position = 0;
   #offset = 0;
+  /** Called with the last sequence after each that was taken over. */
+  onTaken: ((lastSequence: number) => void) | undefined;
 
   /** @param cacheBytes 0 keeps nothing */
   constructor(cacheBytes: number) {
@@ -72,6 +74,7 @@ export class TailCache {
     }
     this.#copy(ring.ring, from, until, to);
     this.#last = lastSequence;
+    this.onTaken?.(lastSequence);
   }
 
   /** The ring goes on at another place: what was there in between was given up. */
