@@ -226,6 +226,16 @@ describe('the index of the newest segment', () => {
     expect(index.openSequence).toBeGreaterThan(1);
   });
 
+  it('tells the places of many records, wherever these came from, and of a few only where they are not in the cache', async () => {
+    const cached = (await use(await log(3000, { image: single, isCached: true })))!;
+    const other = (await use(await log(3000, { image: single })))!;
+    const some = (count: number): Uint32Array => Uint32Array.from({ length: count }, (_, i) => 3 * i);
+    expect(await cached.recordsAt(some(500))).toBeUndefined();
+    expect(await cached.recordsAt(some(900))).toEqual(await other.recordsAt(some(900)));
+    expect(await other.recordsAt(some(10))).toBeDefined();
+    expect(cached.openSequence).toBeGreaterThan(2690);
+  });
+
   it('is followed for ten seconds after the last query', async () => {
     const one = await log(300);
     const index = (await use(one))!;

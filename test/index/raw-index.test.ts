@@ -45,7 +45,7 @@ function stretches(records: readonly Made[]): Made[][] {
   return all;
 }
 
-const inNoCache = { nodeId: NODE, loadCached: () => undefined };
+const nowhereElse = { nodeId: NODE, loadCached: () => undefined, async place() {} };
 
 /** With a gap after every so many; what is appended has none. */
 function placed(records: readonly Made[], every: number): Made[] {
@@ -70,7 +70,7 @@ describe('an index that is made in memory', () => {
     const given = [made, fc.array(asked, { minLength: 5, maxLength: 15 }), fc.integer({ min: 1, max: 50 })] as const;
     const check = fc.asyncProperty(...given, async ({ records: some }, all, step) => {
       const records = placed(some, from === 'the cache' ? Number.POSITIVE_INFINITY : 40);
-      const index = new RawIndex({ firstSequence: FIRST }, inNoCache);
+      const index = new RawIndex({ firstSequence: FIRST }, nowhereElse);
       const starts: number[] = [];
       let offset = 512;
       for (const stretch of stretches(records)) {

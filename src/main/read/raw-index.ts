@@ -27,17 +27,21 @@ import type { Run } from './run.js';
 import { Terms } from './terms.js';
 
 const NONE = new Uint32Array(0);
+/** So many at most are read in the cache: of more the places are told, so that other threads may look at them. */
+const FEW = 512;
 
-/** Where records are read from beside the file. */
-interface Cached {
+/** Where the records come from. */
+export interface RawSource {
   /** Third part of the store's ids. */
   readonly nodeId: string;
   loadCached(sequence: number): Run | undefined;
+  /** Fill in the places in the file up to a sequence, unless the memory has let the index go. @throws ERR_CORRUPT, ERR_STORAGE */
+  place(index: RawIndex, lastSequence: number): Promise<void>;
 }
 
 export class RawIndex implements SegmentIndex {
   readonly firstSequence: number;
-  readonly #cached: Cached;
+  readonly #source: RawSource;
   readonly #terms: Readonly<Record<PostedField, Terms>> = {
     stream: new Terms(),
     type: new Terms(),
@@ -62,10 +66,10 @@ export class RawIndex implements SegmentIndex {
   /** Of records that were taken in, and whose places in the file are not known yet. Unit: bytes. */
   openBytes = 0;
 
-  constructor(segment: Pick<Segment, 'firstSequence'>, cached: Cached) {
+  constructor(segment: Pick<Segment, 'firstSequence'>, source: RawSource) {
     this.firstSequence = segment.firstSequence;
-    this.#cached = cached;
-    this.#causes = new RawCauses(cached.nodeId);
+    this.#source = source;
+    this.#causes = new RawCauses(source.nodeId);
     this.#next = segment.firstSequence;
     this.#lists = {
       onTag: (start, end) => this.#post('tags', start, end),
@@ -121,13 +125,14 @@ export class RawIndex implements SegmentIndex {
   }
 
   async recordsAt(places: Uint32Array): Promise<RecordPlaces | undefined> {
+    const [first = 0] = places;
+    const last = places.at(-1) ?? -1;
+    // In the cache nobody has to wait for them.
+    const isCached = this.#source.loadCached(this.firstSequence + first) !== undefined;
+    if (isCached && places.length <= FEW) return undefined;
+    if (last >= this.#offsets.count) await this.#source.place(this, this.firstSequence + last);
     const known = this.#offsets.count;
-    const [first] = places;
-    // Those in the cache are rather read there, where nobody has to wait for them.
-    const isElsewhere =
-      first !== undefined &&
-      (places.at(-1)! >= known || this.#cached.loadCached(this.firstSequence + first) !== undefined);
-    if (isElsewhere) return undefined;
+    if (last >= known) return undefined;
     return {
       starts: Float64Array.from(places, (place) => this.#offsets.at(place)),
       ends: Float64Array.from(places, (place) => (place + 1 < known ? this.#offsets.at(place + 1) : this.#end)),
@@ -205,7 +210,7 @@ export class RawIndex implements SegmentIndex {
   }
 
   #postCause(start: number, end: number): void {
-    const id = ownIdIn(this.#memory!.bytes.toString('latin1', start, end), this.#cached.nodeId);
+    const id = ownIdIn(this.#memory!.bytes.toString('latin1', start, end), this.#source.nodeId);
     if (id === undefined) this.#post('causes', start, end);
     else this.bytes += this.#causes.add(id, this.#ordinal);
   }
@@ -220,7 +225,7 @@ export class RawIndex implements SegmentIndex {
       this.bytes += this.#causes.add(id, this.#ordinal);
       return;
     }
-    const bytes = Buffer.from(formatEventId(timestampNs, sequence, this.#cached.nodeId));
+    const bytes = Buffer.from(formatEventId(timestampNs, sequence, this.#source.nodeId));
     this.bytes += this.#terms.causes.post(bytes, 0, bytes.length, this.#ordinal);
   }
 }

@@ -2,7 +2,7 @@
 import type { Segment } from './catalog.js';
 import { type IndexMemory, rawIndexName } from './index-memory.js';
 import { RawFollower } from './raw-follower.js';
-import { RawIndex } from './raw-index.js';
+import { RawIndex, type RawSource } from './raw-index.js';
 import { takeIn } from './raw-intake.js';
 import type { Records } from './records.js';
 
@@ -55,8 +55,20 @@ export class RawIndexes {
   /** The same, or an empty one; undefined where it would take more than the budget. */
   begun(segment: Segment): RawIndex | undefined {
     if (this.#tooLarge.has(segment.number)) return undefined;
-    const index = this.inMemory(segment) ?? new RawIndex(segment, this.#records);
+    const index = this.inMemory(segment) ?? new RawIndex(segment, this.#sourceOf(segment));
     return this.hold(segment, index) ? index : undefined;
+  }
+
+  #sourceOf(segment: Segment): RawSource {
+    const records = this.#records;
+    return {
+      nodeId: records.nodeId,
+      loadCached: (sequence) => records.loadCached(sequence),
+      place: (index, lastSequence) => {
+        const goOn = (): boolean => this.inMemory(segment) === index && this.hold(segment, index);
+        return takeIn(index, lastSequence, { records, sliceMs: SLICE_MS, goOn, isPlaceWanted: () => true });
+      },
+    };
   }
 
   /** An index has grown. Returns whether it is within the budget. */
