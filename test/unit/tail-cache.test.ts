@@ -38,6 +38,7 @@ function check({ cache, lengths }: Taken): { bytes: number; count: number } {
   let count = 0;
   for (const [sequence, length] of lengths) {
     const run = cache.load(sequence);
+    expect(cache.holdsFrom(sequence)).toBe(run !== undefined);
     if (sequence < cache.first) expect(run).toBeUndefined();
     if (run === undefined) continue;
     expect(run.firstSequence).toBe(cache.first);
@@ -86,7 +87,12 @@ describe('the tail cache', () => {
   test('holds nothing without a budget', () => {
     const { cache } = takeAll(0, [[64, 64], [128]]);
     expect(cache.load(3)).toBeUndefined();
+    expect(cache.holdsFrom(3)).toBe(false);
     expect(cache.bytes).toBe(0);
+  });
+
+  test('holds nothing before anything has come', () => {
+    expect(new TailCache(1024).holdsFrom(1)).toBe(false);
   });
 
   test('begins anew behind a record that is larger than it', () => {

@@ -101,7 +101,7 @@ export class Records {
 
   /** Whether a durable sequence, and all that follow, are in the cache. */
   isCached(sequence: number): boolean {
-    return sequence >= this.#tail.first;
+    return this.#tail.holdsFrom(sequence);
   }
 
   loadSync(sequence: number, durable: number): Run {

@@ -40,9 +40,14 @@ export class TailCache {
     return this.#memory === undefined ? 0 : this.#capacity + this.#starts.byteLength;
   }
 
-  /** The oldest sequence it holds; above {@link last} if it holds none. */
+  /** The oldest sequence it holds; above the last one if it holds none. */
   get first(): number {
     return this.#first;
+  }
+
+  /** Whether it holds a sequence that is durable, and all that follow. */
+  holdsFrom(sequence: number): boolean {
+    return this.#first <= this.#last && sequence >= this.#first;
   }
 
   /** Take over the ring's records up to a position: those with the given sequences. */
