@@ -28,6 +28,7 @@ const BENCHES: readonly BenchRun[] = [
   { name: 'read', short: ['--runs', '1', '--events', '20000'] },
   { name: 'seal', short: ['--runs', '1', '--mib', '40', '--seconds', '1'] },
   { name: 'beside', short: ['--seconds', '2', '--rate', '5000'] },
+  { name: 'keep', short: ['--runs', '1', '--mib', '8', '--seconds', '0.5', '--rate', '5000'] },
   { name: 'open', short: ['--runs', '1', '--mib', '10'] },
   {
     name: 'memory',

@@ -9,8 +9,8 @@ import type { BenchEvent } from './events.js';
 
 /** As the engine reads: so much at once. Unit: bytes. */
 const PIECE_BYTES = 256 * 1024;
-/** An open store has a writer and a background thread. */
-const THREADS = 2;
+/** As a backup copies: so much at once. Unit: bytes. */
+const COPY_BYTES = 1024 * 1024;
 
 /**
  * The first bytes of a store's segments, read in order, and their CRC-32 taken.
@@ -37,6 +37,31 @@ export function bareScan(dir: string, bytes: number): number {
     }
   }
   if (left > 0) throw new Error(`${dir} has ${left} bytes less than it should`);
+  return performance.now() - began;
+}
+
+/** Copy files into a directory that is made for it, piece by piece, sync each, and the directory. Milliseconds. */
+export function bareCopy(files: readonly string[], to: string): number {
+  const piece = Buffer.allocUnsafe(COPY_BYTES);
+  const began = performance.now();
+  fs.mkdirSync(to);
+  for (const [i, name] of files.entries()) {
+    const from = fs.openSync(name, 'r');
+    const into = fs.openSync(path.join(to, `${i}`), 'wx');
+    try {
+      for (let read = 1; read > 0; ) {
+        read = fs.readSync(from, piece, 0, COPY_BYTES, null);
+        fs.writeSync(into, piece, 0, read);
+      }
+      fs.fdatasyncSync(into);
+    } finally {
+      fs.closeSync(into);
+      fs.closeSync(from);
+    }
+  }
+  const dir = fs.openSync(to, 'r');
+  fs.fsyncSync(dir);
+  fs.closeSync(dir);
   return performance.now() - began;
 }
 
@@ -71,11 +96,11 @@ export function bareCodec(events: readonly BenchEvent[], count: number): () => v
   };
 }
 
-/** So many threads as an open store has, started together, until each has said that it runs. Milliseconds. */
-export async function bareThreads(): Promise<number> {
+/** So many threads, started together, until each has said that it runs: an open store has a writer and a background thread. Milliseconds. */
+export async function bareThreads(count = 2): Promise<number> {
   const began = performance.now();
   const threads = Array.from(
-    { length: THREADS },
+    { length: count },
     () => new Worker("require('node:worker_threads').parentPort.postMessage(0)", { eval: true }),
   );
   await Promise.all(threads.map((thread) => once(thread, 'message')));

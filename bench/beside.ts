@@ -11,7 +11,7 @@ import { openStore, type Store } from 'keeperlog';
 import { openLoop } from './drive.js';
 import { small } from './events.js';
 import { digits, head, median, tableHead, tableRow, whole } from './report.js';
-import type { Appends } from './target.js';
+import { appendsTo } from './target.js';
 
 const MIB = 1024 * 1024;
 const SEGMENT_MIB = 16;
@@ -33,12 +33,7 @@ try {
   const store = await openStore({ dir, sealing: 'background', segmentBytes: SEGMENT_MIB * MIB });
   const beside = { times: [] as number[], lag: 0 };
   const watching = setInterval(() => void watch(store, dir, beside), 1000);
-  const target: Appends = {
-    append: (stream, event) => store.append(stream, event),
-    appendBatch: (stream, events) => store.append(stream, events),
-    close: () => store.close(),
-  };
-  const { p50, p99, p999, max } = await openLoop(target, small(), rate, seconds);
+  const { p50, p99, p999, max } = await openLoop(appendsTo(store), small(), rate, seconds);
   clearInterval(watching);
   const atRest: number[] = [];
   for (let i = 0; i < AT_REST; i++) atRest.push(await queried(store, i));

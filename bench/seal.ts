@@ -9,13 +9,13 @@ import { hash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { openStore, type Store, type StoreOptions } from 'keeperlog';
+import { openStore, type StoreOptions } from 'keeperlog';
 import { compressSync } from 'lz4-napi';
 import { segmentsOf } from './bare.js';
 import { type Figures, medians, openLoop } from './drive.js';
 import { type BenchBatch, inTurn, sessions, small, webhooks } from './events.js';
 import { comparedHead, comparedRow, digits, head, median, spread, tableHead, tableRow } from './report.js';
-import { openEngine } from './target.js';
+import { fill, openEngine, withDir } from './target.js';
 
 const MIB = 1024 * 1024;
 const RATE = 50_000;
@@ -72,7 +72,8 @@ async function throughput(
   const floors: number[] = [];
   let part = 0;
   for (let run = 0; run < runs; run++) {
-    await withDir(async (dir) => {
+    await withDir(values.dir, 'bench-seal-', async (base) => {
+      const dir = path.join(base, 'store');
       const store = await openStore({ ...ONE_THREAD, dir, segmentBytes: SEGMENT_MIB * MIB });
       try {
         const filling = batches();
@@ -93,13 +94,6 @@ async function throughput(
   }
   tell(comparedRow(name, rates, { floor: median(floors), wanted }));
   sizes.push(tableRow([name, digits(3)(part), wantedPart]));
-}
-
-async function fill(store: Store, batches: Iterator<BenchBatch>, bytes: number): Promise<void> {
-  while (store.stats().bytes < bytes) {
-    const { stream, events } = batches.next().value as BenchBatch;
-    await store.append(stream, events as never);
-  }
 }
 
 /** Bytes of the index files. */
@@ -129,7 +123,8 @@ async function beside(name: string, sealing: 'background' | 'on-demand', wanted:
   const ms = digits(2);
   const figures: Figures[] = [];
   for (let run = 0; run < runs; run++) {
-    await withDir(async (dir) => {
+    await withDir(values.dir, 'bench-seal-', async (base) => {
+      const dir = path.join(base, 'store');
       const engine = await openEngine({ dir, sealing, segmentBytes: SEGMENT_MIB * MIB }, small());
       try {
         figures.push(await openLoop(engine, small(), RATE, Number(values.seconds)));
@@ -144,15 +139,6 @@ async function beside(name: string, sealing: 'background' | 'on-demand', wanted:
     ms,
   );
   tell(tableRow([name, ms(p50), ms(p99), all, ms(p999), ms(max), wanted]));
-}
-
-async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
-  const base = fs.mkdtempSync(path.join(path.resolve(values.dir), 'bench-seal-'));
-  try {
-    await use(path.join(base, 'store'));
-  } finally {
-    fs.rmSync(base, { recursive: true, force: true });
-  }
 }
 
 function tell(row: string): void {

@@ -1,6 +1,8 @@
 /** What a workload is driven against: the engine, or the floor. */
-import { openStore, type StoreOptions } from 'keeperlog';
-import type { BenchEvent } from './events.js';
+import fs from 'node:fs';
+import path from 'node:path';
+import { openStore, type Store, type StoreOptions } from 'keeperlog';
+import type { BenchBatch, BenchEvent } from './events.js';
 
 /** Whatever takes appends, and resolves when they are durable. */
 export interface Appends {
@@ -21,11 +23,36 @@ export async function openEngine(options: StoreOptions, warmUp: readonly BenchEv
     await Promise.all(Array.from({ length: 8 }, (_, i) => store.append(`warm-${i}`, batch)));
   }
   return {
-    append: (stream, event) => store.append(stream, event),
-    appendBatch: (stream, events) => store.append(stream, events),
+    ...appendsTo(store),
     appendSync: (stream, event) => {
       store.appendSync(stream, event);
     },
+  };
+}
+
+/** A store that is open, as a target. */
+export function appendsTo(store: Store): Appends {
+  return {
+    append: (stream, event) => store.append(stream, event),
+    appendBatch: (stream, events) => store.append(stream, events),
     close: () => store.close(),
   };
+}
+
+/** Append until the log has so many bytes. */
+export async function fill(store: Store, batches: Iterator<BenchBatch>, bytes: number): Promise<void> {
+  while (store.stats().bytes < bytes) {
+    const { stream, events } = batches.next().value as BenchBatch;
+    await store.append(stream, events as never);
+  }
+}
+
+/** With a directory that is gone afterwards. */
+export async function withDir(parent: string, name: string, use: (dir: string) => Promise<void>): Promise<void> {
+  const dir = fs.mkdtempSync(path.join(path.resolve(parent), name));
+  try {
+    await use(dir);
+  } finally {
+    fs.rmSync(dir, { recursive: true, force: true });
+  }
 }
