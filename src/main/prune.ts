@@ -168,7 +168,7 @@ export class Pruning {
     if (this.#gone.writer !== undefined) throw this.#gone.writer;
     const { catalog, toWriter } = this.#parts;
     const { floor, firstSegment } = catalog.start;
-    catalog.start.moveTo({ firstSegment, floor: cut.floor });
+    catalog.start.moveTo(cut);
     this.#cut = withResolvers<void>();
     toWriter({ kind: 'prune', cut });
     try {

@@ -62,8 +62,12 @@ export class Catalog {
     this.indexFiles = new IndexFiles({ storage, dir, storeId, nodeId: manifest.nodeId, hasher, memory });
   }
 
+  /** Without those that are about to go: nobody begins to read them. */
   get segments(): readonly Segment[] {
-    return this.#segments;
+    const { firstSegment } = this.start;
+    const [first] = this.#segments;
+    const isGoing = first !== undefined && first.number < firstSegment;
+    return isGoing ? this.#segments.filter(({ number }) => number >= firstSegment) : this.#segments;
   }
 
   /** Memory in use, about. */
