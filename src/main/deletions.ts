@@ -14,9 +14,10 @@ export interface DeletionsParts {
   readonly tombstones: Tombstones;
   /** Their file, as it was when the store was opened. */
   readonly found: TombstonesTaken;
-  /** The last durable sequence, and the lowest there is. */
+  /** The last durable sequence. */
   durable(): number;
-  floor(): number;
+  /** Below it there is nothing any more, nor will there be after a crash. */
+  keptFrom(): number;
   post(message: ToBackground): void;
   onFailure(error: Error): void;
 }
@@ -79,8 +80,8 @@ export class Deletions {
   /** All that are in force; undefined where there never was one. */
   snapshot(): TombstonesSnapshot | undefined {
     if (!this.#isFiled) return undefined;
-    const { tombstones, storeId, durable, floor } = this.#parts;
-    tombstones.dropBelow(floor());
+    const { tombstones, storeId, durable, keptFrom } = this.#parts;
+    tombstones.dropBelow(keptFrom());
     return { storeId, sequence: durable(), tombstones: [...tombstones] };
   }
 

@@ -220,7 +220,7 @@ async function makeStore(
       tombstones: catalog.tombstones,
       found,
       durable: () => horizon.refresh(),
-      floor: () => records.floor,
+      keptFrom: () => catalog.keptFrom,
       post: (message) => engine.postBackground(message),
       onFailure: (error) => log.tombstonesFailed(error),
     });

@@ -2,6 +2,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Engine, EngineEvents, EngineOptions } from '../../dist/main/runtime.js';
 import { openStoreOn } from '../../dist/main/store.js';
+import { readManifest } from '../../dist/shared/inspect.js';
 import type { ToWriter } from '../../dist/shared/messages.js';
 import type { SharedBuffers } from '../../dist/shared/ring/layout.js';
 import { COMPACTING } from '../crash/compaction.js';
@@ -9,6 +10,7 @@ import { EMPTY_DISK } from '../crash/image.js';
 import { InlineRuntime } from '../crash/inline-runtime.js';
 import { intercept } from '../crash/intercept.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
+import { DIR } from '../crash/session.js';
 
 /** The writer hears of a cut when it is told to. */
 class Holding extends InlineRuntime {
@@ -24,18 +26,21 @@ class Holding extends InlineRuntime {
   }
 }
 
-test('verify and compact leave alone what is about to go', async () => {
-  const runtime = new Holding(new MemoryDisk(EMPTY_DISK));
+/** A store with a stream that was deleted, of which most is about to go, and where its log begins then. */
+async function aboutToGo(deletedAt: number) {
+  const disk = new MemoryDisk(EMPTY_DISK);
+  const runtime = new Holding(disk);
   const store = await openStoreOn({ ...COMPACTING, retention: { maxBytes: 131_072 } }, runtime);
-  onTestFinished(() => {
-    runtime.letGo?.();
-    return store.close();
+  onTestFinished(async () => {
+    if (runtime.letGo === undefined) return; // it is dead
+    runtime.letGo();
+    await store.close();
   });
   for (let i = 0; i < 60; i++) {
-    await store.append(`s${i % 2}`, { type: 'Said', data: 'x'.repeat(5000) });
+    if (i === deletedAt) await store.deleteStream('s1');
+    await store.append(i < deletedAt ? `s${i % 2}` : 's0', { type: 'Said', data: 'x'.repeat(5000) });
   }
-  await store.deleteStream('s1');
-  const { segments } = store.stats();
+  if (deletedAt === 60) await store.deleteStream('s1');
   const reading = store.read()[Symbol.asyncIterator]();
   await reading.next();
   await store.seal();
@@ -43,7 +48,11 @@ test('verify and compact leave alone what is about to go', async () => {
   await vi.waitFor(() => expect(runtime.letGo).toBeDefined());
   const { floor } = store.stats();
   expect(floor).toBeGreaterThan(20);
+  return { disk, runtime, store, floor };
+}
 
+test('verify and compact leave alone what is about to go', async () => {
+  const { disk, runtime, store, floor } = await aboutToGo(60);
   const { problems, events } = await store.verify({ deep: true });
   expect(problems).toEqual([]);
   expect(events).toBe(62 - floor);
@@ -53,7 +62,21 @@ test('verify and compact leave alone what is about to go', async () => {
   const rows = await store.read().toArray();
   expect(rows.filter(({ stream }) => stream === 's1')).toMatchObject([{ type: '$tombstone' }]);
   runtime.letGo!();
-  await vi.waitFor(() => expect(store.stats().segments).toBeLessThan(segments));
+  await vi.waitFor(() => expect(readManifest(disk, DIR)?.floor).toBe(floor));
   expect(await store.verify({ deep: true })).toMatchObject({ ok: true, problems: [] });
   expect(await store.read().toArray()).toEqual(rows);
+});
+
+test('what was deleted stays so where the process dies before anything has gone', async () => {
+  const { disk, runtime, store, floor } = await aboutToGo(12);
+  await store.deleteStream('s0');
+  expect((await store.read().toArray()).map(({ type }) => type)).toEqual(['$tombstone']);
+  runtime.letGo = undefined;
+  runtime.kill();
+  const after = new MemoryDisk(disk.image());
+  const again = await openStoreOn(COMPACTING, new InlineRuntime(after));
+  onTestFinished(() => again.close());
+  expect(again.stats().floor).toBeLessThan(floor);
+  const rows = await again.read().toArray();
+  expect(rows.map(({ stream, type }) => `${stream} ${type}`)).toEqual(['s1 $tombstone', 's0 $tombstone']);
 });

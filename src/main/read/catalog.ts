@@ -70,6 +70,11 @@ export class Catalog {
     return isGoing ? this.#segments.filter(({ number }) => number >= firstSegment) : this.#segments;
   }
 
+  /** The first sequence that the log will have, whatever happens: of what is about to go nothing is to be forgotten yet. */
+  get keptFrom(): number {
+    return Math.min(this.start.floor, this.#segments[0]?.firstSequence ?? this.start.floor);
+  }
+
   /** Memory in use, about. */
   get bytes(): number {
     return this.#segments.reduce((sum, segment) => sum + segment.blocks.bytes, 0);
