@@ -43,6 +43,14 @@ function hoard(outside) {
   });
 }
 
+/** What is done with a store that keeps less than it was given. */
+const KEEPING = {
+  delete: (stream) => store.deleteStream(stream),
+  append: () => store.append('after', { type: 'WentOn' }),
+  compact: async () => ({ compacted: await store.compact() }),
+  read: async () => ({ rows: (await store.read().toArray()).map(({ stream, type }) => `${stream} ${type}`) }),
+};
+
 const COMMANDS = {
   async open(options) {
     store = await openStore({ logger, sealing: 'on-demand', ...options });
@@ -92,6 +100,18 @@ const COMMANDS = {
     const rows = (await store.read().toArray()).map(({ sequence }) => sequence);
     await store.close();
     return { floor, rows, ids, lines: ended() };
+  },
+  /** Open a store, do some steps with a stream, telling what becomes of each, and close it. */
+  async keep({ steps, stream, ...options }) {
+    store = await openStore({ logger, ...options });
+    for (const step of steps) {
+      try {
+        say({ told: { call: step, outcome: 'acknowledged', ...(await KEEPING[step](stream)) } });
+      } catch (error) {
+        say({ told: { call: step, ...plain(error) } });
+      }
+    }
+    await store.close();
   },
   /** Take memory beside the load until there is none: of V8's heap, or outside of it. */
   hoard: ({ outside }) => hoard(outside),

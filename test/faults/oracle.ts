@@ -1,6 +1,13 @@
 /** The separate record of what a program was told about its calls, and the comparison with what a store holds afterwards. */
 import { expect } from 'vitest';
-import { type Appended, type NewEvent, openStore, type RecordedEvent, type Store } from '../../dist/main/index.js';
+import {
+  type Appended,
+  type CompactReport,
+  type NewEvent,
+  openStore,
+  type RecordedEvent,
+  type Store,
+} from '../../dist/main/index.js';
 import { type Ack, expectWhole } from './kit.js';
 
 /** What a run of steps tells. */
@@ -21,6 +28,10 @@ export interface Told {
   readonly syscall?: string;
   readonly mode?: string;
   readonly message?: string;
+  /** Of a read: stream and type of each event. */
+  readonly rows?: readonly string[];
+  /** The report of a compaction. */
+  readonly compacted?: CompactReport;
 }
 
 /** How an event says where it belongs. */

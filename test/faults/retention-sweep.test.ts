@@ -4,7 +4,8 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openStore, type RecordedEvent } from '../../dist/main/index.js';
 import { effort, progress, TIMEOUT_MS, tally } from '../support/effort.js';
-import { cannot, orSkip, Program, type ToldError, temporaryDir } from './kit.js';
+import { cannot, orSkip, Program, temporaryDir } from './kit.js';
+import { type CommandPlace, findPlaces, runAt, type Swept, withTemporary } from './places.js';
 import { spread } from './sweep.js';
 
 const skip = orSkip(cannot('strace'));
@@ -13,27 +14,19 @@ const SMALL = { segmentBytes: 65_536, compression: 'none', sealing: 'on-demand' 
 const RETAINING = { ...SMALL, retention: { maxBytes: 131_072 } };
 const KEYED = [{ type: 'A', data: 1, idempotencyKey: 'first' }, { type: 'B' }];
 const EVENTS = 60;
-const CALLS = ['openat', 'pread64', 'pwrite64', 'pwritev', 'fdatasync', 'fsync', 'rename', 'unlink'] as const;
-
+const GROUPS = ['base', 'manifest', 'directory', 'sealed'] as const;
 /** Files by what they are to retention. */
-type Group = 'base' | 'manifest' | 'directory' | 'sealed';
-interface Place {
-  readonly group: Group;
-  readonly call: (typeof CALLS)[number];
-  /** Counted by thread. */
-  readonly when: number;
-}
+type Group = (typeof GROUPS)[number];
 
 let base: string;
 let floor: number;
 let first: RecordedEvent[];
-let places: Place[];
+let places: CommandPlace<Group>[];
 
 function filesOf(dir: string, group: Group): string[] {
-  const own = (name: string): string[] => [name, `${name}.tmp`].map((file) => path.join(dir, file));
   if (group === 'directory') return [dir];
-  if (group === 'manifest') return own('keeperlog.manifest');
-  if (group === 'base') return own(`keeperlog.${floor}.base`);
+  if (group === 'manifest') return withTemporary(dir, 'keeperlog.manifest');
+  if (group === 'base') return withTemporary(dir, `keeperlog.${floor}.base`);
   return fs.readdirSync(base).flatMap((name) => (name.endsWith('.sealed') ? [path.join(dir, name)] : []));
 }
 
@@ -57,50 +50,8 @@ function copy(): string {
   return dir;
 }
 
-/** Every place at which retention can be met, found by a run without a fault. */
-async function findPlaces(): Promise<Place[]> {
-  const dir = copy();
-  const log = `${dir}.strace`;
-  const groups = ['base', 'manifest', 'directory', 'sealed'] as const;
-  const paths = groups.flatMap((group) => filesOf(dir, group)).flatMap((file) => ['-P', file]);
-  const program = new Program({ strace: ['-y', '-o', log, ...paths, '-e', `trace=${CALLS.join(',')}`] });
-  expect(await program.call('retain', { ...RETAINING, dir })).toMatchObject({ floor });
-  await program.kill();
-  const counts = new Map<string, number>();
-  const most = new Map<string, number>();
-  for (const line of fs.readFileSync(log, 'utf8').split('\n')) {
-    const [, thread, call] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
-    const group = groups.find((kind) =>
-      filesOf(dir, kind).some((file) => line.includes(`<${file}>`) || line.includes(`"${file}"`)),
-    );
-    if (thread === undefined || group === undefined) continue;
-    const count = (counts.get(`${thread} ${group} ${call}`) ?? 0) + 1;
-    counts.set(`${thread} ${group} ${call}`, count);
-    most.set(`${group} ${call}`, Math.max(count, most.get(`${group} ${call}`) ?? 0));
-  }
-  return [...most].flatMap(([key, count]) => {
-    const [group, call] = key.split(' ') as [Group, Place['call']];
-    return Array.from({ length: count }, (_, i) => ({ group, call, when: i + 1 }));
-  });
-}
-
-/** Let retention run with a fault at one place; what the program said, or the error that it had. */
-async function runWith(
-  place: Place,
-  fault: string,
-): Promise<{ dir: string; hit: boolean; said: any; error?: ToldError }> {
-  const dir = copy();
-  const log = `${dir}.strace`;
-  const paths = filesOf(dir, place.group).flatMap((file) => ['-P', file]);
-  const inject = ['-e', `trace=${place.call}`, '-e', `inject=${place.call}:${fault}:when=${place.when}`];
-  const program = new Program({ strace: ['-y', '-o', log, ...paths, ...inject] });
-  const [said, error] = await program.call('retain', { ...RETAINING, dir }).then(
-    (result) => [result, undefined],
-    (failed: ToldError) => [undefined, failed],
-  );
-  await program.kill();
-  const hit = error?.message.includes('SIGKILL') === true || fs.readFileSync(log, 'utf8').includes('(INJECTED)');
-  return { dir, hit, said, ...(error !== undefined && { error }) };
+function swept(): Swept<Group> {
+  return { base, command: 'retain', args: RETAINING, groups: GROUPS, filesOf };
 }
 
 /** The log begins at the start or at the floor; everything from there on is there, and so is what must be known of the rest. */
@@ -131,8 +82,10 @@ async function prepare(): Promise<void> {
   ({ floor } = await program.call('retain', { ...RETAINING, dir: copy() }));
   await program.kill();
   expect(floor).toBeGreaterThan(20);
-  places = await findPlaces();
-  for (const group of ['base', 'manifest', 'directory', 'sealed']) {
+  const found = await findPlaces(swept());
+  expect(found.ran.said).toMatchObject({ floor });
+  ({ places } = found);
+  for (const group of GROUPS) {
     expect(places.filter((place) => place.group === group).length, group).toBeGreaterThan(3);
   }
 }
@@ -145,7 +98,7 @@ describe.skipIf(skip)('retention', () => {
       let kills = 0;
       const tried = effort(spread(places, 12), places);
       for (const place of tried) {
-        const { dir, hit } = await runWith(place, 'signal=KILL');
+        const { dir, hit } = await runAt(swept(), place, 'signal=KILL');
         if (hit) kills++;
         progress(`kill -9 at ${JSON.stringify(place)}: ${hit}`);
         await expectWhole(dir);
@@ -163,7 +116,7 @@ describe.skipIf(skip)('retention', () => {
       let met = 0;
       const tried = effort(spread(places, 8), places);
       for (const place of tried) {
-        const { dir, hit, said, error } = await runWith(place, `error=${errno}`);
+        const { dir, hit, said, error } = await runAt(swept(), place, `error=${errno}`);
         if (hit) met++;
         progress(`${errno} at ${JSON.stringify(place)}: ${error?.message ?? said.lines[0].msg}`);
         if (error === undefined) {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect } from 'vitest';
 import { Program, segmentPath, temporaryDir } from './kit.js';
 import type { Told } from './oracle.js';
+import { mostByOneThread, names, withTemporary } from './places.js';
 
 /** Kinds of files of a store, each with the system calls that its program makes on them. `when` counts them by thread. */
 export const GROUPS = ['segments', 'watermark', 'manifest', 'heads', 'directory'] as const;
@@ -51,10 +52,9 @@ export function nameOf({ group, call, when, base }: Place): string {
 const STEPS = (dir: string): object => ({ dir, run: 'run', seed: 2 });
 
 function filesOf(dir: string, group: Group): string[] {
-  const own = (name: string): string[] => [name, `${name}.tmp`].map((file) => path.join(dir, file));
   if (group === 'directory') return [dir];
   if (group === 'segments') return SEGMENTS.map((number) => segmentPath(dir, number));
-  return own(`keeperlog.${group}`);
+  return withTemporary(dir, `keeperlog.${group}`);
 }
 
 /** A store over several segments for the workload to begin with, and the record that belongs to it. */
@@ -123,7 +123,8 @@ export async function placesOf(base: Base): Promise<Place[]> {
   await program.kill();
   for (const told of program.told) expect(told).toMatchObject(told.shown ? {} : { outcome: 'acknowledged' });
   const places: Place[] = [];
-  for (const [key, most] of mostByOneThread(dir, fs.readFileSync(log, 'utf8'))) {
+  const groupOf = (line: string): Group | undefined => GROUPS.find((kind) => names(line, filesOf(dir, kind)));
+  for (const [key, most] of mostByOneThread(fs.readFileSync(log, 'utf8'), groupOf)) {
     const [group, call] = key.split(' ') as [Group, Call];
     for (let when = 1; when <= most; when++) places.push({ group, call, when, of: most, base });
   }
@@ -134,23 +135,6 @@ export async function placesOf(base: Base): Promise<Place[]> {
 export function spread<T>(list: readonly T[], count: number): T[] {
   if (list.length <= count) return [...list];
   return Array.from({ length: count }, (_, i) => list[Math.floor(((i + 0.5) * list.length) / count)]!);
-}
-
-/** How often one thread makes a call on files of a kind at most. */
-function mostByOneThread(dir: string, log: string): Map<string, number> {
-  const counts = new Map<string, number>();
-  const most = new Map<string, number>();
-  for (const line of log.split('\n')) {
-    const [, thread, call] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
-    const group = GROUPS.find((kind) =>
-      filesOf(dir, kind).some((file) => line.includes(`<${file}>`) || line.includes(`"${file}"`)),
-    );
-    if (thread === undefined || group === undefined) continue;
-    const count = (counts.get(`${thread} ${group} ${call}`) ?? 0) + 1;
-    counts.set(`${thread} ${group} ${call}`, count);
-    most.set(`${group} ${call}`, Math.max(count, most.get(`${group} ${call}`) ?? 0));
-  }
-  return most;
 }
 
 function copyOf(base: Base, groups: readonly Group[], calls: readonly Call[]): { dir: string; filter: string[] } {
