@@ -49,8 +49,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from './store-types.js';
-import { verifyLog } from './verify.js';
-import { withTombstones } from './verify-tombstones.js';
+import { verifyWithTombstones } from './verify-tombstones.js';
 import { collectWatermarks } from './watermarks.js';
 import type { WritingStore } from './writing-store.js';
 
@@ -173,10 +172,9 @@ export class EmbeddedStore<M extends object> implements Store<M> {
     const { records } = this.#mode.store;
     const storeId = Buffer.from(this.#storeId, 'hex');
     const work = workOf(this.#settings, storeId, records.holes);
-    const parts = { records, pool: this.#pool, threads: this.#settings.poolThreads, work };
-    const report = await verifyLog({ ...parts, checkOpen: () => this.#checkOpen() }, options);
-    const withFile = await withTombstones(report, this.#storage, this.#settings.dir, storeId, records);
-    return withBase(withFile, this.#storage, this.#settings.dir);
+    const { dir, poolThreads: threads } = this.#settings;
+    const parts = { records, pool: this.#pool, threads, work, checkOpen: () => this.#checkOpen() };
+    return withBase(await verifyWithTombstones(this.#storage, parts, options), this.#storage, dir);
   }
 
   async repair(options: RepairOptions = {}): Promise<RepairReport> {

@@ -34,6 +34,8 @@ export interface VerifyParts {
   readonly threads: number;
   /** The same for every segment. */
   readonly work: Omit<SealedWork, 'number'>;
+  /** Told of each tombstone that verifies, in the order of the log. */
+  onTombstone(stream: string, sequence: number): void;
   /** Throws once the store is closed. */
   checkOpen(): void;
 }
@@ -169,6 +171,7 @@ class LogCheck {
       this.#problems.push(...part.problems);
       this.#lost.push(...part.lost);
       for (const sequence of part.removed) this.#removed.add(sequence, sequence);
+      for (const [stream, sequence] of part.tombstones) this.#parts.onTombstone(stream, sequence);
       if (part.streams !== undefined) this.#checkRevisions(part.file, part.streams);
     }
     const lastSequence = this.#parts.records.catalog.lastSequenceOf(segment, this.#durable);
@@ -248,6 +251,7 @@ class LogCheck {
       first: undefined,
       lastTimestampNs: 0n,
       removed: [],
+      tombstones: [],
       file,
       problems: [problem],
       lost: [[sequence, lastSequence]],

@@ -120,6 +120,8 @@ export interface FramesVerified {
   readonly lastTimestampNs: bigint;
   /** Sequences that compaction has removed, the first and the last of them at least, ascending. */
   readonly removed: readonly number[];
+  /** Each with the stream that it has deleted. */
+  readonly tombstones: readonly (readonly [stream: string, sequence: number])[];
   /** The file that was read: the raw one, or the sealed one. */
   readonly file: string;
   readonly problems: readonly Problem[];

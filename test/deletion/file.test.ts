@@ -265,4 +265,24 @@ describe('verify', () => {
     const message = expect.stringContaining(`tombstone ${firstSequence} of ${stream}`);
     expect(problems).toMatchObject([{ code: 'ERR_CORRUPT', file: tombstonesOf(dir), firstSequence, message }]);
   });
+
+  test('tells of a file that has not all that the log has', async () => {
+    const dir = await rewritten(({ sequence, tombstones }) => ({
+      sequence,
+      tombstones: tombstones.filter(([stream]) => stream !== 'a'),
+    }));
+    const reader = await open({ dir, readOnly: true });
+    const { problems } = await reader.verify();
+    const message = expect.stringContaining('has not the tombstone 7 of a,');
+    expect(problems).toMatchObject([{ code: 'ERR_CORRUPT', file: tombstonesOf(dir), firstSequence: 7, message }]);
+  });
+
+  test('finds nothing wrong with a file of before, which says how far it speaks', async () => {
+    const dir = await rewritten(({ tombstones }) => ({
+      sequence: 7,
+      tombstones: tombstones.filter(([stream]) => stream !== 'c'),
+    }));
+    const reader = await open({ dir, readOnly: true });
+    expect((await reader.verify()).problems).toEqual([]);
+  });
 });

@@ -11,9 +11,11 @@ import {
   verifyFrameBody,
 } from '../../shared/format/frame.js';
 import {
+  isTombstone,
   type Memory,
   memoryOf,
   recordLength,
+  recordParts,
   recordSequence,
   recordTimestampNs,
   verifyRecord,
@@ -68,6 +70,7 @@ class FramesCheck {
   #first: FramesVerified['first'];
   #timestampNs = 0n;
   readonly #removed: RemovedSequences;
+  readonly #tombstones: [stream: string, sequence: number][] = [];
 
   constructor(
     storage: ReadStorage,
@@ -106,6 +109,7 @@ class FramesCheck {
       first: this.#first,
       lastTimestampNs: this.#timestampNs,
       removed: this.#removed.ends,
+      tombstones: this.#tombstones,
       file: this.#named,
       problems: this.#problems,
       lost: this.#lost,
@@ -214,6 +218,7 @@ class FramesCheck {
         continue;
       }
       if (isRemoved(view, at)) report(`sequence ${sequence} was removed of a frame that says nothing of it`);
+      if (isTombstone(view, at)) this.#tombstones.push([streamOf(memory, at), sequence]);
       this.#contents?.check(memory, at, report);
       sequence++;
       this.#events++;
@@ -234,6 +239,11 @@ class FramesCheck {
   #problem(code: Problem['code'], message: string, offset: number, firstSequence: number, lastSequence: number): void {
     this.#problems.push({ code, message, file: this.#named, offset, firstSequence, lastSequence });
   }
+}
+
+function streamOf({ view, bytes }: Memory, at: number): string {
+  const { stream, type } = recordParts(view, at);
+  return bytes.toString('utf8', stream, type);
 }
 
 function isBlank(bytes: Buffer): boolean {
