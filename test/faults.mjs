@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 const PARTS = [
   'test/audit',
   'test/backup',
+  'test/compaction',
   'test/crash',
   'test/faults',
   'test/format',
