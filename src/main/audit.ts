@@ -11,6 +11,7 @@ export class Audit {
   readonly #storeId: string;
   /** Undefined of a store that is only read: it proves what others have signed. */
   readonly #auditor: Auditor | undefined;
+  /** Of the newest checkpoint that was looked up. */
   #prover: Prover | undefined;
 
   constructor(storage: Storage, dir: string, storeId: string, auditor: Auditor | undefined) {
@@ -33,7 +34,7 @@ export class Audit {
    * @throws ERR_CORRUPT where it does not verify; ERR_STORAGE
    */
   get size(): number {
-    return this.#open()?.checkpoint.size ?? 0;
+    return this.#newest()?.checkpoint.size ?? 0;
   }
 
   /** @param sequence of an event that is durable */
@@ -47,22 +48,23 @@ export class Audit {
     return prover.proveConsistency(size);
   }
 
-  /** A prover whose checkpoint covers a sequence, which is signed for it where need be. */
+  /** The prover of the newest checkpoint, once that covers a sequence; it is signed for it where need be. */
   async #covering(sequence: number, what: string): Promise<Prover> {
-    if (this.#prover !== undefined && this.#prover.checkpoint.size >= sequence) return this.#prover;
-    this.#prover = this.#open();
-    if (this.#auditor !== undefined && (this.#prover?.checkpoint.size ?? -1) < sequence) {
+    let prover = this.#newest();
+    if (this.#auditor !== undefined && (prover?.checkpoint.size ?? -1) < sequence) {
       await this.#auditor.checkpoint();
-      this.#prover = this.#open();
+      prover = this.#newest();
     }
-    if (this.#prover !== undefined && this.#prover.checkpoint.size >= sequence) return this.#prover;
+    if (prover !== undefined && prover.checkpoint.size >= sequence) return prover;
     throw new KeeperError('ERR_NOT_FOUND', `no signed checkpoint covers ${what}`, {
       hint: 'checkpoint() of a store that is open for writing signs one.',
     });
   }
 
-  #open(): Prover | undefined {
-    return Prover.open(this.#storage, this.#dir, this.#storeId);
+  /** Looked up each time: compaction, retention, and the writer beside a reader sign as well. */
+  #newest(): Prover | undefined {
+    this.#prover = Prover.open(this.#storage, this.#dir, this.#storeId, this.#prover);
+    return this.#prover;
   }
 
   #writing(): Auditor {

@@ -176,4 +176,35 @@ describe('prove()', () => {
     await expect(reader.checkpoint()).rejects.toMatchObject({ code: 'ERR_INVALID_OPTIONS', path: 'readOnly' });
     await reader.close();
   });
+
+  it('is of the newest checkpoint, whoever has signed that, in a store that stays open', async () => {
+    const store = await open();
+    await fill(store, 500);
+    const first = await store.checkpoint();
+    const reader = await open({ dir: store.stats().dir, readOnly: true });
+    for (const one of [store, reader]) expect(await one.prove(1)).toMatchObject({ checkpoint: first.text });
+    await store.append('a', { type: 'Said' });
+    const second = await store.checkpoint();
+    for (const one of [store, reader]) {
+      expect(await one.prove(1)).toMatchObject({ checkpoint: second.text });
+      const proof = await one.proveConsistency(500);
+      expect(proof.checkpoint).toBe(second.text);
+      const trusted = { keys: [first.publicKey], checkpoint: first.text };
+      expect(await verifyProof(proof, trusted)).toMatchObject({ newer: { size: 501 } });
+    }
+  });
+
+  it('is signed by the new key after a rotation', async () => {
+    const store = await open();
+    await fill(store, 500);
+    const reader = await open({ dir: store.stats().dir, readOnly: true });
+    await store.checkpoint();
+    for (const one of [store, reader]) expect(await one.prove(1)).toMatchObject({ sequence: 1 });
+    const rotated = await store.rotateKey();
+    const digest = await store.digest(1);
+    for (const one of [store, reader]) {
+      const proof = await one.prove(1);
+      expect(await verifyProof(proof, { keys: [rotated.publicKey], digest })).toMatchObject({ sequence: 1 });
+    }
+  });
 });

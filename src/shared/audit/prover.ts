@@ -6,7 +6,7 @@ import { toBase64 } from '../portable/proof/base64.js';
 import type { ConsistencyProof, InclusionProof } from '../portable/proof/proof.js';
 import type { Storage } from '../storage.js';
 import { consistencyPath, inclusionPath, type LeafRange } from './paths.js';
-import { readEdge, readTreeFile } from './stored-tree.js';
+import { readEdge, readTreeBytes, treeOf } from './stored-tree.js';
 import { TileFiles } from './tile-files.js';
 import { Tiles } from './tiles.js';
 
@@ -32,22 +32,33 @@ export class Prover {
   /** The verifier keys of all generations, the oldest first. */
   readonly publicKeys: readonly string[];
   readonly #tiles: Tiles;
+  /** The tree's file. */
+  readonly #bytes: Buffer;
 
   /**
    * For the newest checkpoint of a store; undefined where none was ever made.
+   * @param known an earlier one, which is given again where no newer checkpoint was signed
    * @throws ERR_CORRUPT where it does not verify
    */
-  static open(storage: Storage, dir: string, storeId: string): Prover | undefined {
-    const tree = readTreeFile(storage, dir, storeId);
-    if (tree === undefined) return undefined;
+  static open(storage: Storage, dir: string, storeId: string, known?: Prover): Prover | undefined {
+    const bytes = readTreeBytes(storage, dir);
+    if (bytes === undefined) return undefined;
+    if (known?.isOf(bytes) === true) return known;
+    const tree = treeOf(bytes, dir, storeId);
     const files = new TileFiles(storage, dir);
-    return new Prover(tree, new Tiles(files, readEdge(files, tree)));
+    return new Prover(bytes, tree, new Tiles(files, readEdge(files, tree)));
   }
 
-  private constructor(tree: TreeFile, tiles: Tiles) {
+  private constructor(bytes: Buffer, tree: TreeFile, tiles: Tiles) {
+    this.#bytes = bytes;
     this.checkpoint = checkpointOf(tree);
     this.publicKeys = tree.keys.map(({ text }) => text);
     this.#tiles = tiles;
+  }
+
+  /** Whether its checkpoint is that of a tree's file with these bytes. */
+  isOf(bytes: Uint8Array): boolean {
+    return this.#bytes.equals(bytes);
   }
 
   /**

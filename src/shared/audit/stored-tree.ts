@@ -16,9 +16,20 @@ export function originOf(storeId: string): string {
 
 /** The tree's file; undefined where no checkpoint was ever made. @throws ERR_CORRUPT, ERR_UNSUPPORTED_FORMAT */
 export function readTreeFile(storage: Storage, dir: string, storeId: string): TreeFile | undefined {
+  const bytes = readTreeBytes(storage, dir);
+  return bytes && treeOf(bytes, dir, storeId);
+}
+
+/** The bytes of the tree's file, by which it is told from an older one; undefined where there is none. */
+export function readTreeBytes(storage: Storage, dir: string): Buffer | undefined {
   const file = path.join(dir, TREE_FILE);
-  if (!storage.exists(file)) return undefined;
-  const found = decodeTreeFile(readFile(storage, file, MAX_TREE_FILE_BYTES + 1), originOf(storeId));
+  return storage.exists(file) ? readFile(storage, file, MAX_TREE_FILE_BYTES + 1) : undefined;
+}
+
+/** What the bytes of a tree's file say. @throws ERR_CORRUPT, ERR_UNSUPPORTED_FORMAT */
+export function treeOf(bytes: Buffer, dir: string, storeId: string): TreeFile {
+  const file = path.join(dir, TREE_FILE);
+  const found = decodeTreeFile(bytes, originOf(storeId));
   if (found.kind === 'unsupported') throw unsupported(file, found.format, TREE_FORMAT);
   if (found.kind === 'corrupt') throw damagedTree(file, 0, `the audit tree's file does not verify: ${found.why}`);
   return found.tree;
