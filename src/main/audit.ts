@@ -1,6 +1,7 @@
 /** What a store can prove of itself: signed checkpoints of the audit tree, and proofs as of the newest one. */
-import { type Checkpoint, Prover } from '../shared/audit/prover.js';
+import { Prover } from '../shared/audit/prover.js';
 import { KeeperError } from '../shared/portable/errors.js';
+import type { Checkpoint } from '../shared/portable/proof/checkpoint.js';
 import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 import type { Storage } from '../shared/storage.js';
 import type { Auditor } from './seal/auditor.js';

@@ -1,6 +1,5 @@
 /** The members of a store that a user calls. */
 
-import type { Checkpoint } from '../shared/audit/prover.js';
 import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
 import type { Settings } from '../shared/options.js';
 import { isKeeperError, KeeperError } from '../shared/portable/errors.js';
@@ -20,6 +19,7 @@ import type {
   StreamsOptions,
   Watermarks,
 } from '../shared/portable/log.js';
+import type { Checkpoint } from '../shared/portable/proof/checkpoint.js';
 import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 import type { QueryRows } from '../shared/portable/query/query.js';
 import type { SelectedTypes, Selectors } from '../shared/portable/selector.js';

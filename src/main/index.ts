@@ -3,7 +3,6 @@
  * @module keeperlog
  */
 
-export type { Checkpoint } from '../shared/audit/prover.js';
 export type {
   BackupOptions,
   BackupProgress,
@@ -58,6 +57,7 @@ export type {
   StreamsOptions,
   Watermarks,
 } from '../shared/portable/log.js';
+export type { Checkpoint } from '../shared/portable/proof/checkpoint.js';
 export type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
 export type { FieldName } from '../shared/portable/query/fields.js';
 export type {

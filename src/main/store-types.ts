@@ -1,9 +1,9 @@
 /** What an embedded store has beyond the portable log. */
-import type { Checkpoint } from '../shared/audit/prover.js';
 import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
 import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
 import type { Appended, AppendOptions, CallOptions, EventLog, SequenceRange } from '../shared/portable/log.js';
-import type { ConsistencyProof, InclusionProof } from '../shared/portable/proof/proof.js';
+import type { Checkpoint } from '../shared/portable/proof/checkpoint.js';
+import type { ConsistencyProof } from '../shared/portable/proof/proof.js';
 import type { Problem } from '../shared/problem.js';
 import type { RecoveryReport } from '../shared/recovery-report.js';
 import type { CompactOptions, CompactReport } from './compact-types.js';
@@ -151,27 +151,13 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    */
   repair(options?: RepairOptions): Promise<RepairReport>;
   /**
-   * Sign everything that is durable now: the digests of the events (SHA-256 of their records) are the leaves of one Merkle tree over the
-   * store, whose root is signed with the store's key (Ed25519), which is made at first use. Once it was signed, an event cannot be
-   * changed, removed or put elsewhere without {@link prove} or the next checkpoint showing it. The first one reads the whole log.
-   * @throws ERR_CORRUPT where log or tree do not verify, ERR_STORAGE; ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
-   */
-  checkpoint(): Promise<Checkpoint>;
-  /**
    * The SHA-256 of a durable event's record, in hexadecimal: what the audit tree has of it, and `verifyProof` takes.
    * @throws ERR_NOT_FOUND where there is no such event, and what {@link EventLog.get} throws
    */
   digest(id: string | number): Promise<string>;
   /**
-   * A proof that an event is in the newest checkpoint, which `verifyProof` of `keeperlog/proof` checks without the store. Signs a new
-   * checkpoint where the newest one does not cover the event yet.
-   * @throws ERR_NOT_FOUND where there is no such event, or, of a store that is read only, no checkpoint that covers it; what
-   *   {@link checkpoint} and {@link EventLog.get} throw
-   */
-  prove(id: string | number): Promise<InclusionProof>;
-  /**
    * A proof that the newest checkpoint continues an older one, of `size` events: that nothing in between was changed.
-   * @throws ERR_INVALID_QUERY, ERR_NOT_FOUND where no checkpoint is so large, and what {@link checkpoint} throws
+   * @throws ERR_INVALID_QUERY, ERR_NOT_FOUND where no checkpoint is so large, and what {@link EventLog.checkpoint} throws
    */
   proveConsistency(size: number): Promise<ConsistencyProof>;
   /** Make a new key. The checkpoint that is returned is signed by the old one and by it, later ones by it alone. */

@@ -2,7 +2,6 @@
  * What the pool is asked for, a slice at a time: so that nobody waits for long behind it, and an end of the store finds it
  * between two slices. To seal a segment: begin, pack …, assemble, compare …, commit.
  */
-import type { Checkpoint } from './audit/prover.js';
 import type { CompactResults, CompactStep, Removal } from './compact-tasks.js';
 import type { Filtered, FilterWork } from './filter-task.js';
 import type { SegmentHeader } from './format/segment.js';
@@ -10,6 +9,7 @@ import type { FramePosition } from './frame-position.js';
 import type { Hole } from './holes.js';
 import type { IndexResults, IndexStep, IndexWork, Run } from './index-tasks.js';
 import type { WireError } from './portable/errors.js';
+import type { Checkpoint } from './portable/proof/checkpoint.js';
 import type { Problem } from './problem.js';
 
 export type { FramePosition } from './frame-position.js';

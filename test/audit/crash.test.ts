@@ -4,8 +4,8 @@
  */
 import { verifyProof } from 'keeperlog/proof';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Checkpoint } from '../../dist/shared/audit/prover.js';
 import { toBase64 } from '../../dist/shared/portable/proof/base64.js';
+import type { Checkpoint } from '../../dist/shared/portable/proof/checkpoint.js';
 import { withCallSites } from '../crash/call-site.js';
 import { crashStates } from '../crash/crash-states.js';
 import { type Depth, LIGHT, NORMAL } from '../crash/fates.js';

@@ -1,5 +1,6 @@
 /** What every event log keeps of the contract: appends. One suite, whatever implements the interface. */
 import { type EventLog, isKeeperError, type NewEvent, parseEventId, type StoreOptions } from 'keeperlog';
+import { verifyCheckpoint } from 'keeperlog/proof';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { failure, refusal } from '../support/errors.js';
 import { describeDeletion } from './event-log-deletion.js';
@@ -21,6 +22,7 @@ export function describeEventLog(name: string, open: OpenLog, openShared: OpenLo
   describe(`${name}: abort`, () => describeAbort(open));
   describe(`${name}: deleteStream`, () => describeDeletion(open));
   describe(`${name}: reads`, () => describeReads(openShared));
+  describe(`${name}: proofs`, () => describeProofs(open));
   describe(`${name}: close`, () => describeClose(open));
 }
 
@@ -661,6 +663,19 @@ function describeAbort(open: OpenLog): void {
     expect((await failure('ERR_ABORTED', () => log.read({}, { signal }).toArray())).cause).toBe(reason);
     expect((await failure('ERR_ABORTED', () => log.readStream('a', { signal }).toArray())).cause).toBe(reason);
     expect((await failure('ERR_ABORTED', () => log.streams({ signal }).toArray())).cause).toBe(reason);
+  });
+}
+
+function describeProofs(open: OpenLog): void {
+  test('are verified by what the log has signed, without the log', async () => {
+    const log = await open();
+    const { ids } = await log.append('a', [event(1), event(2)]);
+    const { size, publicKey, text } = await log.checkpoint();
+    expect(size).toBe(2);
+    const proof = await log.prove(ids[1]!);
+    expect(proof).toMatchObject({ kind: 'inclusion', sequence: 2, checkpoint: text });
+    expect(await verifyCheckpoint(text, publicKey)).toMatchObject({ size: 2 });
+    await failure('ERR_NOT_FOUND', () => log.prove(3));
   });
 }
 

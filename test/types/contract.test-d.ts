@@ -5,6 +5,8 @@ import type { BackupProgress, BackupReport, RestoreOptions, RestoreReport } from
 import { isKeeperError } from '../../src/shared/portable/errors.js';
 import type { NewEvent, RecordedEvent } from '../../src/shared/portable/events.js';
 import type { Appended, AppendedMany, EventLog, Rows, StreamInfo } from '../../src/shared/portable/log.js';
+import type { Checkpoint } from '../../src/shared/portable/proof/checkpoint.js';
+import type { InclusionProof } from '../../src/shared/portable/proof/proof.js';
 import type { AggregateRow, Explanation, Page, QueryRows, SelectedRow } from '../../src/shared/portable/query/query.js';
 
 interface MyEvents {
@@ -183,5 +185,14 @@ describe('an error', () => {
     if (!isKeeperError(error)) return;
     if (error.code === 'ERR_CONFLICT') expectTypeOf(error.actual).toEqualTypeOf<number | 'none'>();
     if (error.code === 'ERR_LOCKED') expectTypeOf(error.pid).toEqualTypeOf<number>();
+  });
+});
+
+describe('the portable log', () => {
+  test('signs and proves, as an embedded store does', () => {
+    const log: EventLog<MyEvents> = store;
+    expectTypeOf(log.checkpoint()).toEqualTypeOf<Promise<Checkpoint>>();
+    expectTypeOf(log.prove(1)).toEqualTypeOf<Promise<InclusionProof>>();
+    expectTypeOf<EventLog>().not.toHaveProperty('rotateKey');
   });
 });

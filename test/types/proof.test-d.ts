@@ -1,6 +1,7 @@
 import { describe, expectTypeOf, test } from 'vitest';
-import type { Checkpoint, Prover } from '../../src/shared/audit/prover.js';
+import type { Prover } from '../../src/shared/audit/prover.js';
 import { isKeeperError } from '../../src/shared/portable/errors.js';
+import type { Checkpoint } from '../../src/shared/portable/proof/checkpoint.js';
 import {
   type ConsistencyProof,
   type InclusionProof,

@@ -1,10 +1,10 @@
 /** Lets the audit tree grow to the durable end of the log, a slice at a time, each of which ends with a signed checkpoint. */
 import path from 'node:path';
-import type { Checkpoint } from '../../shared/audit/prover.js';
 import { corrupt } from '../../shared/damage.js';
 import { TREE_FILE } from '../../shared/format/file-names.js';
 import type { Holes } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
+import type { Checkpoint } from '../../shared/portable/proof/checkpoint.js';
 import type { FramePosition, LogPart, SealedWork, SealResults } from '../../shared/seal-tasks.js';
 import { type Pool, withTries } from './pool.js';
 

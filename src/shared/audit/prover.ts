@@ -3,24 +3,13 @@
 import type { TreeFile } from '../format/tree-file.js';
 import { HASH_BYTES, hashLeafInto } from '../format/tree-hash.js';
 import { toBase64 } from '../portable/proof/base64.js';
+import type { Checkpoint } from '../portable/proof/checkpoint.js';
 import type { ConsistencyProof, InclusionProof } from '../portable/proof/proof.js';
 import type { Storage } from '../storage.js';
 import { consistencyPath, inclusionPath, type LeafRange } from './paths.js';
 import { readEdge, readTreeBytes, treeOf } from './stored-tree.js';
 import { TileFiles } from './tile-files.js';
 import { Tiles } from './tiles.js';
-
-/** A signed checkpoint. */
-export interface Checkpoint {
-  /** How many events it covers: those with sequences up to this. */
-  readonly size: number;
-  /** Of the tree: 32 bytes in base 64. */
-  readonly root: string;
-  /** The verifier key that signed it, as text; the newest one, if several did. */
-  readonly publicKey: string;
-  /** What was signed, with the signatures: a C2SP checkpoint. */
-  readonly text: string;
-}
 
 export function checkpointOf({ body, signers, checkpoint }: TreeFile): Checkpoint {
   return { size: body.size, root: toBase64(body.root), publicKey: signers.at(-1)!.text, text: checkpoint };

@@ -1,5 +1,7 @@
 /** The portable interface: what an embedded store and a remote one share. Every member is asynchronous. */
 import type { AnyEvents, NewEvent, RecordedEvent, TypeOf } from './events.js';
+import type { Checkpoint } from './proof/checkpoint.js';
+import type { InclusionProof } from './proof/proof.js';
 import type { Aggregates, CelOptions, FieldPath, Query, QueryOptions, QueryRow, QueryRows } from './query/query.js';
 import type { Direction, Rows } from './rows.js';
 import type { SelectedTypes, Selectors } from './selector.js';
@@ -260,6 +262,20 @@ export interface EventLog<M extends object = AnyEvents> {
    * @throws at once ERR_INVALID_QUERY, ERR_CLOSED; later what {@link Rows} fail with
    */
   streams(options?: StreamsOptions): Rows<StreamInfo>;
+  /**
+   * Sign everything that is durable now: the digests of the events (SHA-256 of their records) are the leaves of one Merkle tree over the
+   * store, whose root is signed with the store's key (Ed25519), which is made at first use. Once it was signed, an event cannot be
+   * changed, removed or put elsewhere without {@link prove} or the next checkpoint showing it. The first one reads the whole log.
+   * @throws ERR_CORRUPT where log or tree do not verify, ERR_STORAGE; ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
+   */
+  checkpoint(): Promise<Checkpoint>;
+  /**
+   * A proof that an event is in the newest checkpoint, which `verifyProof` of `keeperlog/proof` checks without the store. Signs a new
+   * checkpoint where the newest one does not cover the event yet.
+   * @throws ERR_NOT_FOUND where there is no such event, or, of a store that is read only, no checkpoint that covers it; what
+   *   {@link checkpoint} and {@link get} throw
+   */
+  prove(id: string | number): Promise<InclusionProof>;
   /**
    * How far acceptance, writing, syncing, sealing and auditing have come. Of a store that is read only, what is accepted and
    * written is known once it is durable.

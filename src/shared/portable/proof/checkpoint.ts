@@ -10,6 +10,18 @@ import { fromBase64, toBase64 } from './base64.js';
 import { HASH_BYTES } from './hashing.js';
 import { unverified } from './refusal.js';
 
+/** A signed checkpoint. */
+export interface Checkpoint {
+  /** How many events it covers: those with sequences up to this. */
+  readonly size: number;
+  /** Of the tree: 32 bytes in base 64. */
+  readonly root: string;
+  /** The verifier key that signed it, as text; the newest one, if several did. */
+  readonly publicKey: string;
+  /** What was signed, with the signatures: a C2SP checkpoint. */
+  readonly text: string;
+}
+
 /** What was signed. */
 export interface CheckpointBody {
   readonly origin: string;
