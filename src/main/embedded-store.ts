@@ -33,7 +33,7 @@ import { invalidQuery } from './read/bounds.js';
 import { Reader } from './read/reader.js';
 import type { StreamEnds } from './read/stream-ends.js';
 import type { ReadOnlyStore } from './read-only-store.js';
-import { removedHead, withBase } from './removed.js';
+import { removedHead } from './removed.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
 import type { Runtime } from './runtime.js';
 import { lookingWith, type Pool, workOf } from './seal/pool.js';
@@ -49,7 +49,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from './store-types.js';
-import { verifyWithTombstones } from './verify-tombstones.js';
+import { verifyStore } from './verify-store.js';
 import { collectWatermarks } from './watermarks.js';
 import type { WritingStore } from './writing-store.js';
 
@@ -170,11 +170,9 @@ export class EmbeddedStore<M extends object> implements Store<M> {
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#checkOpen();
     const { records } = this.#mode.store;
-    const storeId = Buffer.from(this.#storeId, 'hex');
-    const work = workOf(this.#settings, storeId, records.holes);
-    const { dir, poolThreads: threads } = this.#settings;
-    const parts = { records, pool: this.#pool, threads, work, checkOpen: () => this.#checkOpen() };
-    return withBase(await verifyWithTombstones(this.#storage, parts, options), this.#storage, dir);
+    const work = workOf(this.#settings, Buffer.from(this.#storeId, 'hex'), records.holes);
+    const parts = { records, pool: this.#pool, threads: this.#settings.poolThreads, work };
+    return verifyStore(this.#storage, { ...parts, checkOpen: () => this.#checkOpen() }, options);
   }
 
   async repair(options: RepairOptions = {}): Promise<RepairReport> {

@@ -35,13 +35,16 @@ export interface RepairReport {
   readonly repaired: boolean;
   /** Segments of the log. */
   readonly segments: number;
-  /** Files that were written anew, or would be. */
+  /** Files that were written anew, or would be: the audit tree's own, where it is hit, by the next checkpoint. */
   readonly rewritten: readonly string[];
   /** The old files under their new names; empty for a dry run. */
   readonly kept: readonly string[];
   /** Events that were taken one by one out of what does not verify as a whole. */
   readonly salvaged: number;
-  /** Files that stay damaged: a base of which no checkpoint has what it had. The store is not opened for writing then. */
+  /**
+   * Files that stay damaged: a base of which no checkpoint has what it had, without which the store is not opened for writing; tiles of the
+   * audit tree whose hashes are those of events that were removed, without which these, and their neighbours, cannot be proven.
+   */
   readonly unrepaired: readonly string[];
   /** Sequences that are given up now, of which nothing is left that verifies. */
   readonly lost: readonly SequenceRange[];

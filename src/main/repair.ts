@@ -6,7 +6,6 @@
 import path from 'node:path';
 import { corrupt } from '../shared/damage.js';
 import {
-  damagedFile,
   HEADS_FILE,
   indexFile,
   MANIFEST_FILE,
@@ -27,8 +26,9 @@ import { BaseFile } from './append/base-file.js';
 import { baseOfCheckpoint, type NewBase } from './repair/base.js';
 import { type Identity, identify } from './repair/identity.js';
 import { makePlan, type Plan, type SegmentPlan } from './repair/plan.js';
-import { type Before, copyFile, temporaryOf, writeSegment } from './repair/rewrite.js';
+import { type Before, copyFile, freeName, temporaryOf, writeSegment } from './repair/rewrite.js';
 import { type SurveyContext, surveyStore } from './repair/survey.js';
+import { repairTree } from './repair-tree.js';
 import type { RepairOptions, RepairReport, RepairStoreOptions } from './repair-types.js';
 import { type Runtime, threadRuntime } from './runtime.js';
 
@@ -37,7 +37,8 @@ import { type Runtime, threadRuntime } from './runtime.js';
  * nothing is left become holes, which reads report and which are never used again. Files that are replaced stay in the
  * directory, with names that end in `.damaged`. The checkpoint of heads and keys is made anew at the next opening: a
  * stream whose last events are lost goes on from the last one that is left, and keys of lost events are forgotten. A base is made
- * anew of that checkpoint, where it does not verify and the checkpoint has what it had.
+ * anew of that checkpoint, where it does not verify and the checkpoint has what it had. Tiles of the audit tree are made anew of the
+ * records, where that leads to the root that was signed.
  *
  * A store without damage stays as it is, byte for byte; a torn end is left to the next opening.
  * @param options the directory, or options with it
@@ -56,7 +57,7 @@ export async function repairStoreOn(options: string | RepairStoreOptions, runtim
   await identify(runtime.storage, dir, nodeId);
   const lock = runtime.lock(dir);
   try {
-    return await repair(runtime.storage, dir, nodeId, rest);
+    return await repair(runtime, dir, nodeId, rest);
   } finally {
     const left = lock.release();
     if (left !== undefined) process.emitWarning(left);
@@ -78,11 +79,12 @@ function checked(options: RepairStoreOptions): RepairStoreOptions {
 }
 
 async function repair(
-  storage: Storage,
+  runtime: Runtime,
   dir: string,
   nodeId: string | undefined,
   { dryRun = false, signal, onProgress }: RepairOptions,
 ): Promise<RepairReport> {
+  const { storage } = runtime;
   const identity = await identify(storage, dir, nodeId);
   let [segments, bytes] = [0, 0];
   const context: { -readonly [K in keyof SurveyContext]: SurveyContext[K] } = {
@@ -107,23 +109,45 @@ async function repair(
     rewritten.length > 0 ||
     plan.lost.length > 0 ||
     plan.holes.length > identity.manifest.holes.length;
-  const repaired = (isLogDamaged || base?.made !== undefined) && !dryRun;
+  const isRepaired = (isLogDamaged || base?.made !== undefined) && !dryRun;
   const kept: string[] = [];
-  if (repaired && base?.made !== undefined) {
+  if (isRepaired && base?.made !== undefined) {
     // First: the checkpoint, of which it is made, goes with the repair of the log.
     const manifest = await putBase(context, base.file, base.made, kept);
     context.identity = { ...identity, manifest };
   }
-  if (repaired && isLogDamaged) kept.push(...(await carryOut(context, plan)));
+  if (isRepaired && isLogDamaged) kept.push(...(await carryOut(context, plan)));
+  const holes = isRepaired ? plan.holes : identity.manifest.holes;
+  const { segments: planned, lastSequence } = plan;
+  const tree = await repairTree(runtime, {
+    ...{
+      dir,
+      storeId: identity.storeId,
+      epoch: identity.manifest.epoch,
+      holes,
+      segments: planned,
+      lastSequence,
+      dryRun,
+    },
+    check() {
+      if (!isRepaired && signal?.aborted === true) throw aborted(signal, 'the repair');
+    },
+  });
+  if (tree.setAside !== undefined && !dryRun) kept.push(tree.setAside);
+  const isTreeMended = tree.rewritten.length > 0;
   const written = rewritten.map(({ number }) => segmentFile(number));
   return {
-    damaged: isLogDamaged || base !== undefined,
-    repaired,
+    damaged: isLogDamaged || base !== undefined || isTreeMended || tree.left.length > 0,
+    repaired: isRepaired || (isTreeMended && !dryRun),
     segments: plan.segments.length,
-    rewritten: [...(base?.made === undefined ? [] : [base.file]), ...written].map((file) => path.join(dir, file)),
+    rewritten: [...(base?.made === undefined ? [] : [base.file]), ...written, ...tree.rewritten].map((file) =>
+      path.join(dir, file),
+    ),
     kept: kept.map((file) => path.join(dir, file)),
     salvaged: plan.salvaged,
-    unrepaired: base !== undefined && base.made === undefined ? [path.join(dir, base.file)] : [],
+    unrepaired: [...(base !== undefined && base.made === undefined ? [base.file] : []), ...tree.left].map((file) =>
+      path.join(dir, file),
+    ),
     lost: plan.lost.map(([firstSequence, lastSequence]) => ({ firstSequence, lastSequence })),
   };
 }
@@ -265,12 +289,4 @@ function writeWatermark({ storage, dir, identity }: SurveyContext, plan: Plan, l
     clean: false,
   };
   replaceFile(storage, dir, WATERMARK_FILE, [encodeWatermarkFile(watermark, identity.hasher)]);
-}
-
-/** A name for a file that is kept, which no other has. */
-function freeName(storage: Storage, dir: string, file: string, epoch: number): string {
-  for (let number = epoch; ; number++) {
-    const name = damagedFile(file, number);
-    if (!storage.exists(path.join(dir, name))) return name;
-  }
 }

@@ -35,7 +35,10 @@ export interface VerifyProgress {
 
 /** How to verify, and who is told. */
 export interface VerifyOptions {
-  /** Also decode every payload and check that revisions have no gap. Takes some 50 bytes of memory a stream. Default false. */
+  /**
+   * Also decode every payload, check that revisions have no gap, and that the audit tree leads from the records, and from what was removed,
+   * to the root that was signed. Takes some 50 bytes of memory a stream. Default false.
+   */
   readonly deep?: boolean;
   /** Ends the verification with ERR_ABORTED. */
   readonly signal?: AbortSignal;
@@ -55,7 +58,7 @@ export interface VerifyReport {
   readonly bytes: number;
   /** What a repair has given up, and so is no problem any more. */
   readonly holes: readonly SequenceRange[];
-  /** What does not verify, in the order of the log. Behind a place where no frame goes on, the segment is not looked at. */
+  /** What does not verify, in the order of the log, then beside it. Behind a place where no frame goes on, the segment is not looked at. */
   readonly problems: readonly Problem[];
 }
 

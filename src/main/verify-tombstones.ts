@@ -11,19 +11,21 @@ import type { Problem } from '../shared/problem.js';
 import type { Storage } from '../shared/storage.js';
 import { readTombstones } from '../shared/tombstones-file.js';
 import type { Records } from './read/records.js';
-import { Tombstones, type TombstonesInForce } from './read/tombstones.js';
-import type { VerifyOptions, VerifyReport } from './store-types.js';
-import { type VerifyParts, verifyLog } from './verify.js';
+import type { TombstonesInForce } from './read/tombstones.js';
+import type { VerifyReport } from './store-types.js';
+import type { VerifyParts } from './verify.js';
 import { problemOf } from './verify-problem.js';
 
-/** What {@link verifyLog} says of the log, with what is wrong with the file of tombstones. */
-export async function verifyWithTombstones(
+/**
+ * What was found in the log, with what is wrong with the file of tombstones.
+ * @param ofLog those that were met in the log
+ */
+export async function withTombstones(
+  report: VerifyReport,
   storage: Storage,
-  parts: Omit<VerifyParts, 'onTombstone'>,
-  options: VerifyOptions,
+  parts: Pick<VerifyParts, 'records' | 'work'>,
+  ofLog: TombstonesInForce,
 ): Promise<VerifyReport> {
-  const ofLog = new Tombstones();
-  const report = await verifyLog({ ...parts, onTombstone: (stream, sequence) => ofLog.add(stream, sequence) }, options);
   const problem = await problemIn(storage, parts, ofLog);
   return problem === undefined ? report : { ...report, ok: false, problems: [...report.problems, problem] };
 }

@@ -40,8 +40,15 @@ export interface VerifyParts {
   checkOpen(): void;
 }
 
+/** What the log is like. */
+export interface LogChecked {
+  readonly report: VerifyReport;
+  /** The last sequence that is known to have been removed, by compaction or retention; zero where none is. */
+  readonly lastRemoved: number;
+}
+
 /** Check the log up to its durable end. What is wrong is in the report; only an abort, and the end of the store, are thrown. */
-export async function verifyLog(parts: VerifyParts, options: VerifyOptions): Promise<VerifyReport> {
+export async function verifyLog(parts: VerifyParts, options: VerifyOptions): Promise<LogChecked> {
   const { records, threads } = parts;
   const check = new LogCheck(parts, options, records.durable());
   check.lostFirst();
@@ -57,7 +64,7 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions): Pro
         underWay.push({ segment, verified });
       }
       const next = underWay.shift();
-      if (next === undefined) return check.report();
+      if (next === undefined) return { report: check.report(), lastRemoved: check.lastRemoved };
       lease.moveTo(next.segment.firstSequence);
       check.join(next.segment, await next.verified);
       const index = await damagedIndex(records.catalog, next.segment, options.signal);
@@ -100,6 +107,10 @@ class LogCheck {
   /** There is no more to do. */
   end(): void {
     this.#ended = true;
+  }
+
+  get lastRemoved(): number {
+    return Math.max(this.#parts.records.floor - 1, this.#removed.ends[1] ?? 0);
   }
 
   report(): VerifyReport {

@@ -6,7 +6,7 @@ export interface Problem {
   readonly code: 'ERR_CORRUPT' | 'ERR_STORAGE' | 'ERR_UNSUPPORTED_FORMAT';
   /** For people. */
   readonly message: string;
-  /** The path of the segment's file. */
+  /** The path of the file. */
   readonly file: string;
   /** Bytes from the file's start; absent where no place is known. */
   readonly offset?: number;

@@ -11,6 +11,7 @@ import type { IndexResults, IndexStep, IndexWork, Run } from './index-tasks.js';
 import type { WireError } from './portable/errors.js';
 import type { Checkpoint } from './portable/proof/checkpoint.js';
 import type { Problem } from './problem.js';
+import type { TreeResults, TreeStep } from './tree-tasks.js';
 
 export type { FramePosition } from './frame-position.js';
 
@@ -58,6 +59,8 @@ export type SealTask =
   | ({ readonly kind: 'commit' } & SealedWork)
   /** Let the audit tree grow by some frames of a segment, or make a new key, and sign it; or sign what there is. */
   | ({ readonly kind: 'audit'; readonly part: LogPart | 'rotate-key' | undefined } & SealedWork)
+  /** Look at the audit tree, or mend it. */
+  | ({ readonly kind: 'tree'; readonly step: TreeStep } & SealedWork)
   /** Check some frames of a segment, as far as they tell by themselves. */
   | ({ readonly kind: 'verify'; readonly part: VerifyPart } & SealedWork)
   /** A step of making the index of a sealed segment. */
@@ -155,6 +158,7 @@ export interface SealResults {
   readonly commit: { readonly fileBytes: number };
   /** Where to go on. */
   readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
+  readonly tree: TreeResults[TreeStep['step']];
   readonly verify: FramesVerified;
   readonly index: IndexResults[IndexStep['step']];
   readonly compact: CompactResults[CompactStep['step']];

@@ -58,6 +58,41 @@ describe('keeperlog repair', () => {
     expect(fs.readdirSync(dir).some((name) => name.endsWith('.damaged'))).toBe(true);
   });
 
+  test('mends the tile that prove and verify have named', async () => {
+    const cwd = emptyDir();
+    const dir = path.join(cwd, 'data');
+    const store = await openStore(dir);
+    for (let i = 0; i < 3; i++) {
+      await store.append(
+        'a',
+        Array.from({ length: 100 }, (_, n) => ({ type: 'Said', data: n })),
+      );
+    }
+    await store.checkpoint();
+    await store.close();
+    const tile = path.join(dir, 'tile', '0', '000');
+    const whole = fs.readFileSync(tile);
+    fs.writeFileSync(
+      tile,
+      whole.map((byte, i) => (i === 100 ? byte ^ 1 : byte)),
+    );
+
+    const proved = await run(cwd, 'prove', '2');
+    expect(proved).toMatchObject({ code: 5, stdout: '' });
+    expect(proved.stderr).toContain('try: keeperlog verify --deep');
+    const found = await run(cwd, 'verify', '--deep');
+    expect(found.code).toBe(5);
+    expect(found.stdout).toContain(`ERR_CORRUPT ${path.join('data', 'tile', '0', '000')}: the tile does not verify`);
+    expect(found.stderr).toContain('try: keeperlog repair --dry-run');
+    expect((await run(cwd, 'repair', '--dry-run')).stdout).toMatch(
+      /^damaged: 1 segment\nwould be written anew: .*000\n$/,
+    );
+    expect(await run(cwd, 'repair')).toMatchObject({ code: 0, stderr: '' });
+    expect(fs.readFileSync(tile)).toEqual(whole);
+    expect(await run(cwd, 'verify', '--deep')).toMatchObject({ code: 0, stderr: '' });
+    expect((await run(cwd, 'prove', '2')).code).toBe(0);
+  });
+
   test('asks for the node id where the manifest is lost', async () => {
     const { cwd, dir } = await rotten();
     fs.rmSync(path.join(dir, 'keeperlog.manifest'));

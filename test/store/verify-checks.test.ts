@@ -121,6 +121,14 @@ describe('verify finds', () => {
     ]);
   });
 
+  test('records that are others than those that were signed, though all checksums hold', async () => {
+    const store = await small();
+    await store.checkpoint();
+    await rewrite(store, 2, stamped({ 5: { timestampNs: (await store.get(5))!.timestampNs + 1n } }));
+    expect(await problemsOf(store, false)).toEqual([]);
+    expect(await problemsOf(store)).toEqual([`${SECOND} what is stored as sequence 5 is not what was signed`]);
+  });
+
   test('a payload that does not decode', async () => {
     const store = await small();
     await rewrite(store, 2, ({ bytes, view }, at, sequence) => {

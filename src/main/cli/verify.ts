@@ -9,9 +9,9 @@ import { progressLine } from './progress-line.js';
 export function verifyCommand(): Command {
   const command = makeCommand('verify', 'Read the whole log back and check it. Exits with 5 if something is wrong.', [
     ['keeperlog verify', 'checksums, order, and that nothing is missing'],
-    ['keeperlog verify --deep', 'also that every payload decodes and no revision is missing'],
+    ['keeperlog verify --deep', 'also payloads, revisions, and the tree that was signed'],
     ['keeperlog verify --json', 'the report as JSON'],
-  ]).option('--deep', 'also decode every payload and check revisions');
+  ]).option('--deep', 'also decode every payload, check revisions, and compare with what was signed');
   return onRun<{ deep?: true }>(command, async ({ dir, json, deep }) => {
     const signal = interruptible('verify');
     const report = await withStore({ dir, readOnly: true }, async (store) => {

@@ -1,6 +1,6 @@
 /** Writing a segment anew beside the old one, from what is left of it. */
 import path from 'node:path';
-import { segmentFile, TEMPORARY } from '../../shared/format/file-names.js';
+import { damagedFile, segmentFile, TEMPORARY } from '../../shared/format/file-names.js';
 import { FRAME_HEADER_BYTES, rewriteFrameHeader, writeFrameHeader } from '../../shared/format/frame.js';
 import { memoryOf, recordTimestampNs } from '../../shared/format/record.js';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../shared/format/segment.js';
@@ -205,5 +205,13 @@ async function copyRange(source: Range, storage: Storage, target: FileHandle, at
       throw storageError(Object.assign(new Error(what), { code: 'EIO' }), 'read', source.file);
     }
     writeFully(storage, target, [part], at + done - source.offset);
+  }
+}
+
+/** A name for a file that is kept, which no other has. */
+export function freeName(storage: Storage, dir: string, file: string, epoch: number): string {
+  for (let number = epoch; ; number++) {
+    const name = damagedFile(file, number);
+    if (!storage.exists(path.join(dir, name))) return name;
   }
 }

@@ -3,7 +3,7 @@ import { corrupt } from '../damage.js';
 import type { KeeperError } from '../portable/errors.js';
 
 const HINT =
-  'Nothing was changed, and the log is another matter. Bring the file back from a backup: until it verifies, nothing is signed.';
+  'Nothing was changed, and the log is another matter. `keeperlog repair` makes it anew of the log, as far as that still has what it takes; else bring the file back from a backup.';
 
 export function damagedTree(
   file: string,

@@ -72,12 +72,7 @@ export class Edge {
     const roots: { level: number; hash: Buffer }[] = [];
     for (let level = this.#levels.length - 1; level >= 0; level--) {
       const { hashes, width } = this.#levels[level]!;
-      let from = 0;
-      for (let count = TILE_WIDTH / 2; count >= 1; count /= 2) {
-        if (from + count > width) continue;
-        roots.push({ level, hash: rootOver(hashes, from, count) });
-        from += count;
-      }
+      for (const hash of rootsOf(hashes, width)) roots.push({ level, hash });
     }
     return roots;
   }
@@ -108,4 +103,16 @@ export class Edge {
     above.width++;
     if (above.width === TILE_WIDTH) this.#handOn(level + 1, onFull);
   }
+}
+
+/** The roots of the perfect trees over the first hashes of a tile that is not full, the largest first. */
+export function rootsOf(hashes: Buffer, width: number): Buffer[] {
+  const roots: Buffer[] = [];
+  let from = 0;
+  for (let count = TILE_WIDTH / 2; count >= 1; count /= 2) {
+    if (from + count > width) continue;
+    roots.push(rootOver(hashes, from, count));
+    from += count;
+  }
+  return roots;
 }

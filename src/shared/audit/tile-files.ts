@@ -44,7 +44,7 @@ export class TileFiles {
     this.replace(tile);
   }
 
-  /** The same, whatever is there: no checkpoint of this directory covers it. */
+  /** The same, whatever is there: no checkpoint of this directory covers it, or it does not verify. */
   replace({ level, index, hashes }: EdgeTile): void {
     const file = this.path(level, index, hashes.length / HASH_BYTES);
     const dir = path.dirname(file);
@@ -79,6 +79,11 @@ export class TileFiles {
     }
     if (!this.#storage.exists(whole)) throw damagedTree(part, 0, 'the tile is missing');
     return this.#read(whole, width, TILE_WIDTH);
+  }
+
+  /** Whether a tile has a file, as wide as it is, or whole. */
+  has({ level, index, width }: { readonly level: number; readonly index: number; readonly width: number }): boolean {
+    return [width, TILE_WIDTH].some((one) => this.#storage.exists(this.path(level, index, one)));
   }
 
   /** Remove what there was of a tile before it was full. */

@@ -21,6 +21,7 @@ import { runIndexStep } from './index-steps.js';
 import { pack } from './pack.js';
 import { removeRuns } from './runs-file.js';
 import { sliceMemory } from './slice-memory.js';
+import { runTreeStep } from './tree.js';
 import { verifyFrames } from './verify.js';
 
 /** So much is compared at once, which takes some milliseconds. A multiple of the bytes of a block. */
@@ -42,6 +43,8 @@ export async function runSealTask(storage: Storage, task: SealTask): Promise<Sea
       return commit(storage, task);
     case 'audit':
       return audit(storage, hasher, task);
+    case 'tree':
+      return runTreeStep(storage, hasher, task);
     case 'verify':
       return verifyFrames(storage, hasher, task);
     case 'index':

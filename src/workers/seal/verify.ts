@@ -26,16 +26,17 @@ import { type Hole, Holes } from '../../shared/holes.js';
 import type { Problem } from '../../shared/problem.js';
 import { RemovedSequences } from '../../shared/removed-sequences.js';
 import type { FramesVerified, SealTaskOf } from '../../shared/seal-tasks.js';
-import { type ReadStorage, readRange } from '../../shared/storage.js';
+import { type ReadStorage, readRange, type Storage } from '../../shared/storage.js';
 import { fileOfSegment, unsealing } from '../../shared/unsealing.js';
 import { RecordContents } from './record-contents.js';
+import { SignedLeaves } from './signed-leaves.js';
 
 /** Read at once, unless a frame is larger. Unit: bytes. */
 const CHUNK_BYTES = 1024 * 1024;
 
 /** @throws ERR_STORAGE; ERR_CORRUPT where a sealed segment's file cannot be read at all */
 export async function verifyFrames(
-  storage: ReadStorage,
+  storage: Storage,
   hasher: PlaceHasher,
   task: SealTaskOf<'verify'>,
 ): Promise<FramesVerified> {
@@ -44,7 +45,8 @@ export async function verifyFrames(
   const contents = task.part.deep
     ? await RecordContents.create([new Holes(task.holes), new Holes(lost), removed])
     : undefined;
-  return new FramesCheck(storage, hasher, task, lost, removed, contents).run();
+  const signed = task.part.deep ? SignedLeaves.open(storage, task.dir, task.storeId) : undefined;
+  return new FramesCheck(storage, hasher, task, lost, removed, contents, signed).run();
 }
 
 class FramesCheck {
@@ -57,6 +59,7 @@ class FramesCheck {
   /** The one that is blamed. */
   readonly #named: string;
   readonly #contents: RecordContents | undefined;
+  readonly #signed: SignedLeaves | undefined;
   readonly #problems: Problem[] = [];
   /** Sequences of which nothing verifies. */
   readonly #lost: Hole[];
@@ -79,6 +82,7 @@ class FramesCheck {
     lost: Hole[],
     removed: RemovedSequences,
     contents: RecordContents | undefined,
+    signed: SignedLeaves | undefined,
   ) {
     const { dir, number, storeId, holes, part } = task;
     this.#task = task;
@@ -91,6 +95,7 @@ class FramesCheck {
     this.#lost = lost;
     this.#removed = removed;
     this.#contents = contents;
+    this.#signed = signed;
     this.#offset = part.from?.offset ?? SEGMENT_HEADER_BYTES;
     this.#sequence = (part.from?.sequence ?? this.#holes.skip(part.firstSequence)) - 1;
     this.#previous = part.from?.previous;
@@ -111,10 +116,18 @@ class FramesCheck {
       removed: this.#removed.ends,
       tombstones: this.#tombstones,
       file: this.#named,
-      problems: this.#problems,
+      problems: [...this.#problems, ...this.#notSigned()],
       lost: this.#lost,
       streams: this.#contents?.streams(),
     };
+  }
+
+  #notSigned(): Problem[] {
+    return (this.#signed?.others ?? []).map(([firstSequence, lastSequence]) => {
+      const which = firstSequence === lastSequence ? `${firstSequence}` : `${firstSequence} to ${lastSequence}`;
+      const message = `what is stored as sequence ${which} is not what was signed`;
+      return { code: 'ERR_CORRUPT', message, file: this.#named, firstSequence, lastSequence };
+    });
   }
 
   #segmentHeader(): SegmentHeader | undefined {
@@ -220,6 +233,7 @@ class FramesCheck {
       if (isRemoved(view, at)) report(`sequence ${sequence} was removed of a frame that says nothing of it`);
       if (isTombstone(view, at)) this.#tombstones.push([streamOf(memory, at), sequence]);
       this.#contents?.check(memory, at, report);
+      this.#signed?.check(sequence, bytes.subarray(at, at + recordLength(view, at)));
       sequence++;
       this.#events++;
     }

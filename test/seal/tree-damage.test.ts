@@ -1,0 +1,165 @@
+/** Damage of the audit tree: what finds it, and what becomes of it. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Checkpoint, repairStore, type Store, type VerifyReport } from 'keeperlog';
+import { verifyProof } from 'keeperlog/proof';
+import { describe, expect, it } from 'vitest';
+import { open, SMALL } from '../support/stores.js';
+
+/** So many that the lowest level has two full tiles and some more. */
+const EVENTS = 700;
+
+/** A signed store that was closed. */
+async function signedDir(events = EVENTS): Promise<string> {
+  const store = await open();
+  await fill(store, events);
+  await store.checkpoint();
+  const { dir } = store.stats();
+  await store.close();
+  return dir;
+}
+
+/** The same, without its first hundred events: compaction has removed them. */
+async function compactedDir(): Promise<string> {
+  const store = await open({ ...SMALL, segmentBytes: 65_536, idempotency: { maxKeys: 0 } });
+  await fill(store, EVENTS);
+  await store.deleteStream('agent-0');
+  expect(await store.compact()).toMatchObject({ events: 100 });
+  const { dir } = store.stats();
+  await store.close();
+  return dir;
+}
+
+async function fill(store: Store, events: number): Promise<void> {
+  const list = Array.from({ length: events }, (_, n) => ({ type: 'Said', data: { n, text: 'x'.repeat(200) } }));
+  for (let i = 0; i < events; i += 100) await store.append(`agent-${i / 100}`, list.slice(i, i + 100));
+}
+
+function flip(dir: string, file: string, at: number): string {
+  const whole = path.join(dir, file);
+  const bytes = fs.readFileSync(whole);
+  bytes[at] = bytes[at]! ^ 1;
+  fs.writeFileSync(whole, bytes);
+  return whole;
+}
+
+async function verify(dir: string, deep = true): Promise<VerifyReport> {
+  const store = await open({ dir, readOnly: true });
+  return await store.verify({ deep });
+}
+
+describe('verify({ deep: true })', () => {
+  it('finds nothing in a tree that is whole, signed or not', async () => {
+    expect(await verify(await signedDir())).toMatchObject({ ok: true, problems: [] });
+    const store = await open();
+    await fill(store, 100);
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true });
+  });
+
+  it.each([
+    ['a full tile', 'tile/0/001', { firstSequence: 257, lastSequence: 512 }],
+    ['a tile of the edge', 'tile/0/002.p/188', { firstSequence: 513, lastSequence: 700 }],
+    ['a tile above others', 'tile/1/000.p/2', { firstSequence: 1, lastSequence: 512 }],
+  ])('names %s that does not verify, with its sequences', async (_, file, range) => {
+    const dir = await signedDir();
+    const damaged = flip(dir, file, 40);
+    const { ok, problems } = await verify(dir);
+    expect({ ok, problems }).toMatchObject({ ok: false, problems: [{ code: 'ERR_CORRUPT', file: damaged, ...range }] });
+    expect(problems).toHaveLength(1);
+    expect(await verify(dir, false)).toMatchObject({ ok: true });
+  });
+
+  it('names one that is missing, and the file of the tree', async () => {
+    const dir = await signedDir();
+    const tile = path.join(dir, 'tile/0/000');
+    fs.rmSync(tile);
+    expect((await verify(dir)).problems).toMatchObject([{ file: tile, message: 'the tile is missing' }]);
+    const tree = flip(dir, 'keeperlog.tree', 200);
+    expect((await verify(dir)).problems).toMatchObject([{ file: tree, code: 'ERR_CORRUPT' }]);
+  });
+
+  it('looks at the tiles of what was removed as well', async () => {
+    const dir = await compactedDir();
+    expect(await verify(dir)).toMatchObject({ ok: true });
+    const tile = flip(dir, 'tile/0/000', 33);
+    expect((await verify(dir)).problems).toMatchObject([{ file: tile }]);
+  });
+
+  it('says that the tree is lost that had what was removed', async () => {
+    const dir = await compactedDir();
+    const tree = path.join(dir, 'keeperlog.tree');
+    fs.rmSync(tree);
+    expect((await verify(dir)).problems).toMatchObject([{ file: tree, firstSequence: 1, lastSequence: 100 }]);
+  });
+});
+
+/** What was signed last, and that each event that is left is proven by it. */
+async function proven(dir: string): Promise<Checkpoint> {
+  const store = await open({ dir });
+  const checkpoint = await store.checkpoint();
+  for (const sequence of [150, 257, 600]) {
+    const proof = await store.prove(sequence);
+    const digest = await store.digest(sequence);
+    expect(await verifyProof(proof, { keys: checkpoint.publicKey, digest })).toMatchObject({ sequence });
+  }
+  await store.close();
+  return checkpoint;
+}
+
+describe('a repair', () => {
+  it.each([
+    ['a full tile', ['tile/0/001']],
+    ['a tile of the edge', ['tile/0/002.p/188']],
+    ['a tile above others', ['tile/1/000.p/2']],
+    ['a tile, and the one above it', ['tile/0/001', 'tile/1/000.p/2']],
+  ])('makes %s anew of the records, to the root that was signed', async (_, files) => {
+    const dir = await signedDir();
+    const signed = await proven(dir);
+    const damaged = files.map((file) => flip(dir, file, 40));
+    expect(await repairStore({ dir, dryRun: true })).toMatchObject({ damaged: true, repaired: false, unrepaired: [] });
+    expect(await verify(dir)).toMatchObject({ ok: false });
+    const report = await repairStore(dir);
+    expect(report).toMatchObject({ damaged: true, repaired: true, unrepaired: [], kept: [], lost: [] });
+    expect([...report.rewritten].sort()).toEqual(damaged.sort());
+    expect(await verify(dir)).toMatchObject({ ok: true });
+    expect(await repairStore(dir)).toMatchObject({ damaged: false });
+    expect(await proven(dir)).toEqual(signed);
+  });
+
+  it('makes all tiles anew where none is left', async () => {
+    const dir = await signedDir();
+    const signed = await proven(dir);
+    fs.rmSync(path.join(dir, 'tile'), { recursive: true });
+    expect(await repairStore(dir)).toMatchObject({ repaired: true, unrepaired: [] });
+    expect(await verify(dir)).toMatchObject({ ok: true });
+    expect(await proven(dir)).toEqual(signed);
+  });
+
+  it('mends the hashes of records that are there beside those of removed ones', async () => {
+    const dir = await compactedDir();
+    const signed = await proven(dir);
+    flip(dir, 'tile/0/000', 32 * 200);
+    expect(await repairStore(dir)).toMatchObject({ repaired: true, unrepaired: [] });
+    expect(await proven(dir)).toEqual(signed);
+  });
+
+  it('says what cannot be made anew: the hashes of removed records', async () => {
+    const dir = await compactedDir();
+    const tile = flip(dir, 'tile/0/000', 33);
+    const other = flip(dir, 'tile/0/001', 33);
+    const report = await repairStore(dir);
+    expect(report).toMatchObject({ damaged: true, repaired: true, rewritten: [other], unrepaired: [tile], lost: [] });
+    expect((await verify(dir)).problems).toMatchObject([{ file: tile }]);
+  });
+
+  it('sets the file of the tree aside, and the same tree is signed again', async () => {
+    const dir = await signedDir();
+    const { root, publicKey } = await proven(dir);
+    const file = flip(dir, 'keeperlog.tree', 200);
+    expect(await repairStore({ dir, dryRun: true })).toMatchObject({ repaired: false, rewritten: [file], kept: [] });
+    const { kept, rewritten } = await repairStore(dir);
+    expect(rewritten).toEqual([file]);
+    expect(kept.map((name) => path.basename(name))).toEqual([expect.stringMatching(/^keeperlog\.tree\.\d+\.damaged$/)]);
+    expect(await proven(dir)).toMatchObject({ root, publicKey, size: EVENTS });
+  });
+});
