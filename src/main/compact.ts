@@ -30,7 +30,7 @@ export interface CompactionParts {
   readonly records: Records;
   readonly sealer: Pick<Sealer, 'seal' | 'alone'>;
   readonly indexer: Pick<Indexer, 'alone' | 'make'>;
-  readonly auditor: Pick<Auditor, 'cover'>;
+  readonly auditor: Pick<Auditor, 'cover' | 'keep'>;
   /** Streams, each with a sequence: their events before it are deleted. */
   deleted(): Iterable<readonly [stream: string, below: number]>;
   /** The lowest sequence of an event whose idempotency key is known. */
@@ -50,7 +50,7 @@ export class Compaction {
 
   /**
    * Remove deleted events from what is sealed, once everything that is full is.
-   * @throws ERR_INVALID_OPTIONS; ERR_CORRUPT where a segment, or the audit tree, does not verify; ERR_STORAGE, for good where it was a
+   * @throws ERR_INVALID_OPTIONS; ERR_CORRUPT where a segment does not verify, or a tile that cannot be made anew; ERR_STORAGE, for good where it was a
    *   sync; ERR_ABORTED, ERR_CLOSED: what was done before stays so
    */
   async compact(options: CompactOptions): Promise<CompactReport> {
@@ -72,7 +72,11 @@ export class Compaction {
     const durable = records.durable();
     let covered: Promise<void> | undefined;
     // The tombstones as well: a tree that a backup copies tells how far its log must go.
-    const prepare = (): Promise<void> => (covered ??= auditor.cover(durable));
+    const prepare = async (segment: Segment): Promise<void> => {
+      covered ??= auditor.cover(durable);
+      await covered;
+      await auditor.keep(segment.firstSequence, catalog.lastSequenceOf(segment, durable));
+    };
     for (const segment of [...catalog.segments]) {
       between.check();
       const own = await this.#ofSegment(segment, streams);
@@ -80,7 +84,9 @@ export class Compaction {
       const removal = { streams: own, keysFrom };
       const isOpen = segment === catalog.segments.at(-1) || catalog.isRaw(segment);
       const found = await this.#held(segment, between, (held) =>
-        isOpen ? this.#survey(segment, durable, removal, held) : this.#compactOne(segment, removal, prepare, held),
+        isOpen
+          ? this.#survey(segment, durable, removal, held)
+          : this.#compactOne(segment, removal, () => prepare(segment), held),
       );
       later.keys += found.kept;
       if (isOpen) later.unsealed += found.events;

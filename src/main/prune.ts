@@ -76,8 +76,10 @@ export class Pruning {
   async prune(segments: readonly Segment[]): Promise<Pruned | undefined> {
     const { catalog, base, auditor, work } = this.#parts;
     await this.#parts.leaveBase();
-    // The digests of what goes are in the tree from then on.
-    await auditor.cover(lastOf(catalog, segments.at(-1)!));
+    // The digests of what goes are in the tree from then on, and the tiles that have them are whole.
+    const lastSequence = lastOf(catalog, segments.at(-1)!);
+    await auditor.cover(lastSequence);
+    await auditor.keep(segments[0]!.firstSequence, lastSequence);
     const kept = await this.#keep(segments);
     const { next, heads, results } = kept;
     const floor = catalog.holes.skip(next.firstSequence);

@@ -180,8 +180,8 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    *
    * What stays for a later compaction is in the report: events in a segment that is not sealed, and those of calls whose idempotency keys
    * are still known. Where there is nothing to remove, no file is changed.
-   * @throws ERR_CORRUPT where a segment, or the audit tree, does not verify: it stays as it is; ERR_STORAGE; ERR_ABORTED;
-   *   ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
+   * @throws ERR_CORRUPT where a segment does not verify, or the audit tree does not and cannot be made anew of the records: it stays as it
+   *   is, with all its events; ERR_STORAGE; ERR_ABORTED; ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
    */
   compact(options?: CompactOptions): Promise<CompactReport>;
   /**

@@ -30,7 +30,8 @@ async function auditorOf(
     },
     async close() {},
   };
-  const catalog = { holding: () => ({ number: 1 }), lastSequenceOf: () => LAST };
+  const segment = { number: 1, firstSequence: 1 };
+  const catalog = { segments: [segment], holding: () => segment, lastSequenceOf: () => LAST };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
   return new Auditor({ pool, catalog, work, holes: new Holes([]), durable: () => LAST });
 }

@@ -1,18 +1,23 @@
 /** Damage of the audit tree: what finds it, and what becomes of it. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Checkpoint, repairStore, type Store, type VerifyReport } from 'keeperlog';
+import { type Checkpoint, repairStore, type Store, type StoreOptions, type VerifyReport } from 'keeperlog';
 import { verifyProof } from 'keeperlog/proof';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { logLines, openWith, untilWithin } from '../retention/kit.js';
+import { failure } from '../support/errors.js';
 import { open, SMALL } from '../support/stores.js';
+
+/** Segments of 64 KiB as large as they are, and no keys for whose sake events stay. */
+const TINY = { ...SMALL, segmentBytes: 65_536, compression: 'none', idempotency: { maxKeys: 0 } } as const;
 
 /** So many that the lowest level has two full tiles and some more. */
 const EVENTS = 700;
 
 /** A signed store that was closed. */
-async function signedDir(events = EVENTS): Promise<string> {
-  const store = await open();
-  await fill(store, events);
+async function signedDir(options: Partial<StoreOptions> = {}): Promise<string> {
+  const store = await open(options);
+  await fill(store, EVENTS);
   await store.checkpoint();
   const { dir } = store.stats();
   await store.close();
@@ -21,7 +26,7 @@ async function signedDir(events = EVENTS): Promise<string> {
 
 /** The same, without its first hundred events: compaction has removed them. */
 async function compactedDir(): Promise<string> {
-  const store = await open({ ...SMALL, segmentBytes: 65_536, idempotency: { maxKeys: 0 } });
+  const store = await open(TINY);
   await fill(store, EVENTS);
   await store.deleteStream('agent-0');
   expect(await store.compact()).toMatchObject({ events: 100 });
@@ -161,5 +166,73 @@ describe('a repair', () => {
     expect(rewritten).toEqual([file]);
     expect(kept.map((name) => path.basename(name))).toEqual([expect.stringMatching(/^keeperlog\.tree\.\d+\.damaged$/)]);
     expect(await proven(dir)).toMatchObject({ root, publicKey, size: EVENTS });
+  });
+});
+
+/** The same, with a stream that is deleted and not yet removed. */
+async function deletedDir(): Promise<string> {
+  const store = await open(TINY);
+  await fill(store, EVENTS);
+  await store.checkpoint();
+  await store.deleteStream('agent-0');
+  const { dir } = store.stats();
+  await store.close();
+  return dir;
+}
+
+describe('a compaction', () => {
+  it.each([
+    ['a full tile', ['tile/0/000']],
+    ['the edge', ['tile/0/002.p/188', 'tile/1/000.p/2']],
+  ])('makes %s anew first, as long as the records are there', async (_, files) => {
+    const dir = await deletedDir();
+    const whole = files.map((file) => fs.readFileSync(path.join(dir, file)));
+    for (const file of files) flip(dir, file, 40);
+    const store = await open({ ...TINY, dir });
+    expect(await store.compact()).toMatchObject({ events: 100 });
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true });
+    for (const sequence of [150, 256, 600]) expect(await store.prove(sequence)).toMatchObject({ sequence });
+    if (files[0] === 'tile/0/000') expect(fs.readFileSync(path.join(dir, files[0]))).toEqual(whole[0]);
+  });
+
+  it('removes nothing beside a tile that cannot be made anew', async () => {
+    const dir = await compactedDir();
+    const tile = flip(dir, 'tile/0/000', 33);
+    const store = await open({ ...TINY, dir });
+    await store.deleteStream('agent-1');
+    expect(await failure('ERR_CORRUPT', () => store.compact())).toMatchObject({ file: tile, firstSequence: 1 });
+    expect(await store.verify({ deep: true })).toMatchObject({ problems: [{ file: tile }] });
+    await store.close();
+    fs.writeFileSync(
+      tile,
+      fs.readFileSync(tile).map((byte, i) => (i === 33 ? byte ^ 1 : byte)),
+    );
+    const again = await open({ ...TINY, dir });
+    expect(await again.compact()).toMatchObject({ events: 100 });
+  });
+});
+
+describe('retention', () => {
+  it('makes a damaged tile anew before the records below it go', async () => {
+    const dir = await signedDir(TINY);
+    const tile = flip(dir, 'tile/0/000', 40);
+    const store = await openWith({ maxBytes: 65_536 }, { dir });
+    await untilWithin(store, 2 * 65_536);
+    expect(store.stats().floor).toBeGreaterThan(100);
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true });
+    expect(await store.prove(2)).toMatchObject({ sequence: 2 });
+    expect(fs.existsSync(tile)).toBe(true);
+  });
+
+  it('removes nothing beside one that cannot be made anew, and says so', async () => {
+    const dir = await compactedDir();
+    const tile = flip(dir, 'tile/0/000', 33);
+    const { logger, lines } = logLines();
+    const store = await openWith({ maxBytes: 65_536 }, { dir, logger });
+    const told = (): unknown =>
+      lines.find(({ message }) => message === 'retention could not remove the oldest segments');
+    await vi.waitFor(() => expect(told()).toBeDefined(), { timeout: 20_000, interval: 20 });
+    expect(told()).toMatchObject({ level: 'warn', fields: { err: { code: 'ERR_CORRUPT', file: tile } } });
+    expect(store.stats().floor).toBe(1);
   });
 });

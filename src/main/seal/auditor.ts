@@ -1,16 +1,20 @@
 /** Lets the audit tree grow to the durable end of the log, a slice at a time, each of which ends with a signed checkpoint. */
 import path from 'node:path';
+import { tileError } from '../../shared/audit/check.js';
 import { corrupt } from '../../shared/damage.js';
 import { TREE_FILE } from '../../shared/format/file-names.js';
 import type { Holes } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { Checkpoint } from '../../shared/portable/proof/checkpoint.js';
 import type { FramePosition, LogPart, SealedWork, SealResults } from '../../shared/seal-tasks.js';
+import type { SegmentSpan } from '../../shared/tree-tasks.js';
 import { type Pool, withTries } from './pool.js';
+import { TreeMender } from './tree-mender.js';
 
 /** A segment, as far as it counts here. */
 interface AuditedSegment {
   readonly number: number;
+  readonly firstSequence: number;
 }
 
 export interface AuditorParts {
@@ -23,11 +27,13 @@ export interface AuditorParts {
   readonly catalog: {
     holding(sequence: number): AuditedSegment;
     lastSequenceOf(segment: AuditedSegment, durable: number): number;
+    readonly segments: readonly AuditedSegment[];
   };
 }
 
 export class Auditor {
   readonly #parts: AuditorParts;
+  readonly #mender: TreeMender;
   #last: Promise<unknown> = Promise.resolve();
   /** Where the last slice ended. */
   #place: { readonly number: number; readonly at: FramePosition } | undefined;
@@ -35,6 +41,8 @@ export class Auditor {
 
   constructor(parts: AuditorParts) {
     this.#parts = parts;
+    const { pool, work } = parts;
+    this.#mender = new TreeMender({ pool, work, spans: () => this.#spans(), check: () => this.#check() });
   }
 
   /**
@@ -45,9 +53,23 @@ export class Auditor {
     return this.#next(() => this.#grow(this.#parts.durable()));
   }
 
-  /** Have everything up to a durable sequence in the tree. Throws like {@link checkpoint}. */
+  /**
+   * Have everything up to a durable sequence in the tree, before anything of it goes. A damaged edge is made anew first.
+   * @throws what {@link checkpoint} throws
+   */
   async cover(sequence: number): Promise<void> {
-    await this.#next(() => this.#grow(sequence));
+    await this.#next(async () => {
+      await this.#mend(1, 0);
+      await this.#grow(sequence);
+    });
+  }
+
+  /**
+   * Have the tiles whole that are over some sequences, before their records go: as long as these are there, a tile that does not verify is
+   * made anew of them. @throws ERR_CORRUPT where that does not lead to the root that was signed; and what {@link checkpoint} throws
+   */
+  async keep(firstSequence: number, lastSequence: number): Promise<void> {
+    await this.#next(() => this.#mend(firstSequence, lastSequence));
   }
 
   /** Make a new key, and sign with it and with the one before it. */
@@ -67,6 +89,21 @@ export class Auditor {
     const run = this.#last.then(work);
     this.#last = run.catch(() => undefined); // whoever asked for it is told
     return run;
+  }
+
+  async #mend(firstSequence: number, lastSequence: number): Promise<void> {
+    const { left } = await this.#mender.mend(firstSequence, lastSequence);
+    if (left[0] !== undefined) throw tileError(left[0]);
+  }
+
+  #spans(): SegmentSpan[] {
+    const { catalog } = this.#parts;
+    const durable = this.#parts.durable();
+    return catalog.segments.map((segment) => ({
+      number: segment.number,
+      firstSequence: segment.firstSequence,
+      lastSequence: catalog.lastSequenceOf(segment, durable),
+    }));
   }
 
   async #grow(upTo: number): Promise<Checkpoint> {
@@ -104,7 +141,11 @@ export class Auditor {
   }
 
   async #runOnce(number: number, part: LogPart | 'rotate-key' | undefined): Promise<SealResults['audit']> {
-    if (this.#closed) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being audited');
+    this.#check();
     return this.#parts.pool.run({ kind: 'audit', ...this.#parts.work, number, part });
+  }
+
+  #check(): void {
+    if (this.#closed) throw new KeeperError('ERR_CLOSED', 'the store was closed while it was being audited');
   }
 }
