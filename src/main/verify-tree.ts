@@ -36,7 +36,9 @@ export class TreeCheck {
     if (this.#problems.size > 0 || lastRemoved === 0) return [...this.#problems.values()];
     const checked = await this.#check(Infinity);
     if (checked !== undefined && checked.size < lastRemoved) {
-      const what = `the audit tree lacks the digests of what was removed, up to ${lastRemoved}: it is lost, or older`;
+      const what =
+        `the audit tree that had the digests of what was removed, up to ${lastRemoved}, is lost: ` +
+        'the next checkpoint makes it anew of the tiles that are left, or says what to do';
       this.#add(problemOf('ERR_CORRUPT', what, this.#file, undefined, checked.size + 1, lastRemoved));
     }
     return [...this.#problems.values()];

@@ -57,8 +57,8 @@ export type SealTask =
   | ({ readonly kind: 'compare'; readonly from: number } & SealedWork)
   /** Put the new file in the raw one's place. */
   | ({ readonly kind: 'commit' } & SealedWork)
-  /** Let the audit tree grow by some frames of a segment, or make a new key, and sign it; or sign what there is. */
-  | ({ readonly kind: 'audit'; readonly part: LogPart | 'rotate-key' | undefined } & SealedWork)
+  /** Let the audit tree grow by some frames of a segment, or by what retention has removed, or make a new key, and sign it; or sign what there is. */
+  | ({ readonly kind: 'audit'; readonly part: AuditPart | 'rotate-key' | undefined } & SealedWork)
   /** Look at the audit tree, or mend it. */
   | ({ readonly kind: 'tree'; readonly step: TreeStep } & SealedWork)
   /** Check some frames of a segment, as far as they tell by themselves. */
@@ -90,6 +90,18 @@ export interface Packed {
 export interface LogPart {
   readonly from: FramePosition | undefined;
   readonly lastSequence: number;
+}
+
+/** What the audit tree is to have: some frames, or what retention has removed, up to a sequence. */
+export type AuditPart = (LogPart & Lacking) | PrunedPart;
+
+export interface PrunedPart extends Lacking {
+  readonly prunedUpTo: number;
+}
+
+interface Lacking {
+  /** Whether the digests of what was removed may be missing: the key has never signed a tree that had them. */
+  readonly mayLack: boolean;
 }
 
 /** The frames of a segment that are to be checked. */
@@ -157,7 +169,12 @@ export interface SealResults {
   readonly compare: { readonly to: number; readonly isLast: boolean } | undefined;
   readonly commit: { readonly fileBytes: number };
   /** Where to go on. */
-  readonly audit: { readonly checkpoint: Checkpoint; readonly to: FramePosition | undefined };
+  readonly audit: {
+    readonly checkpoint: Checkpoint;
+    readonly to: FramePosition | undefined;
+    /** Whether there was none before. */
+    readonly isNewKey: boolean;
+  };
   readonly tree: TreeResults[TreeStep['step']];
   readonly verify: FramesVerified;
   readonly index: IndexResults[IndexStep['step']];

@@ -31,7 +31,7 @@ async function auditorOf(
     async close() {},
   };
   const segment = { number: 1, firstSequence: 1 };
-  const catalog = { segments: [segment], holding: () => segment, lastSequenceOf: () => LAST };
+  const catalog = { start: { floor: 1 }, segments: [segment], holding: () => segment, lastSequenceOf: () => LAST };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
   return new Auditor({ pool, catalog, work, holes: new Holes([]), durable: () => LAST });
 }

@@ -236,3 +236,76 @@ describe('retention', () => {
     expect(store.stats().floor).toBe(1);
   });
 });
+
+/** A store of which retention has removed the beginning. */
+async function prunedDir(): Promise<string> {
+  const dir = await signedDir(TINY);
+  const store = await openWith({ maxBytes: 65_536 }, { dir });
+  await untilWithin(store, 2 * 65_536);
+  expect(store.stats().floor).toBeGreaterThan(100);
+  await store.checkpoint();
+  await store.close();
+  return dir;
+}
+
+describe('a lost file of the tree', () => {
+  it.each([
+    ['nothing was removed', () => signedDir()],
+    ['compaction has removed events', compactedDir],
+    ['retention has removed events', prunedDir],
+  ])('is made anew to the same root where tiles are there, and %s', async (_, make) => {
+    const dir = await make();
+    const before = await open({ dir });
+    const signed = await before.checkpoint();
+    await before.close();
+    fs.rmSync(path.join(dir, 'keeperlog.tree'));
+    const store = await open({ dir });
+    expect(await store.checkpoint()).toMatchObject({
+      size: signed.size,
+      root: signed.root,
+      publicKey: signed.publicKey,
+    });
+    expect(await store.prove(650)).toMatchObject({ sequence: 650 });
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true });
+  });
+
+  it('is made anew of the records alone where all of them are there', async () => {
+    const dir = await signedDir();
+    const { root, publicKey } = await proven(dir);
+    for (const name of ['keeperlog.tree', 'tile']) fs.rmSync(path.join(dir, name), { recursive: true });
+    expect(await proven(dir)).toMatchObject({ root, publicKey });
+  });
+
+  it.each([
+    ['compaction', compactedDir],
+    ['retention', prunedDir],
+  ])('is not made up by its key where the tiles are lost too that had what %s has removed', async (_, make) => {
+    const dir = await make();
+    for (const name of ['keeperlog.tree', 'tile']) fs.rmSync(path.join(dir, name), { recursive: true });
+    const tree = path.join(dir, 'keeperlog.tree');
+    for (let opened = 0; opened < 2; opened++) {
+      const store = await open({ dir });
+      const error = await failure('ERR_CORRUPT', () => store.checkpoint());
+      expect(error).toMatchObject({ file: tree, firstSequence: 1 });
+      expect(error.hint).toContain('keeperlog.key');
+      await failure('ERR_CORRUPT', () => store.prove(650));
+      expect((await store.verify({ deep: true })).problems).toMatchObject([{ file: tree, firstSequence: 1 }]);
+      expect((await store.append('a', { type: 'Said' })).durability).toBe('synced');
+      await store.close();
+    }
+    for (const name of ['keeperlog.tree', 'keeperlog.key']) fs.rmSync(path.join(dir, name), { force: true });
+    const store = await open({ dir });
+    const { publicKey: keys } = await store.checkpoint();
+    const proof = await store.prove(650);
+    expect(await verifyProof(proof, { keys, digest: await store.digest(650) })).toMatchObject({ sequence: 650 });
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true });
+  });
+
+  it('is not made anew of a tile that the one above it does not know', async () => {
+    const dir = await compactedDir();
+    const tile = flip(dir, 'tile/0/000', 33);
+    fs.rmSync(path.join(dir, 'keeperlog.tree'));
+    const store = await open({ dir });
+    await failure('ERR_CORRUPT', () => store.checkpoint()).then(({ file }) => expect(file).toBe(tile));
+  });
+});

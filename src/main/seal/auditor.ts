@@ -6,10 +6,13 @@ import { TREE_FILE } from '../../shared/format/file-names.js';
 import type { Holes } from '../../shared/holes.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import type { Checkpoint } from '../../shared/portable/proof/checkpoint.js';
-import type { FramePosition, LogPart, SealedWork, SealResults } from '../../shared/seal-tasks.js';
+import type { AuditPart, FramePosition, SealedWork, SealResults } from '../../shared/seal-tasks.js';
 import type { SegmentSpan } from '../../shared/tree-tasks.js';
 import { type Pool, withTries } from './pool.js';
 import { TreeMender } from './tree-mender.js';
+
+/** Leaves without records that are appended at once. */
+const PRUNED_AT_ONCE = 65_536;
 
 /** A segment, as far as it counts here. */
 interface AuditedSegment {
@@ -28,6 +31,7 @@ export interface AuditorParts {
     holding(sequence: number): AuditedSegment;
     lastSequenceOf(segment: AuditedSegment, durable: number): number;
     readonly segments: readonly AuditedSegment[];
+    readonly start: { readonly floor: number };
   };
 }
 
@@ -109,14 +113,20 @@ export class Auditor {
   async #grow(upTo: number): Promise<Checkpoint> {
     const { holes, catalog } = this.#parts;
     const durable = this.#parts.durable();
-    let { checkpoint } = await this.#run(0, undefined);
+    let { checkpoint, isNewKey: mayLack } = await this.#run(0, undefined);
     if (checkpoint.size > durable) throw this.#ahead(checkpoint, durable);
+    // Below the floor nothing is left to read: the tree has it, or has been lost.
+    const pruned = Math.min(catalog.start.floor - 1, holes.skipBack(upTo));
+    while (holes.skip(checkpoint.size + 1) <= pruned) {
+      const prunedUpTo = Math.min(pruned, checkpoint.size + PRUNED_AT_ONCE);
+      checkpoint = (await this.#run(0, { prunedUpTo, mayLack })).checkpoint;
+    }
     while (checkpoint.size < holes.skipBack(upTo)) {
       const sequence = holes.skip(checkpoint.size + 1);
       const segment = catalog.holding(sequence);
       const lastSequence = catalog.lastSequenceOf(segment, upTo);
       const from = this.#placeIn(segment.number, sequence);
-      const done = await this.#run(segment.number, { from, lastSequence });
+      const done = await this.#run(segment.number, { from, lastSequence, mayLack });
       checkpoint = done.checkpoint;
       this.#place = done.to && { number: segment.number, at: done.to };
     }
@@ -136,11 +146,11 @@ export class Auditor {
   }
 
   /** Each task begins with the tree as it is, and compares what that has already: it may be done again. */
-  #run(number: number, part: LogPart | undefined): Promise<SealResults['audit']> {
+  #run(number: number, part: AuditPart | undefined): Promise<SealResults['audit']> {
     return withTries(() => this.#runOnce(number, part));
   }
 
-  async #runOnce(number: number, part: LogPart | 'rotate-key' | undefined): Promise<SealResults['audit']> {
+  async #runOnce(number: number, part: AuditPart | 'rotate-key' | undefined): Promise<SealResults['audit']> {
     this.#check();
     return this.#parts.pool.run({ kind: 'audit', ...this.#parts.work, number, part });
   }

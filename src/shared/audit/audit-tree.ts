@@ -6,6 +6,7 @@
  *
  * Any failure is final for this object: open the tree again, which begins at the newest checkpoint.
  */
+import path from 'node:path';
 import { TREE_FILE } from '../format/file-names.js';
 import { signText } from '../format/signing-key.js';
 import { hashesOnLevel, levelsOf, TILE_WIDTH } from '../format/tile.js';
@@ -14,9 +15,10 @@ import { HASH_BYTES, hashLeafInto, rootOfFrontier } from '../format/tree-hash.js
 import { type Checkpoint, formatCheckpointBody } from '../portable/proof/checkpoint.js';
 import { formatNote, type VerifierKey } from '../portable/proof/note.js';
 import { replaceFile, type Storage } from '../storage.js';
-import { damagedTree } from './damage.js';
+import { damagedTree, lostTree } from './damage.js';
 import { Edge } from './edge.js';
 import { SigningKeys } from './keys.js';
+import { LeftTiles } from './left-tiles.js';
 import { checkpointOf } from './prover.js';
 import { originOf, readEdge, readTreeFile } from './stored-tree.js';
 import { TileFiles } from './tile-files.js';
@@ -33,6 +35,7 @@ export class AuditTree {
   readonly #keys: SigningKeys;
   readonly #edge: Edge;
   readonly #tiles: Tiles;
+  readonly #left: LeftTiles;
   #newest: TreeFile | undefined;
   #failure: unknown;
 
@@ -54,11 +57,17 @@ export class AuditTree {
     this.#newest = readTreeFile(storage, dir, storeId);
     this.#edge = this.#newest === undefined ? new Edge() : readEdge(this.#files, this.#newest);
     this.#tiles = new Tiles(this.#files, this.#edge);
+    this.#left = new LeftTiles(storage, dir, this.#files);
   }
 
   /** Leaves: the last sequence that the tree has. */
   get size(): number {
     return this.#edge.size;
+  }
+
+  /** Whether there is a key already. */
+  get hasKey(): boolean {
+    return this.#keys.isMade;
   }
 
   /** The newest checkpoint, which is durable; undefined where none was ever made. */
@@ -82,6 +91,25 @@ export class AuditTree {
       const known = Math.min(this.size + 1 - firstSequence, data.length / HASH_BYTES);
       for (let i = 0; i < known; i++) this.#compare(firstSequence + i, data, i * HASH_BYTES);
       this.#edge.append(data, known * HASH_BYTES, (tile) => this.#files.write(tile));
+    });
+  }
+
+  /**
+   * Append the leaves of sequences up to one, whose records are not there any more: as tiles that are left have them; else as of a record
+   * that was lost before the tree had it.
+   * @param mustBeKnown whether they were in the tree of the key in use when they went: that is not to sign anything else
+   * @throws ERR_CORRUPT where they must be known, and no tile has them, or the tile does not verify
+   */
+  appendGone(upTo: number, mustBeKnown: boolean): void {
+    this.#attempt(() => {
+      while (this.size < upTo) {
+        const hash = this.#left.leaf(this.size);
+        if (hash === undefined && mustBeKnown) {
+          throw lostTree(path.join(this.#dir, TREE_FILE), this.size + 1, upTo);
+        }
+        if (hash !== undefined) this.#edge.appendHash(hash, (tile) => this.#files.write(tile));
+        else this.#edge.append(Buffer.from(LOST_DIGEST), 0, (tile) => this.#files.write(tile));
+      }
     });
   }
 

@@ -61,10 +61,15 @@ export class Edge {
     const lowest = this.#level(0);
     for (let at = from; at < digests.length; at += HASH_BYTES) {
       hashLeafInto(digests, at, lowest.hashes, lowest.width * HASH_BYTES);
-      lowest.width++;
-      this.#size++;
-      if (lowest.width === TILE_WIDTH) this.#handOn(0, onFull);
+      this.#grown(lowest, onFull);
     }
+  }
+
+  /** Append a leaf of which only the hash is known. */
+  appendHash(hash: Buffer, onFull: (tile: EdgeTile) => void): void {
+    const lowest = this.#level(0);
+    hash.copy(lowest.hashes, lowest.width * HASH_BYTES);
+    this.#grown(lowest, onFull);
   }
 
   /** The roots of the perfect trees that make up this one, the largest, which is the leftmost, first. */
@@ -91,6 +96,12 @@ export class Edge {
   #level(level: number): Growing {
     this.#levels[level] ??= { hashes: Buffer.alloc(TILE_BYTES), width: 0, index: 0 };
     return this.#levels[level];
+  }
+
+  #grown(lowest: Growing, onFull: (tile: EdgeTile) => void): void {
+    lowest.width++;
+    this.#size++;
+    if (lowest.width === TILE_WIDTH) this.#handOn(0, onFull);
   }
 
   #handOn(level: number, onFull: (tile: EdgeTile) => void): void {

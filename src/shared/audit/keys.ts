@@ -8,6 +8,9 @@ import { decodeKeyFile, encodeKeyFile, makeSigningKey, type SigningKey } from '.
 import { readFile, replaceContent, type Storage } from '../storage.js';
 import { damagedTree } from './damage.js';
 
+const KEY_HINT =
+  'Nothing was changed. Move the file away: the next checkpoint makes a new key, which those who verify must be told of.';
+
 /** Room for more keys than are ever in use. Unit: bytes. */
 const MAX_KEY_FILE_BYTES = 64 * 1024;
 
@@ -23,6 +26,11 @@ export class SigningKeys {
     this.#dir = dir;
     this.#name = name;
     this.#keys = this.#load();
+  }
+
+  /** Whether there is any. */
+  get isMade(): boolean {
+    return this.#keys.length > 0;
   }
 
   /** Those in use, the newest one last. One is made, and durable, where there is none. */
@@ -45,7 +53,7 @@ export class SigningKeys {
     const file = path.join(this.#dir, KEY_FILE);
     if (!this.#storage.exists(file)) return [];
     const keys = decodeKeyFile(readFile(this.#storage, file, MAX_KEY_FILE_BYTES), this.#name);
-    if (keys === undefined) throw damagedTree(file, 0, "the store's signing keys do not verify");
+    if (keys === undefined) throw damagedTree(file, 0, "the store's signing keys do not verify", { hint: KEY_HINT });
     return keys;
   }
 

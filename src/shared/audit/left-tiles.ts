@@ -1,0 +1,64 @@
+/**
+ * The hashes of leaves in tiles that are left where no checkpoint covers them: of a tree whose file is lost. A full tile counts if the
+ * one above it, where that is there, has its root.
+ */
+import path from 'node:path';
+import { partialTilesDir, TILE_WIDTH } from '../format/tile.js';
+import { HASH_BYTES, rootOver } from '../format/tree-hash.js';
+import { readFile, type Storage } from '../storage.js';
+import { damagedTree } from './damage.js';
+import type { TileFiles } from './tile-files.js';
+
+export class LeftTiles {
+  readonly #storage: Storage;
+  readonly #dir: string;
+  readonly #files: TileFiles;
+  /** The tile that was looked at last. */
+  #last: { readonly index: number; readonly hashes: Buffer } | undefined;
+
+  /** @param dir the store's */
+  constructor(storage: Storage, dir: string, files: TileFiles) {
+    this.#storage = storage;
+    this.#dir = dir;
+    this.#files = files;
+  }
+
+  /**
+   * The hash of a leaf; undefined where no tile has it.
+   * @throws ERR_CORRUPT where the tile is not the one that the tile above it knows
+   */
+  leaf(number: number): Buffer | undefined {
+    const index = Math.floor(number / TILE_WIDTH);
+    if (this.#last?.index !== index) this.#last = { index, hashes: this.#checked(index) };
+    const at = (number % TILE_WIDTH) * HASH_BYTES;
+    const hash = this.#last.hashes.subarray(at, at + HASH_BYTES);
+    return hash.length === HASH_BYTES ? hash : undefined;
+  }
+
+  #checked(index: number): Buffer {
+    const hashes = this.#widest(0, index);
+    if (hashes.length < TILE_WIDTH * HASH_BYTES) return hashes;
+    const at = (index % TILE_WIDTH) * HASH_BYTES;
+    const known = this.#widest(1, Math.floor(index / TILE_WIDTH)).subarray(at, at + HASH_BYTES);
+    if (known.length < HASH_BYTES || known.equals(rootOver(hashes, 0, TILE_WIDTH))) return hashes;
+    throw damagedTree(this.#files.path(0, index), 0, 'the tile does not verify against the one above it', {
+      firstSequence: index * TILE_WIDTH + 1,
+      lastSequence: (index + 1) * TILE_WIDTH,
+    });
+  }
+
+  /** What there is of a tile: the whole of it, or its longest part. */
+  #widest(level: number, index: number): Buffer {
+    const parts = path.join(this.#dir, partialTilesDir(level, index));
+    const widths = this.#storage.exists(parts) ? this.#storage.list(parts).map(Number) : [];
+    const width = [TILE_WIDTH, ...widths.filter(isWidth).sort((a, b) => b - a)].find((one) =>
+      this.#storage.exists(this.#files.path(level, index, one)),
+    );
+    if (width === undefined) return Buffer.alloc(0);
+    return readFile(this.#storage, this.#files.path(level, index, width), width * HASH_BYTES);
+  }
+}
+
+function isWidth(width: number): boolean {
+  return Number.isInteger(width) && width > 0 && width < TILE_WIDTH;
+}
