@@ -179,7 +179,10 @@ async function makeStore(
     };
     const sealed = { full, moved };
     const sealer = new Sealer({ pool, catalog: sealed, work, nodeId, indexer, durable: () => horizon.refresh() });
-    const auditor = new Auditor({ pool, catalog, work, holes: records.holes, durable: () => records.durable() });
+    const auditor = new Auditor({
+      ...{ pool, catalog, work, holes: records.holes, durable: () => records.durable() },
+      onKeyExposed: () => log.keyExposed(),
+    });
     const compaction = new Compaction({
       ...{ storage, pool, work, records, sealer, indexer, auditor },
       deleted: () => records.tombstones,

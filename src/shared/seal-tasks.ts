@@ -174,6 +174,8 @@ export interface SealResults {
     readonly to: FramePosition | undefined;
     /** Whether there was none before. */
     readonly isNewKey: boolean;
+    /** Whether others may read the file of the key that was there, or write it. */
+    readonly isKeyExposed: boolean;
   };
   readonly tree: TreeResults[TreeStep['step']];
   readonly verify: FramesVerified;

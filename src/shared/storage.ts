@@ -53,6 +53,8 @@ export interface Storage extends ReadStorage {
   removeDir(dir: string): void;
   /** The path of something that is there, absolute and without links. */
   realPath(file: string): string;
+  /** Who may do what with a file: the nine bits of its mode. */
+  permissions(file: string): number;
 }
 
 /** What to do where a store's own disk has failed. */
@@ -184,6 +186,7 @@ export const nodeStorage: Storage = {
   remove: (file) => guard('unlink', () => fs.unlinkSync(file), file),
   removeDir: (dir) => guard('rmdir', () => fs.rmdirSync(dir), dir),
   realPath: (file) => guard('realpath', () => fs.realpathSync(file), file),
+  permissions: (file) => guard('stat', () => fs.statSync(file).mode & 0o777, file),
 };
 
 /** No number of bytes: a signal came before any of them. */

@@ -148,6 +148,11 @@ export class MemoryDisk<Note = unknown> implements Storage {
     return file;
   }
 
+  permissions(file: string): number {
+    this.#inode(file, 'stat');
+    return 0o600;
+  }
+
   /** The name under which a file is open; undefined once it has none. */
   nameOf(handle: FileHandle): string | undefined {
     const inode = this.#open.get(handle);

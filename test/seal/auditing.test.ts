@@ -4,6 +4,7 @@ import path from 'node:path';
 import { openStore, type Store } from 'keeperlog';
 import { verifyCheckpoint, verifyProof } from 'keeperlog/proof';
 import { describe, expect, it } from 'vitest';
+import { logLines } from '../retention/kit.js';
 import { copyDir, open, reopen } from '../support/stores.js';
 
 /** Some segments of a MiB. */
@@ -107,6 +108,24 @@ describe('checkpoint()', () => {
       firstSequence: 501,
       lastSequence: 501,
     });
+  });
+
+  it('is signed by a key that others may read, and says so once', async () => {
+    const { logger, lines } = logLines();
+    const store = await open({ logger });
+    const file = path.join(store.stats().dir, 'keeperlog.key');
+    const told = (): unknown[] => lines.filter(({ message }) => message.startsWith('others may read the key'));
+    const { publicKey } = await store.checkpoint();
+    await store.append('a', { type: 'Said' });
+    await store.checkpoint();
+    expect(told()).toEqual([]);
+    fs.chmodSync(file, 0o640);
+    const again = await reopen(store, { logger });
+    expect(await again.checkpoint()).toMatchObject({ publicKey });
+    await again.append('a', { type: 'Said' });
+    await again.checkpoint();
+    expect(told()).toMatchObject([{ level: 'warn', fields: { file } }]);
+    expect(fs.statSync(file).mode & 0o777).toBe(0o640);
   });
 
   it('finds a tile that was changed after it was signed', async () => {

@@ -33,7 +33,7 @@ async function auditorOf(
   const segment = { number: 1, firstSequence: 1 };
   const catalog = { start: { floor: 1 }, segments: [segment], holding: () => segment, lastSequenceOf: () => LAST };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
-  return new Auditor({ pool, catalog, work, holes: new Holes([]), durable: () => LAST });
+  return new Auditor({ pool, catalog, work, holes: new Holes([]), durable: () => LAST, onKeyExposed() {} });
 }
 
 describe('an audit', () => {

@@ -25,6 +25,8 @@ export interface AuditorParts {
   /** The same for every segment. */
   readonly work: Omit<SealedWork, 'number'>;
   readonly holes: Holes;
+  /** The file of the key that signs is for others as well. Told once. */
+  onKeyExposed(): void;
   /** The last durable sequence, every segment up to it being in the catalog. */
   durable(): number;
   readonly catalog: {
@@ -42,6 +44,7 @@ export class Auditor {
   /** Where the last slice ended. */
   #place: { readonly number: number; readonly at: FramePosition } | undefined;
   #closed = false;
+  #toldOfKey = false;
 
   constructor(parts: AuditorParts) {
     this.#parts = parts;
@@ -152,7 +155,10 @@ export class Auditor {
 
   async #runOnce(number: number, part: AuditPart | 'rotate-key' | undefined): Promise<SealResults['audit']> {
     this.#check();
-    return this.#parts.pool.run({ kind: 'audit', ...this.#parts.work, number, part });
+    const done = await this.#parts.pool.run({ kind: 'audit', ...this.#parts.work, number, part });
+    if (done.isKeyExposed && !this.#toldOfKey) this.#parts.onKeyExposed();
+    this.#toldOfKey ||= done.isKeyExposed;
+    return done;
   }
 
   #check(): void {

@@ -4,6 +4,8 @@
  *
  * Every line has `dir`. An error is the field `err`, as pino and what is like it serialize it: message, stack, code, errno.
  */
+import path from 'node:path';
+import { KEY_FILE } from '../../shared/format/file-names.js';
 import type { LogLine } from '../../shared/messages.js';
 import type { Logger } from '../../shared/options.js';
 import { fromWire, type WireError } from '../../shared/portable/errors.js';
@@ -129,6 +131,11 @@ export class OperatorLog {
   }
 
   /** @param err that names the file, or what the system said */
+  keyExposed(): void {
+    const file = path.join(this.#dir, KEY_FILE);
+    this.#say('warn', { file }, 'others may read the key that signs, or write its file');
+  }
+
   retentionFailed(err: unknown): void {
     this.#say('warn', { err }, 'retention could not remove the oldest segments');
   }

@@ -65,6 +65,11 @@ export class AuditTree {
     return this.#edge.size;
   }
 
+  /** Whether the file of the key is for others as well. */
+  get isKeyExposed(): boolean {
+    return this.#keys.isExposed;
+  }
+
   /** Whether there is a key already. */
   get hasKey(): boolean {
     return this.#keys.isMade;

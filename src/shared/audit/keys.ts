@@ -8,6 +8,9 @@ import { decodeKeyFile, encodeKeyFile, makeSigningKey, type SigningKey } from '.
 import { readFile, replaceContent, type Storage } from '../storage.js';
 import { damagedTree } from './damage.js';
 
+/** Group and others. */
+const FOR_OTHERS = 0o077;
+
 const KEY_HINT =
   'Nothing was changed. Move the file away: the next checkpoint makes a new key, which those who verify must be told of.';
 
@@ -19,6 +22,7 @@ export class SigningKeys {
   readonly #dir: string;
   readonly #name: string;
   #keys: readonly SigningKey[];
+  #isExposed = false;
 
   /** @param name of the log: every key has it */
   constructor(storage: Storage, dir: string, name: string) {
@@ -26,6 +30,11 @@ export class SigningKeys {
     this.#dir = dir;
     this.#name = name;
     this.#keys = this.#load();
+  }
+
+  /** Whether the file was found to be for others as well. */
+  get isExposed(): boolean {
+    return this.#isExposed;
   }
 
   /** Whether there is any. */
@@ -52,6 +61,7 @@ export class SigningKeys {
   #load(): readonly SigningKey[] {
     const file = path.join(this.#dir, KEY_FILE);
     if (!this.#storage.exists(file)) return [];
+    this.#isExposed = (this.#storage.permissions(file) & FOR_OTHERS) !== 0;
     const keys = decodeKeyFile(readFile(this.#storage, file, MAX_KEY_FILE_BYTES), this.#name);
     if (keys === undefined) throw damagedTree(file, 0, "the store's signing keys do not verify", { hint: KEY_HINT });
     return keys;

@@ -4,6 +4,7 @@ import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { recordSequence } from '../../shared/format/record.js';
 import { isRemoved, lastSequenceAt } from '../../shared/format/removed-record.js';
 import { Holes } from '../../shared/holes.js';
+import type { Checkpoint } from '../../shared/portable/proof/checkpoint.js';
 import type { AuditPart, FramePosition, PrunedPart, SealResults, SealTaskOf } from '../../shared/seal-tasks.js';
 import type { Storage } from '../../shared/storage.js';
 import { digestsOf } from './digest.js';
@@ -12,9 +13,12 @@ import { type FramesRead, framesFrom } from './frames.js';
 /** @throws ERR_CORRUPT where a frame, or the tree, does not verify; ERR_STORAGE */
 export function audit(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'audit'>): SealResults['audit'] {
   const tree = AuditTree.open(storage, task.dir, Buffer.from(task.storeId).toString('hex'));
-  const isNewKey = !tree.hasKey;
+  const { hasKey, isKeyExposed } = tree;
+  const of = (checkpoint: Checkpoint, to?: FramePosition): SealResults['audit'] => ({
+    ...{ checkpoint, to, isNewKey: !hasKey, isKeyExposed },
+  });
   const { part } = task;
-  if (part === 'rotate-key') return { checkpoint: tree.rotateKey(), to: undefined, isNewKey: true };
+  if (part === 'rotate-key') return of(tree.rotateKey());
   let to: FramePosition | undefined;
   if (part !== undefined && 'prunedUpTo' in part) appendPruned(tree, new Holes(task.holes), part);
   else if (part !== undefined) {
@@ -22,7 +26,7 @@ export function audit(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'a
     appendRead(tree, read, part);
     to = read.to;
   }
-  return { checkpoint: tree.checkpoint(), to, isNewKey };
+  return of(tree.checkpoint(), to);
 }
 
 /** What lies between two frames was lost, and what was removed is gone: their leaves are in tiles, or say so. */
