@@ -101,9 +101,8 @@ export class Compaction {
 
   /** Do something with a segment that is not removed meanwhile. */
   async #held(segment: Segment, { check, rest }: Between, work: (held: Between) => Promise<Done>): Promise<Done> {
-    const { records } = this.#parts;
-    if (segment.number < records.catalog.start.firstSegment) return NOTHING;
-    const lease = records.lease(segment.firstSequence);
+    const lease = this.#parts.records.leaseOf(segment);
+    if (lease === undefined) return NOTHING;
     const checkHeld = (): void => {
       lease.moveTo();
       check();

@@ -10,7 +10,8 @@ import { type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
 import { aborted, fromWire } from '../shared/portable/errors.js';
 import { allocateShared, loadPosition, POSITION, WORD } from '../shared/ring/layout.js';
 import { RingProducer } from '../shared/ring/producer.js';
-import { fileBytes, type Storage } from '../shared/storage.js';
+import type { Storage } from '../shared/storage.js';
+import { segmentFileBytes } from '../shared/unsealing.js';
 import { CurrentBase } from './append/base-file.js';
 import { Clock, systemClock } from './append/clock.js';
 import { Heads } from './append/heads.js';
@@ -167,7 +168,7 @@ async function makeStore(
       durable: () => horizon.refresh(),
       lease: (number) => {
         const segment = catalog.segments.find((one) => one.number === number);
-        return segment && records.lease(segment.firstSequence);
+        return segment && records.leaseOf(segment);
       },
       onMade: (number) => catalog.indexFiles.renewed(number),
       onFailure: (error) => log.indexingFailed(error),
@@ -208,7 +209,7 @@ async function makeStore(
         catalog,
         pruning,
         clock,
-        bytesOf: ({ file }) => fileBytes(storage, file),
+        bytesOf: ({ number }) => segmentFileBytes(storage, dir, number),
         activeBytes: () => loadPosition(ring.state, POSITION.endOffset),
         refresh: () => void records.durable(),
         onPruned: (pruned) => {

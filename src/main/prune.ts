@@ -164,7 +164,10 @@ export class Pruning {
     return await this.#written.promise;
   }
 
-  /** Let the log begin behind what goes: whoever begins to read from now on begins there. */
+  /**
+   * Let the log begin behind what goes: whoever begins to read, or to do something else with a segment, from now on begins there,
+   * though the manifest does not say so yet.
+   */
   async #begin(cut: LogCut): Promise<void> {
     this.#check();
     if (this.#gone.writer !== undefined) throw this.#gone.writer;

@@ -159,8 +159,10 @@ export class Retention {
     const known = this.#sizes.get(segment.number);
     if (known !== undefined) return known;
     const { catalog } = this.#parts;
+    // Asked before: what becomes sealed between the two is looked at again.
+    const isSealed = !catalog.isRaw(segment);
     const bytes = this.#parts.bytesOf(segment);
-    if (!catalog.isRaw(segment)) this.#sizes.set(segment.number, bytes);
+    if (isSealed) this.#sizes.set(segment.number, bytes);
     return bytes;
   }
 

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { lostSegment } from '../shared/damage.js';
 import { segmentFile } from '../shared/format/file-names.js';
-import { NO_FRAME, sameChecksum } from '../shared/format/frame.js';
+import { sameChecksum } from '../shared/format/frame.js';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from '../shared/format/segment.js';
 import { type Hole, Holes } from '../shared/holes.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
@@ -52,7 +52,7 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions): Pro
   const { records, threads } = parts;
   const check = new LogCheck(parts, options, records.durable());
   check.lostFirst();
-  const waiting = [...records.catalog.segments];
+  const waiting = check.due();
   const lease = records.lease();
   const underWay: { segment: Segment; verified: Promise<FramesVerified[]> }[] = [];
   try {
@@ -81,7 +81,7 @@ class LogCheck {
   readonly #parts: VerifyParts;
   readonly #options: VerifyOptions;
   readonly #durable: number;
-  readonly #revisions = new HashTable();
+  #revisions = new HashTable();
   readonly #problems: Problem[] = [];
   /** Sequences of which nothing verifies. */
   readonly #lost: Hole[] = [];
@@ -100,7 +100,7 @@ class LogCheck {
     this.#parts = parts;
     this.#options = options;
     this.#durable = durable;
-    this.#end = { offset: 0, sequence: parts.records.floor, previous: NO_FRAME };
+    this.#end = { offset: 0, sequence: parts.records.floor, previous: undefined };
     this.#totalBytes = parts.records.catalog.totalBytes();
   }
 
@@ -135,6 +135,13 @@ class LogCheck {
     const { catalog, floor } = this.#parts.records;
     if (catalog.lostFirst === undefined) return;
     this.#lack(catalog.lostFirst, floor, Math.min(this.#durable, (catalog.segments[0]?.firstSequence ?? Infinity) - 1));
+  }
+
+  /** The segments that are not going, and were begun by when the durable end was asked for, oldest first. */
+  due(): Segment[] {
+    const { catalog, holes } = this.#parts.records;
+    const next = holes.skip(this.#durable + 1);
+    return catalog.segments.filter((one) => !catalog.start.isBehind(one) && one.firstSequence <= next);
   }
 
   /** The frames of a segment, by themselves. */
@@ -175,7 +182,7 @@ class LogCheck {
   join(segment: Segment, verified: readonly FramesVerified[]): void {
     const [first] = verified;
     const last = verified.at(-1);
-    if (first === undefined || last === undefined) return;
+    if (first === undefined || last === undefined) return this.#forget();
     if (first.header !== undefined) this.#checkChain(segment, first.file, first.header);
     for (const part of verified) {
       this.#checkTime(part);
@@ -191,6 +198,12 @@ class LogCheck {
     if (lostBehind !== undefined && !isWhole) this.#lack(lostBehind, last.to.sequence, lastSequence);
     // Whether the next one continues it cannot be told where its own end was not found.
     this.#end = isWhole ? last.to : { ...last.to, previous: undefined };
+  }
+
+  /** A segment has gone meanwhile, and with it what was before: nothing that follows goes on from there. */
+  #forget(): void {
+    this.#revisions = new HashTable();
+    this.#end = { ...this.#end, previous: undefined };
   }
 
   #checkChain(segment: Segment, file: string, header: SegmentHeader): void {
@@ -247,7 +260,7 @@ class LogCheck {
     if (!isKeeperError(error)) throw error;
     const { catalog } = this.#parts.records;
     catalog.follow();
-    if (segment.number < catalog.start.firstSegment) return undefined;
+    if (catalog.start.isBehind(segment)) return undefined;
     const code = error.code === 'ERR_CORRUPT' || error.code === 'ERR_UNSUPPORTED_FORMAT' ? error.code : 'ERR_STORAGE';
     const { file = segment.file, offset } = isKeeperError(error, 'ERR_CORRUPT') ? error : {};
     const sequence = from?.sequence ?? this.#parts.records.holes.skip(segment.firstSequence);

@@ -7,12 +7,26 @@ import type { PlaceHasher } from './format/checksum.js';
 import { sealedFile, sealedNumber, segmentFile, segmentNumber } from './format/file-names.js';
 import { isKeeperError } from './portable/errors.js';
 import { type Place, SealedSegment } from './sealed-segment.js';
-import type { FileHandle, ReadStorage } from './storage.js';
+import { type FileHandle, fileBytes, type ReadStorage } from './storage.js';
 
 /** The name of the file that a segment is in: of the raw one, unless there is but a sealed one. */
 export function fileOfSegment(storage: ReadStorage, dir: string, number: number): string {
   const [raw, sealed] = [path.join(dir, segmentFile(number)), path.join(dir, sealedFile(number))];
   return !storage.exists(raw) && storage.exists(sealed) ? sealed : raw;
+}
+
+/** Bytes of the file that a segment is in, be it sealed this moment. */
+export function segmentFileBytes(storage: ReadStorage, dir: string, number: number): number {
+  try {
+    return fileBytes(storage, path.join(dir, segmentFile(number)));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return fileBytes(storage, path.join(dir, sealedFile(number)));
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return isKeeperError(error, 'ERR_STORAGE') && error.errno === 'ENOENT';
 }
 
 export interface LogStorage extends ReadStorage {
@@ -50,7 +64,7 @@ export function unsealing(storage: ReadStorage, storeId: Uint8Array, hasher: Pla
       try {
         return storage.openRead(file);
       } catch (error) {
-        const sealed = isKeeperError(error, 'ERR_STORAGE') && error.errno === 'ENOENT' ? sealedFor(file) : undefined;
+        const sealed = isMissing(error) ? sealedFor(file) : undefined;
         if (sealed === undefined) throw error;
         open.set(--lastHandle, SealedSegment.open(storage, { ...sealed, storeId, hasher }));
         return lastHandle;

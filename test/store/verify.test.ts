@@ -2,9 +2,16 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Store, VerifyProgress, VerifyReport } from 'keeperlog';
-import { describe, expect, test, vi } from 'vitest';
-import { type Pool, threadEnded } from '../../dist/main/seal/pool.js';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Records } from '../../dist/main/read/records.js';
+import { openReadOnlyStore } from '../../dist/main/read-only-store.js';
+import { threadRuntime } from '../../dist/main/runtime.js';
+import { type Pool, threadEnded, workOf } from '../../dist/main/seal/pool.js';
 import { openStoreOn } from '../../dist/main/store.js';
+import { OperatorLog } from '../../dist/main/telemetry/operator-log.js';
+import { verifyLog } from '../../dist/main/verify.js';
+import { parseOptions } from '../../dist/shared/options.js';
+import { nodeStorage } from '../../dist/shared/storage.js';
 import { InlineRuntime } from '../crash/inline-runtime.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { OPTIONS } from '../crash/session.js';
@@ -155,4 +162,22 @@ describe('verify', () => {
     expect(await reader.verify({ deep: true })).toMatchObject({ ok: true, events: 301 });
     expect([...seen].sort((one, other) => one - other)).toEqual(seen);
   });
+});
+
+test('says nothing of a segment that was begun behind the durable end, by when that was asked for', async () => {
+  const store = await large(2);
+  const { dir } = store.stats();
+  const settings = parseOptions({ dir, readOnly: true });
+  const log = new OperatorLog({ error() {}, warn() {}, info() {}, debug() {} }, dir);
+  const { found, records } = await openReadOnlyStore(settings, log, nodeStorage);
+  const pool = threadRuntime.pool(2);
+  onTestFinished(async () => {
+    records.catalog.close();
+    await pool.close();
+  });
+  const { catalog, floor, holes } = records;
+  const earlier = { catalog, floor, holes, lease: () => records.lease(), durable: () => 5 } as unknown as Records;
+  const work = workOf(settings, found.storeId, holes);
+  const parts = { records: earlier, pool, threads: 2, work, checkOpen() {} };
+  expect(await verifyLog(parts, { deep: true })).toMatchObject({ ok: true, events: 5, problems: [] });
 });

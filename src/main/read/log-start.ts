@@ -44,9 +44,14 @@ export class LogStart {
     if (sequence < this.floor) throw this.pruned(sequence);
   }
 
+  /** Whether retention has removed a segment, or is about to. */
+  isBehind({ number }: { readonly number: number }): boolean {
+    return number < this.firstSegment;
+  }
+
   /** @throws ERR_PRUNED where retention has removed a segment */
-  checkSegment({ number, firstSequence }: { readonly number: number; readonly firstSequence: number }): void {
-    if (number < this.firstSegment) throw this.pruned(firstSequence);
+  checkSegment(segment: { readonly number: number; readonly firstSequence: number }): void {
+    if (this.isBehind(segment)) throw this.pruned(segment.firstSequence);
   }
 
   pruned(sequence: number): KeeperError {

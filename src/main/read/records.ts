@@ -80,6 +80,11 @@ export class Records {
     return this.catalog.start.leases.take(sequence);
   }
 
+  /** Holds a segment and what follows it; undefined where it has gone, or is going. */
+  leaseOf(segment: Segment): Lease | undefined {
+    return this.catalog.start.isBehind(segment) ? undefined : this.lease(segment.firstSequence);
+  }
+
   /** The lowest sequence there is. */
   get floor(): number {
     return this.catalog.start.floor;
