@@ -142,10 +142,10 @@ class Backup {
     // What was signed, or backed up, was durable, though who asks for this backup may not know of it yet, or any more.
     const upTo = Math.max(durable, tree?.file.body.size ?? 0, content?.manifest.durableUpTo ?? 0);
     const found = await segmentsUpTo(place, this.#dir, this.#manifest, upTo);
-    const log = { dir: this.#dir, manifest: this.#manifest, segments: found, durable };
-    const begin = content && (await checkHistory(place, content, log));
+    const log = { dir: this.#dir, manifest: this.#manifest, segments: found, durable, tree };
+    const begin = await checkHistory(place, this.#target, log);
     const planned: Planned[] = [];
-    for (const segment of found) planned.push(await this.#plan(segment, begin ?? undefined));
+    for (const segment of found) planned.push(await this.#plan(segment, begin));
     const segments = await this.#copySegments(planned);
     const last = segments.at(-1);
     const durableUpTo = last?.lastSequence ?? this.#manifest.durableUpTo;

@@ -1,17 +1,19 @@
 /**
  * Whether a store's log goes on from where a backup of it ended. A backup is of one history: a copy of the store that has grown
  * apart from it has the same id, and other events. Frames form one chain, so it is enough that the frame which ended the backup is
- * where it was.
+ * where it was. Where retention has removed that frame, the audit tree tells.
  */
-import type { BackupContent, BackupSegment } from '../../shared/format/backup-list.js';
+import type { BackupSegment } from '../../shared/format/backup-list.js';
 import type { Manifest } from '../../shared/format/manifest.js';
 import type { Hole } from '../../shared/holes.js';
-import { isKeeperError } from '../../shared/portable/errors.js';
+import { isKeeperError, type KeeperError } from '../../shared/portable/errors.js';
 import type { FramePosition } from '../../shared/seal-tasks.js';
 import { type LogPlace, samePlace } from './log-walk.js';
+import { findInTree } from './removed-history.js';
 import type { SegmentEnd } from './segments.js';
 import { placeOf, type StoreSegment } from './store-log.js';
-import { otherBackup } from './target.js';
+import { type BackupTarget, otherBackup } from './target.js';
+import type { SignedTree } from './tree.js';
 
 /** Where the segment's log ends of which a backup has a copy. */
 export function endOf({ endOffset, lastFrame }: BackupSegment): SegmentEnd {
@@ -31,18 +33,21 @@ export interface StoreLog {
   readonly segments: readonly StoreSegment[];
   /** How far it is known to be durable. */
   readonly durable: number;
+  readonly tree: SignedTree | undefined;
 }
 
 /**
- * @param content what the last backup is made of
- * @returns where the last backup ended; undefined where there were no events
- * @throws ERR_INVALID_OPTIONS where the log does not go on from there; ERR_CORRUPT, ERR_STORAGE
+ * @param target with the last backup
+ * @returns where the last backup ended; undefined where there was none, where it has no events, or where retention has removed them all
+ * @throws ERR_INVALID_OPTIONS where the log does not go on from there, or nobody can tell; ERR_CORRUPT, ERR_STORAGE
  */
 export async function checkHistory(
   place: LogPlace,
-  { manifest: then, segments: known }: BackupContent,
-  { dir, manifest, segments, durable }: StoreLog,
+  target: BackupTarget,
+  { dir, manifest, segments, durable, tree }: StoreLog,
 ): Promise<PlaceInLog | undefined> {
+  if (target.content === null) return undefined;
+  const { manifest: then, segments: known } = target.content;
   // What a repair has given up, the backup may still have.
   const upTo = then.durableUpTo;
   if (!sameHoles(then.holes, manifest.holes, upTo)) throw otherBackup('the store was repaired since the last backup');
@@ -50,6 +55,11 @@ export async function checkHistory(
   if (end === undefined) return undefined;
   const segment = segments.find(({ header }) => header.number === end.number);
   const grownApart = otherBackup(`the log of ${dir} does not go on from where the last backup ended, sequence ${upTo}`);
+  if (end.number < manifest.firstSegment) {
+    const found = await findInTree(place, dir, tree, target, known);
+    if (found === 'goes-on') return undefined;
+    throw found === 'other' ? grownApart : unknowable(dir, upTo);
+  }
   if (segment === undefined || segment.header.firstSequence !== end.firstSequence) throw grownApart;
   if (segment.lastSequence < end.lastSequence) throw grownApart;
   try {
@@ -60,6 +70,11 @@ export async function checkHistory(
     if (!isKeeperError(error, 'ERR_CORRUPT') || end.lastSequence <= durable) throw error;
   }
   throw grownApart;
+}
+
+function unknowable(dir: string, upTo: number): KeeperError {
+  const what = `whether the log of ${dir} goes on from where the last backup ended, sequence ${upTo}, cannot be told`;
+  return otherBackup(`${what}: retention has removed it, and audit tree and backup do not both have its events`);
 }
 
 /** Whether the same was given up of what comes up to a sequence. */
