@@ -2,7 +2,7 @@
 
 import type { BackupOptions, BackupProgress, BackupReport } from '../shared/backup-report.js';
 import { refuseNoBackup } from '../shared/no-store.js';
-import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../shared/options.js';
+import { checkWorkOptions, invalid } from '../shared/options.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
 import { checkDir, isWithin, withLock } from './copy-dirs.js';
 import type { Lease } from './read/leases.js';
@@ -84,8 +84,5 @@ function busyness(durable: number, durableNow: () => number): () => boolean {
 
 function checkOptions(to: string, options: BackupOptions): void {
   checkDir('dir', to);
-  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
-  refuseUnknown(options, { signal: true, onProgress: true }, '');
-  checkSignal(options.signal);
-  checkOnProgress(options.onProgress);
+  checkWorkOptions(options);
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { RestoreOptions, RestoreReport } from '../shared/backup-report.js';
 import { BACKUP_FILE } from '../shared/format/backup-list.js';
 import { refuseContent } from '../shared/no-store.js';
-import { checkOnProgress, checkSignal, invalid, refuseUnknown } from '../shared/options.js';
+import { checkWorkOptions, invalid } from '../shared/options.js';
 import { aborted, isKeeperError, KeeperError } from '../shared/portable/errors.js';
 import { checkDir, isWithin, withLock } from './copy-dirs.js';
 import { type Runtime, threadRuntime } from './runtime.js';
@@ -32,11 +32,8 @@ export async function restoreStoreOn(
 ): Promise<RestoreReport> {
   checkDir('backupDir', from);
   checkDir('dir', dir);
-  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
-  refuseUnknown(options, { signal: true, onProgress: true }, '');
+  checkWorkOptions(options);
   const { signal, onProgress } = options;
-  checkSignal(signal);
-  checkOnProgress(onProgress);
   if (signal?.aborted === true) throw aborted(signal, 'the restore');
   const { storage } = runtime;
   if (!storage.exists(path.join(from, BACKUP_FILE))) {

@@ -1,5 +1,5 @@
 /** Opening a store, for writing or for reading only. */
-import { type Logger, parseOptions, type Settings, type StoreOptions } from '../shared/options.js';
+import { checkWorkOptions, type Logger, parseOptions, type Settings, type StoreOptions } from '../shared/options.js';
 import { aborted } from '../shared/portable/errors.js';
 import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
 import type { CallFlags } from './append/call.js';
@@ -41,7 +41,10 @@ export async function openStoreOn<M extends object = AnyEvents>(
   const pool = runtime.pool(settings.poolThreads);
   if (settings.readOnly) {
     const openReadOnly = () => openReadOnlyStore(settings, new OperatorLog(logger, settings.dir), runtime.storage);
-    const repair = (given: RepairOptions) => repairStoreOn({ ...given, dir: settings.dir }, runtime);
+    const repair = (given: RepairOptions) => {
+      checkWorkOptions(given, 'dryRun');
+      return repairStoreOn({ ...given, dir: settings.dir }, runtime);
+    };
     const mode: Mode = { kind: 'read-only', store: await openReadOnly(), openAgain: openReadOnly, repair };
     return new EmbeddedStore<M>(settings, mode, runtime, pool, async () => {});
   }

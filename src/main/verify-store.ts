@@ -1,4 +1,5 @@
 /** All that `verify` looks at: the log, and what stands beside it. */
+import { checkWorkOptions } from '../shared/options.js';
 import type { Storage } from '../shared/storage.js';
 import { Tombstones } from './read/tombstones.js';
 import { withBase } from './removed.js';
@@ -7,12 +8,16 @@ import { type VerifyParts, verifyLog } from './verify.js';
 import { withTombstones } from './verify-tombstones.js';
 import { TreeCheck } from './verify-tree.js';
 
-/** What is wrong is in the report; only an abort, and the end of the store, are thrown. */
+/**
+ * What is wrong is in the report.
+ * @throws ERR_INVALID_OPTIONS; ERR_ABORTED, ERR_CLOSED
+ */
 export async function verifyStore(
   storage: Storage,
   parts: Omit<VerifyParts, 'onTombstone'>,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
+  checkWorkOptions(options, 'deep');
   const ofLog = new Tombstones();
   const onTombstone = (stream: string, sequence: number): void => ofLog.add(stream, sequence);
   const log = await verifyWithTree({ ...parts, onTombstone }, options);

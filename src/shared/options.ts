@@ -275,10 +275,19 @@ function parseLogger(logger: object): void {
   }
 }
 
-/** Options of what takes a while: who may stop it, and who is told. @throws ERR_INVALID_OPTIONS */
-export function checkWorkOptions(options: { readonly signal?: unknown; readonly onProgress?: unknown }): void {
+/**
+ * Options of what takes a while: who may stop it, and who is told.
+ * @param flag one more of them, true or false
+ * @throws ERR_INVALID_OPTIONS
+ */
+export function checkWorkOptions(
+  options: { readonly signal?: unknown; readonly onProgress?: unknown },
+  flag?: 'deep' | 'dryRun',
+): void {
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object');
-  refuseUnknown(options, { signal: true, onProgress: true }, '');
+  refuseUnknown(options, { signal: true, onProgress: true, ...(flag !== undefined && { [flag]: true }) }, '');
+  const value: unknown = flag !== undefined && Reflect.get(options, flag);
+  if (value !== undefined && typeof value !== 'boolean') throw invalid(flag!, 'must be a boolean');
   checkSignal(options.signal);
   checkOnProgress(options.onProgress);
 }

@@ -16,8 +16,8 @@ import { InlineRuntime } from '../crash/inline-runtime.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { OPTIONS } from '../crash/session.js';
 import { wholeStore } from '../repair/kit.js';
-import { failure } from '../support/errors.js';
-import { open } from '../support/stores.js';
+import { failure, refusal } from '../support/errors.js';
+import { open, reopen } from '../support/stores.js';
 
 const EVENTS = 120;
 
@@ -180,4 +180,28 @@ test('says nothing of a segment that was begun behind the durable end, by when t
   const work = workOf(settings, found.storeId, holes);
   const parts = { records: earlier, pool, threads: 2, work, checkOpen() {} };
   expect(await verifyLog(parts, { deep: true })).toMatchObject({ ok: true, events: 5, problems: [] });
+});
+
+test.each([
+  ['options', 5],
+  ['options', null],
+  ['foo', { foo: 1 }],
+  ['deep', { deep: 'yes' }],
+  ['signal', { signal: 1 }],
+  ['onProgress', { onProgress: 1 }],
+])('refuses %s of %j before it reads anything', async (at, options) => {
+  const store = await open();
+  expect(await refusal(() => store.verify(options as never))).toEqual({ code: 'ERR_INVALID_OPTIONS', path: at });
+});
+
+test.each([
+  ['options', 5],
+  ['options', null],
+  ['dir', { dir: '/elsewhere' }],
+  ['dryRun', { dryRun: 1 }],
+  ['signal', { signal: 1 }],
+  ['onProgress', { onProgress: 1 }],
+])('and a repair by a store refuses %s of %j', async (at, options) => {
+  const store = await reopen(await open(), { readOnly: true });
+  expect(await refusal(() => store.repair(options as never))).toEqual({ code: 'ERR_INVALID_OPTIONS', path: at });
 });
