@@ -25,7 +25,7 @@ import type { Records } from './read/records.js';
 import { type Pool, withTries } from './seal/pool.js';
 import type { VerifyOptions, VerifyReport } from './store-types.js';
 import { damagedIndex } from './verify-index.js';
-import { problemOf } from './verify-problem.js';
+import { problemOf, unreadFrames } from './verify-problem.js';
 
 export interface VerifyParts {
   readonly records: Records;
@@ -264,23 +264,8 @@ class LogCheck {
     const code = error.code === 'ERR_CORRUPT' || error.code === 'ERR_UNSUPPORTED_FORMAT' ? error.code : 'ERR_STORAGE';
     const { file = segment.file, offset } = isKeeperError(error, 'ERR_CORRUPT') ? error : {};
     const sequence = from?.sequence ?? this.#parts.records.holes.skip(segment.firstSequence);
-    const place = { file, ...(offset !== undefined && { offset }), firstSequence: sequence, lastSequence };
-    const problem: Problem = { code, message: error.message, ...place };
-    return {
-      header: undefined,
-      to: from ?? { offset: SEGMENT_HEADER_BYTES, sequence, previous: undefined },
-      goesOn: false,
-      events: 0,
-      bytes: 0,
-      first: undefined,
-      lastTimestampNs: 0n,
-      removed: [],
-      tombstones: [],
-      file,
-      problems: [problem],
-      lost: [[sequence, lastSequence]],
-      streams: undefined,
-    };
+    const problem = problemOf(code, error.message, file, offset, sequence, lastSequence);
+    return unreadFrames(problem, from ?? { offset: SEGMENT_HEADER_BYTES, sequence, previous: undefined });
   }
 
   #checkSignal(): void {

@@ -178,8 +178,8 @@ test('says nothing of a segment that was begun behind the durable end, by when t
   const { catalog, floor, holes } = records;
   const earlier = { catalog, floor, holes, lease: () => records.lease(), durable: () => 5 } as unknown as Records;
   const work = workOf(settings, found.storeId, holes);
-  const parts = { records: earlier, pool, threads: 2, work, checkOpen() {} };
-  expect(await verifyLog(parts, { deep: true })).toMatchObject({ ok: true, events: 5, problems: [] });
+  const parts = { records: earlier, pool, threads: 2, work, onTombstone() {}, checkOpen() {} };
+  expect(await verifyLog(parts, { deep: true })).toMatchObject({ report: { ok: true, events: 5, problems: [] } });
 });
 
 test.each([
