@@ -20,7 +20,7 @@ async function withScript(shell: string): Promise<string> {
 /** The commands that the program has, each with its own long options. */
 async function known(): Promise<Map<string, readonly string[]>> {
   const { stdout } = await run('/', '--help');
-  const names = [...stdout.slice(stdout.indexOf('Commands:')).matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name!);
+  const names = [...stdout.slice(stdout.indexOf('Commands:')).matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name!);
   const commands = new Map<string, readonly string[]>();
   for (const name of names.filter((name) => name !== 'help')) {
     const { stdout: help } = await run('/', name, '--help');

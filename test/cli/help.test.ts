@@ -23,6 +23,7 @@ const COMMANDS = [
   'backup',
   'restore',
   'prove',
+  'rotate-key',
   'export',
   'bench',
   'doctor',

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { openStore } from 'keeperlog';
-import { verifyProof } from 'keeperlog/proof';
+import { type ConsistencyProof, verifyCheckpoint, verifyProof } from 'keeperlog/proof';
 import { describe, expect, test } from 'vitest';
 import { emptyDir, parseLines, run } from './keeperlog.js';
 
@@ -109,6 +109,46 @@ describe('prove', () => {
     const { code, stderr } = await run(await withOrders(), 'prove', '5', '--json');
     expect(code).toBe(1);
     expect(parseLines(stderr)[0].error.message).toContain('there is no event 5');
+  });
+});
+
+describe('prove --consistency', () => {
+  test('shows who has kept a checkpoint that the next one continues it', async () => {
+    const cwd = await withOrders();
+    const [older] = parseLines((await run(cwd, 'prove', '--json')).stdout);
+    await run(cwd, 'append', 'a', 'B');
+    await run(cwd, 'prove');
+    const { code, stdout } = await run(cwd, 'prove', '--consistency', '4');
+    expect(code).toBe(0);
+    const proof: ConsistencyProof = JSON.parse(stdout);
+    const known = { keys: older.publicKey, checkpoint: older.text };
+    expect(await verifyProof(proof, known)).toMatchObject({ older: { size: 4 }, newer: { size: 5 } });
+    expect((await run(cwd, 'prove', '--consistency', '4', '--json')).stdout).toBe(stdout);
+  });
+  test('signs where nothing was yet, and is not for what is not there, nor beside an event', async () => {
+    const cwd = await withOrders();
+    const [proof] = parseLines((await run(cwd, 'prove', '--consistency', '2', '--json')).stdout);
+    expect(proof).toMatchObject({ kind: 'consistency', size: 2 });
+    expect((await run(cwd, 'prove', '--consistency', '9')).code).toBe(1);
+    expect((await run(cwd, 'prove', '--consistency', 'x')).code).toBe(2);
+    expect((await run(cwd, 'prove', '1', '--consistency', '2')).code).toBe(2);
+  });
+});
+
+describe('rotate-key', () => {
+  test('has the old key vouch for the new one, which signs from then on', async () => {
+    const cwd = await withOrders();
+    const [older] = parseLines((await run(cwd, 'prove', '--json')).stdout);
+    const [rotated] = parseLines((await run(cwd, 'rotate-key', '--json')).stdout);
+    expect(rotated.publicKey).not.toBe(older.publicKey);
+    for (const key of [older.publicKey, rotated.publicKey]) {
+      expect(await verifyCheckpoint(rotated.text, key)).toMatchObject({ size: 4 });
+    }
+    await run(cwd, 'append', 'a', 'B');
+    expect(parseLines((await run(cwd, 'prove', '--json')).stdout)).toMatchObject([{ publicKey: rotated.publicKey }]);
+    const text = await run(cwd, 'rotate-key');
+    expect(text.stdout).toMatch(/^keeperlog\/[0-9a-f]{32}\n5\n/);
+    expect(text.stderr).toContain('from now on signed by ');
   });
 });
 

@@ -121,6 +121,7 @@ const COMMANDS: Readonly<Record<string, { args: readonly string[]; stdin?: strin
   backup: { args: ['backup'] },
   restore: { args: ['backup', '--dir', 'restored'], before: ['backup', 'backup'] },
   prove: { args: ['1'] },
+  'rotate-key': { args: [] },
   export: { args: [] },
   bench: { args: ['--rate', '100', '--seconds', '1', '--sla', '60000'] },
   doctor: { args: [] },
@@ -131,7 +132,7 @@ describe('with --json', () => {
   let known: string[] = [];
   beforeAll(async () => {
     const { stdout } = await run('/', '--help');
-    known = [...stdout.slice(stdout.indexOf('Commands:')).matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name!);
+    known = [...stdout.slice(stdout.indexOf('Commands:')).matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name!);
   });
   test('every command is tried here', () => {
     expect(Object.keys(COMMANDS).sort()).toEqual(known.filter((name) => name !== 'help').sort());
@@ -165,6 +166,7 @@ describe('with --json', () => {
     'compact',
     'backup',
     'prove',
+    'rotate-key',
     'export',
   ])('%s tells as JSON that there is no store, and where to begin', async (name) => {
     const cwd = emptyDir();

@@ -21,6 +21,7 @@ import { queryCommand } from './query.js';
 import { readCommand } from './read.js';
 import { repairCommand } from './repair.js';
 import { restoreCommand } from './restore.js';
+import { rotateKeyCommand } from './rotate-key.js';
 import { sealCommand } from './seal.js';
 import { statsCommand } from './stats.js';
 import { streamsCommand } from './streams.js';
@@ -55,6 +56,7 @@ const COMMANDS = [
   backupCommand,
   restoreCommand,
   proveCommand,
+  rotateKeyCommand,
   exportCommand,
   benchCommand,
   doctorCommand,

@@ -1,19 +1,30 @@
-/** `keeperlog prove`: a proof that an event is in the log as it was signed, or the signed checkpoint itself. */
+/**
+ * `keeperlog prove`: a proof that an event is in the log as it was signed, or that the log continues what was signed before, or the
+ * signed checkpoint itself.
+ */
 import type { Command } from 'commander';
 import { isKeeperError } from '../../shared/portable/errors.js';
 import { formatProof } from '../../shared/portable/proof/proof.js';
 import type { Store } from '../index.js';
-import { makeCommand, onRun, withStore } from './command.js';
+import { integerFrom, makeCommand, onRun, withStore } from './command.js';
+import { EXIT, Refusal } from './failure.js';
 import { namedEvent, parseEventName } from './named-event.js';
 import { data, note, toJson } from './output.js';
 
 export function proveCommand(): Command {
-  const command = makeCommand('prove', 'Print a proof that an event is in the log, or sign a checkpoint of the log.', [
-    ['keeperlog prove 1', 'that the first event is there, as text'],
-    ['keeperlog prove 1 --json', 'with its id and digest, as JSON'],
+  const command = makeCommand('prove', 'Print a proof of what the log holds, or sign a checkpoint of it.', [
+    ['keeperlog prove 1', 'that the first event is there, as text; --json has its digest too'],
     ['keeperlog prove', 'a signed checkpoint of all events, and on stderr the key'],
-  ]).argument('[id]', 'the id of the event, or its sequence');
-  return onRun(command, async ({ dir, json }, id) => {
+    ['keeperlog prove --consistency 1', 'that nothing was changed since a checkpoint of one event, as JSON'],
+  ])
+    .argument('[id]', 'the id of the event, or its sequence')
+    .option('--consistency <size>', 'that the newest checkpoint continues the one of so many events', integerFrom(0));
+  return onRun<{ consistency?: number }>(command, async ({ dir, json, consistency }, id) => {
+    if (consistency !== undefined) {
+      if (id !== undefined) throw new Refusal(EXIT.usage, 'either an event or --consistency is proven', 'prove --help');
+      await data(toJson(await asSigned(dir, (store) => store.proveConsistency(consistency))));
+      return;
+    }
     if (id === undefined) {
       // Opening for writing would make a store where there is none.
       await withStore({ dir, readOnly: true }, async () => {});
@@ -41,23 +52,34 @@ interface Proved {
   readonly proof: string;
 }
 
-/** As of the newest checkpoint, if that covers the event; else one is signed, for which the store is opened for writing. */
 async function prove(dir: string, id: string | number): Promise<Proved> {
   const proofIn = async (store: Store): Promise<Proved> => {
     const digest = await leftOr(null, () => store.digest(id));
     const proof = await store.prove(id);
     return { sequence: proof.sequence, digest, proof: formatProof(proof) };
   };
+  return asSigned(dir, proofIn, (store) => leftOr(undefined, () => namedEvent(store, id)));
+}
+
+/**
+ * As of the newest checkpoint, if that covers what is asked for; else one is signed, for which the store is opened for writing.
+ * @param check what is to be there
+ */
+async function asSigned<T>(
+  dir: string,
+  ask: (store: Store) => Promise<T>,
+  check?: (store: Store) => Promise<unknown>,
+): Promise<T> {
   const found = await withStore({ dir, readOnly: true }, async (store) => {
-    await leftOr(undefined, () => namedEvent(store, id));
+    await check?.(store);
     try {
-      return await proofIn(store);
+      return { result: await ask(store) };
     } catch (error) {
       if (!isKeeperError(error, 'ERR_NOT_FOUND')) throw error;
       return undefined;
     }
   });
-  return found ?? withStore({ dir }, proofIn);
+  return found === undefined ? withStore({ dir }, ask) : found.result;
 }
 
 /** What is asked of an event, or something else where retention has removed it. */
