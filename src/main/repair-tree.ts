@@ -49,10 +49,8 @@ export async function repairTree(runtime: Runtime, parts: TreeRepairParts): Prom
   } catch (error) {
     if (!isKeeperError(error, 'ERR_CORRUPT') || error.file !== file) throw error;
     const setAside = freeName(storage, dir, TREE_FILE, epoch);
-    if (!dryRun) {
-      storage.rename(file, path.join(dir, setAside));
-      storage.syncDir(dir);
-    }
+    // Not synced: where a power cut brings it back, it is as damaged as before.
+    if (!dryRun) storage.rename(file, path.join(dir, setAside));
     return { rewritten: [TREE_FILE], setAside, left: [] };
   } finally {
     await pool.close();

@@ -42,7 +42,7 @@ function mend(disk: MemoryDisk, digestsOf: DigestsOf): string[] {
   const left = new Set<string>();
   for (;;) {
     const edge = damagedEdge(files, tree);
-    const found = edge.length > 0 ? edge : damagedTiles(files, tree, 0, fullTiles(SIZE));
+    const found = edge.length > 0 ? edge : damagedTiles(files, tree, 0, fullTiles(tree.body.size));
     const damaged = found.filter(({ file }) => !left.has(file));
     if (damaged.length === 0) return [...left].map((file) => file.slice(DIR.length + 1));
     for (const { place, file } of damaged) {
@@ -67,7 +67,21 @@ function expectWhole(disk: MemoryDisk): void {
 
 const FIFTH = 'tile/0/005';
 const ABOVE = 'tile/1/000';
+const WIDER_ABOVE = 'tile/1/000.p/9';
 const EDGE = 'tile/0/259.p/5';
+
+describe('a tree that is whole', () => {
+  test.each([0, 1, 3, 255, 256, 257, 2049, 2303, 2304, 2305, 4097, 65_535, 65_536, 65_537])(
+    'of %i leaves has no damage',
+    (size) => {
+      const { disk } = treeOf(DATA.slice(0, size));
+      const tree = readTreeFile(disk, DIR, STORE_ID)!;
+      const files = new TileFiles(disk, DIR);
+      expect(damagedEdge(files, tree)).toEqual([]);
+      expect(damagedTiles(files, tree, 0, fullTiles(size))).toEqual([]);
+    },
+  );
+});
 
 describe('mending', () => {
   test.each([
@@ -121,6 +135,14 @@ describe('mending', () => {
     expect(mend(disk, without(5 * TILE_WIDTH + 31, 5 * TILE_WIDTH + 31))).toEqual([FIFTH]);
     expect(contentOf(disk, FIFTH)).toEqual(before);
     expect(contentOf(disk, 'tile/0/006')).toEqual(contentOf(WHOLE, 'tile/0/006'));
+  });
+
+  test('makes an edge that is narrower than the one above it', () => {
+    const { disk: whole } = treeOf(DATA.slice(0, 9 * TILE_WIDTH + 2));
+    const lowest = 'tile/0/009.p/2';
+    const disk = [lowest, WIDER_ABOVE].reduce((disk, file) => flipped(disk, file, 7), new MemoryDisk(whole.image()));
+    expect(mend(disk, all)).toEqual([]);
+    for (const file of [lowest, WIDER_ABOVE]) expect(contentOf(disk, file)).toEqual(contentOf(whole, file));
   });
 
   test('takes nothing for the record that is not what was signed', () => {

@@ -4,6 +4,7 @@
  */
 import { hashesOnLevel, levelsOf, TILE_WIDTH } from '../format/tile.js';
 import type { TreeFile } from '../format/tree-file.js';
+import { HASH_BYTES } from '../format/tree-hash.js';
 import { isKeeperError, type KeeperError } from '../portable/errors.js';
 import { damagedTree } from './damage.js';
 import { Edge, rootsOf } from './edge.js';
@@ -44,9 +45,9 @@ export function edgePlaces(size: number): TilePlace[] {
 export function isOfFrontier({ body, frontier }: TreeFile, place: TilePlace, hashes: Buffer): boolean {
   let before = 0;
   for (const { level, width } of edgePlaces(body.size)) {
-    const roots = rootsOf(hashes, width);
     if (level === place.level) {
-      return width === place.width && roots.every((root, i) => root.equals(frontier[before + i]!));
+      const isWide = width === place.width && hashes.length === width * HASH_BYTES;
+      return isWide && rootsOf(hashes, width).every((root, i) => root.equals(frontier[before + i]!));
     }
     before += bitsOf(width);
   }
