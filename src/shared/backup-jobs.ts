@@ -32,6 +32,8 @@ export interface CopyHooks {
   /** Between two slices. @throws where the job is to end */
   pause(): void | Promise<void>;
   onProgress(progress: BackupProgress): void;
+  /** Files of the store that a backup holds open at most. */
+  readonly mostHeld?: number;
 }
 
 /** What the thread is told while it works, in shared words: zero, or not. */

@@ -107,6 +107,11 @@ function checksumOf(bytes: Buffer, number: number, hasher: PlaceHasher): Uint8Ar
 }
 
 /** What the first bytes of a sealed segment's file are. */
+/** Whether a header, of which nothing else is looked at, is that of a file from which events were taken out. */
+export function isCompactedHeader(bytes: Buffer): boolean {
+  return bytes.length > 4 && bytes.readUInt16LE(4) === COMPACTED_FORMAT;
+}
+
 export type SealedHeaderFound =
   | { readonly kind: 'valid'; readonly header: SealedHeader; readonly segment: SegmentHeader }
   | { readonly kind: 'corrupt'; readonly why: string }

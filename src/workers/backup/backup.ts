@@ -17,6 +17,7 @@ import type { CopyContext } from './copying.js';
 import { backUpHeads } from './heads.js';
 import { checkHistory, endOf, type PlaceInLog } from './history.js';
 import { type LogPlace, samePlace } from './log-walk.js';
+import { Pins } from './pins.js';
 import { copySegment, type SegmentEnd } from './segments.js';
 import { placeOf, type StoreSegment, segmentsUpTo, sizeOf, withFileOf } from './store-log.js';
 import { BackupTarget } from './target.js';
@@ -35,12 +36,10 @@ export async function backUp(storage: Storage, job: BackupJob, hooks: CopyHooks)
   const storeId = Buffer.from(manifest.storeId, 'hex');
   const hasher = await PlaceHasher.create(storeId);
   let content: BackupContent | undefined;
+  const made = new Map<number, BackupSegment>();
   while (content === undefined) {
     try {
-      const sealed = new SealedHeaders(storage, dir);
-      const copied = await new Backup({ storage, storeId, hasher, hooks, dir, manifest, target }).copyAll(job.durable);
-      // What was removed meanwhile is to be in the copied tree, and what says so in the copied log: once more.
-      if (!sealed.haveChanged) content = copied;
+      content = await copyAtOnce({ storage, storeId, hasher, hooks, dir, manifest, target, made }, job.durable);
     } catch (error) {
       const later = removedMeanwhile(storage, dir, manifest, error);
       if (later === undefined) {
@@ -59,6 +58,27 @@ export async function backUp(storage: Storage, job: BackupJob, hooks: CopyHooks)
     removePartialTiles(storage, target.dir, before, content.tree?.size ?? 0);
   });
   return reportOf(content, target.number - 1);
+}
+
+/**
+ * Copy a log, and the tree. What was removed before it was copied is to be in the copied tree, and what says so in the copied log.
+ * @returns undefined where it is not: both are to be copied once more, with what they have beyond what there is. The copies that were made
+ *   stay, which are older than those will be
+ */
+async function copyAtOnce(parts: BackupParts, durable: number): Promise<BackupContent | undefined> {
+  const { storage, dir, manifest, made, target } = parts;
+  const before = new Set(made.keys());
+  const pins = new Pins(storage, dir, parts.hooks.mostHeld);
+  try {
+    pins.hold(manifest.firstSegment, before);
+    const sealed = new SealedHeaders(storage, dir);
+    const copied = await new Backup({ ...parts, storage: pins.view() }).copyAll(durable);
+    const isLater = ({ number, backup }: BackupSegment): boolean =>
+      backup === target.number && !before.has(number) && !pins.holds(number);
+    return copied.segments.some((one) => isLater(one) && sealed.hasChanged(one.number)) ? undefined : copied;
+  } finally {
+    pins.release();
+  }
 }
 
 /**
@@ -105,6 +125,8 @@ interface BackupParts {
   readonly dir: string;
   readonly manifest: Manifest;
   readonly target: BackupTarget;
+  /** Copies of full segments by this backup, as they are made; by number. */
+  readonly made: Map<number, BackupSegment>;
 }
 
 /** A segment of the store, and what becomes of it. */
@@ -116,15 +138,23 @@ interface Planned {
   readonly known: BackupSegment | undefined;
 }
 
+/** Whether a copy is one of the whole segment. */
+function isCopyOf({ header, lastSequence, end }: StoreSegment, copy: BackupSegment): boolean {
+  // Where a repair has put two segments together the one behind says nothing: the same holes have been found before.
+  const isSame = end === undefined || samePlace(endOf(copy), end);
+  return copy.firstSequence === header.firstSequence && copy.lastSequence === lastSequence && isSame;
+}
+
 class Backup {
   readonly #place: LogPlace & CopyContext;
   readonly #dir: string;
   readonly #manifest: Manifest;
   readonly #target: BackupTarget;
   readonly #hooks: CopyHooks;
+  readonly #made: Map<number, BackupSegment>;
   #progress: BackupProgress = { segments: 0, totalSegments: 0, bytes: 0, totalBytes: 0 };
 
-  constructor({ storage, storeId, hasher, hooks, dir, manifest, target }: BackupParts) {
+  constructor({ storage, storeId, hasher, hooks, dir, manifest, target, made }: BackupParts) {
     const onBytes = (bytes: number): void => this.#tell({ bytes: this.#progress.bytes + bytes });
     const pause = (): void | Promise<void> => hooks.pause();
     this.#place = { storage, storeId, hasher, holes: new Holes(manifest.holes), pause, onBytes };
@@ -132,6 +162,7 @@ class Backup {
     this.#dir = dir;
     this.#manifest = manifest;
     this.#target = target;
+    this.#made = made;
   }
 
   /** @param durable the last sequence that is to be in it, at least */
@@ -170,6 +201,10 @@ class Backup {
 
   async #plan(segment: StoreSegment, begin: PlaceInLog | undefined): Promise<Planned> {
     const { header, isLast } = segment;
+    const made = isLast ? undefined : this.#made.get(header.number);
+    if (made !== undefined && isCopyOf(segment, made)) {
+      return { segment, lastSequence: made.lastSequence, end: endOf(made), known: made };
+    }
     const known = this.#known(segment);
     if (known !== undefined && !isLast) {
       return { segment, lastSequence: segment.lastSequence, end: endOf(known), known: await this.#reusable(known) };
@@ -185,15 +220,14 @@ class Backup {
   }
 
   /** The copy of a segment that the last backup has, if it is one of the whole segment, or that of the newest. */
-  #known({ header, lastSequence, isLast, end }: StoreSegment): BackupSegment | undefined {
+  #known(segment: StoreSegment): BackupSegment | undefined {
+    const { header, isLast } = segment;
     const { content } = this.#target;
     const known = content?.segments[header.number - content.manifest.firstSegment];
     if (known === undefined || known.firstSequence !== header.firstSequence) return undefined;
     if (!this.#target.holds(storeName(known), known)) return undefined;
     if (isLast) return known.sealed ? undefined : known;
-    // Where a repair has put two segments together the one behind says nothing: the same holes have been found before.
-    const isSame = end === undefined || samePlace(endOf(known), end);
-    return known.lastSequence === lastSequence && isSame ? known : undefined;
+    return isCopyOf(segment, known) ? known : undefined;
   }
 
   /** A copy of what the store has sealed or compacted meanwhile gives way to what there is now, which is smaller. */
@@ -214,7 +248,9 @@ class Backup {
     const segments: BackupSegment[] = [];
     let before: SegmentEnd | undefined;
     for (const plan of planned) {
-      segments.push(plan.known ?? (await this.#copySegment(plan, before)));
+      const segment = plan.known ?? (await this.#copySegment(plan, before));
+      if (plan.known === undefined && !plan.segment.isLast) this.#made.set(segment.number, segment);
+      segments.push(segment);
       before = plan.end;
       this.#tell({ segments: segments.length });
     }

@@ -3,8 +3,8 @@
  * events that are gone.
  */
 import path from 'node:path';
-import { sealedNumber } from '../../shared/format/file-names.js';
-import { SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
+import { sealedFile, sealedNumber } from '../../shared/format/file-names.js';
+import { isCompactedHeader, SEALED_HEADER_BYTES } from '../../shared/format/sealed.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
 import { type ReadStorage, readRange } from '../../shared/storage.js';
 
@@ -28,12 +28,11 @@ export class SealedHeaders {
     }
   }
 
-  /** Whether any that is still there has another header by now. */
-  get haveChanged(): boolean {
-    return [...this.#headers].some(([name, before]) => {
-      const now = headerOf(this.#storage, path.join(this.#dir, name));
-      return now !== undefined && !now.equals(before);
-    });
+  /** Whether anything has been taken out of a segment since, that is still there. */
+  hasChanged(number: number): boolean {
+    const name = sealedFile(number);
+    const now = headerOf(this.#storage, path.join(this.#dir, name));
+    return now !== undefined && isCompactedHeader(now) && this.#headers.get(name)?.equals(now) !== true;
   }
 }
 
