@@ -140,3 +140,19 @@ test('have no digest and no proof', async () => {
   }
   expect(await store.prove(lastSequence)).toMatchObject({ sequence: lastSequence });
 });
+
+test('a read that was begun before passes over what is deleted, but for what it has at hand', async () => {
+  const { store } = await filled({});
+  const [whole, stream] = [store.read()[Symbol.asyncIterator](), store.readStream('s3')[Symbol.asyncIterator]()];
+  await whole.next();
+  await stream.next();
+  await store.deleteStream('s3');
+  const rest: { sequence: number; stream: string }[] = [];
+  for (let next = await whole.next(); next.done !== true; next = await whole.next()) rest.push(next.value);
+  let left = 0;
+  while ((await stream.next()).done !== true) left++;
+  expect(left).toBeLessThan(256);
+  expect(rest.filter((row) => row.stream === 's3').length).toBeLessThan(256);
+  expect(rest.filter((row) => row.stream === 's4')).toHaveLength(EVENTS / 5);
+  expect(rest.at(-1)!.sequence).toBe(EVENTS + 2);
+});

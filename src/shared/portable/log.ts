@@ -202,8 +202,9 @@ export interface EventLog<M extends object = AnyEvents> {
    */
   appendMany(appends: readonly StreamAppend<M>[], options?: AppendManyOptions): Promise<AppendedMany>;
   /**
-   * Delete a stream: what it has so far is not read any more, by anybody, once this resolves; it stays in the log until retention
-   * removes it. What is appended is an event of type `$tombstone` without data, at the stream's next revision, which is read: so
+   * Delete a stream: what it has so far is not read any more, by anybody, once this resolves; it stays in the log until compaction or
+   * retention removes it. A read that was begun before ends early, or passes it over, but for the rows that it has at hand: 256 events at
+   * most. What is appended is an event of type `$tombstone` without data, at the stream's next revision, which is read: so
    * followers learn of it. Sequences and revisions go on, and later events of the stream are read as any other.
    *
    * What was deleted does not fail conditions, and neither does the tombstone; it still counts for `expect`, and a call that is

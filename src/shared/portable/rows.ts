@@ -5,7 +5,8 @@ export type Direction = 'forwards' | 'backwards';
 
 /**
  * What a read returns. Single use: iterate it, or take one of its collectors; a second time is ERR_INVALID_QUERY. It ends at
- * what was durable at the first pull, and reads only as far ahead as one batch. Leaving a loop early ends the reading.
+ * what was durable at the first pull, and reads only as far ahead as one batch. Leaving a loop early ends the reading. What is
+ * deleted meanwhile is passed over, however little is left then.
  *
  * Nothing is read before the first pull, so it is the pulls that fail: with ERR_NOT_FOUND where a bound names an id that is
  * not there, ERR_PRUNED, ERR_CORRUPT, ERR_STORAGE, ERR_ABORTED, ERR_CLOSED.
