@@ -4,7 +4,7 @@ import type { BackupOptions, BackupProgress, BackupReport } from '../shared/back
 import { refuseNoBackup } from '../shared/no-store.js';
 import { checkWorkOptions, invalid } from '../shared/options.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
-import { checkDir, isWithin, withLock } from './copy-dirs.js';
+import { checkDir, isWithin, refuseFile, withLock } from './copy-dirs.js';
 import type { Lease } from './read/leases.js';
 import type { Runtime } from './runtime.js';
 import { closedError } from './store-errors.js';
@@ -30,6 +30,7 @@ export class Backups {
     const { signal } = options;
     if (signal?.aborted === true) throw aborted(signal, 'the backup');
     const { storage } = this.#runtime;
+    refuseFile(storage, 'dir', to);
     if (isWithin(storage, to, this.#dir)) throw invalid('dir', `is the store's own directory, or lies in it: ${to}`);
     // Before the lock, which would leave its file in what is none of ours.
     if (storage.exists(to)) refuseNoBackup(storage, to);

@@ -11,6 +11,16 @@ export function checkDir(name: string, dir: unknown): void {
   if (typeof dir !== 'string' || dir === '') throw invalid(name, 'must be the path of a directory');
 }
 
+/** @throws ERR_INVALID_OPTIONS where a path is that of a file, or leads through one */
+export function refuseFile(storage: Storage, name: string, dir: string): void {
+  try {
+    if (storage.exists(dir)) storage.list(dir);
+  } catch (error) {
+    if (!isKeeperError(error, 'ERR_STORAGE') || error.errno !== 'ENOTDIR') throw error;
+    throw invalid(name, `is a file, or leads through one: ${dir}`);
+  }
+}
+
 /** Whether a directory is another one, or lies in it, links followed; it need not be there yet. */
 export function isWithin(storage: Storage, dir: string, other: string): boolean {
   const relative = path.relative(realPathOf(storage, other), realPathOf(storage, dir));

@@ -5,7 +5,7 @@ import { BACKUP_FILE } from '../shared/format/backup-list.js';
 import { refuseContent } from '../shared/no-store.js';
 import { checkWorkOptions, invalid } from '../shared/options.js';
 import { aborted, isKeeperError, KeeperError } from '../shared/portable/errors.js';
-import { checkDir, isWithin, withLock } from './copy-dirs.js';
+import { checkDir, isWithin, refuseFile, withLock } from './copy-dirs.js';
 import { type Runtime, threadRuntime } from './runtime.js';
 
 /**
@@ -36,6 +36,8 @@ export async function restoreStoreOn(
   const { signal, onProgress } = options;
   if (signal?.aborted === true) throw aborted(signal, 'the restore');
   const { storage } = runtime;
+  refuseFile(storage, 'backupDir', from);
+  refuseFile(storage, 'dir', dir);
   if (!storage.exists(path.join(from, BACKUP_FILE))) {
     const hint = 'A backup is made by `keeperlog backup`, or store.backup().';
     throw new KeeperError('ERR_NOT_FOUND', `there is no backup in ${from}`, { hint });

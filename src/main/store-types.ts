@@ -27,7 +27,7 @@ export interface VerifyProgress {
   readonly segments: number;
   /** Events that verified. */
   readonly events: number;
-  /** Bytes looked at. */
+  /** Bytes of the log looked at, as it was written: of sealed and compacted segments those of the raw ones. */
   readonly bytes: number;
   /** Bytes of all segment files, the zeros behind the log's end included: `bytes` may end below it. */
   readonly totalBytes: number;
@@ -54,7 +54,7 @@ export interface VerifyReport {
   readonly segments: number;
   /** Events that verified. */
   readonly events: number;
-  /** Bytes looked at. */
+  /** Bytes of the log looked at, as it was written: of sealed and compacted segments those of the raw ones. */
   readonly bytes: number;
   /** What a repair has given up, and so is no problem any more. */
   readonly holes: readonly SequenceRange[];

@@ -242,6 +242,21 @@ describe('a backup is refused', () => {
     await expect(store.backup(another.stats().dir)).rejects.toMatchObject(refused('is not empty'));
   });
 
+  it('where a file is, or in one: the path is wrong, not the disk', async () => {
+    const store = await open();
+    const backup = temporaryDir();
+    await store.backup(backup);
+    const file = path.join(backup, 'keeperlog.backup');
+    const into = temporaryDir();
+    for (const dir of [file, path.join(file, 'within')]) {
+      const refused = { code: 'ERR_INVALID_OPTIONS', path: 'dir', message: expect.stringContaining('a file') };
+      await expect(store.backup(dir)).rejects.toMatchObject(refused);
+      await expect(restoreStore(backup, dir)).rejects.toMatchObject(refused);
+      await expect(restoreStore(dir, into)).rejects.toMatchObject({ ...refused, path: 'backupDir' });
+    }
+    expect(fs.existsSync(into)).toBe(false);
+  });
+
   it('into the backup of another store', async () => {
     const [store, other] = [await open(), await open()];
     const backup = temporaryDir();

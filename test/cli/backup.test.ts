@@ -57,6 +57,7 @@ describe('backup and restore', () => {
     const cwd = await withStore();
     fs.mkdirSync(path.join(cwd, 'other'));
     fs.writeFileSync(path.join(cwd, 'other', 'letter.txt'), 'dear');
+    expect((await run(cwd, 'backup', 'other/letter.txt')).code).toBe(2);
     expect((await run(cwd, 'backup', 'to')).code).toBe(0);
     const cases = [
       [['backup', 'other'], 2, 'ERR_INVALID_OPTIONS', 'keeperlog backup --help', 'is not empty, and is no backup'],

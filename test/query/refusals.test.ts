@@ -4,7 +4,7 @@ import { isKeeperError } from 'keeperlog';
 import { describe, expect, test } from 'vitest';
 import { parseQuery } from '../../dist/shared/portable/query/parse-query.js';
 import { effort, SEED } from '../support/effort.js';
-import { refusal } from '../support/errors.js';
+import { failure, refusal } from '../support/errors.js';
 
 /** Built from the inside out: it is the query that is deep here, not the stack of the test. */
 function nested(depth: number): object {
@@ -200,4 +200,13 @@ test('anything at all is a query or is refused by code and path', () => {
     { seed: SEED, numRuns: effort(3_000, 200_000) },
   );
   expect(taken).toBeGreaterThan(0);
+});
+
+test('a prefix of a number is told to be of texts alone, whatever it is compared with', async () => {
+  for (const prefix of ['1', 1]) {
+    const refused = await failure('ERR_INVALID_QUERY', () =>
+      parseQuery({ where: { sequence: { prefix } } }, undefined),
+    );
+    expect(refused.message).toContain('prefix');
+  }
 });

@@ -142,8 +142,20 @@ describe('a cursor', () => {
     const store = await openWith(5);
     const { cursor } = await store.query({ ...EVEN, limit: 1 }).page();
     expect(await store.query({ ...EVEN, limit: 0, cursor }).page()).toEqual({ items: [], cursor });
-    expect(await store.query({ ...EVEN, limit: 0 }).page()).toEqual({ items: [], cursor: undefined });
   });
+
+  test.each(['forwards', 'backwards'] as const)(
+    'of a page of nothing that begins %s leads to the first rows',
+    async (direction) => {
+      const store = await openWith(5);
+      const query = { ...EVEN, direction };
+      const { items, cursor } = await store.query({ ...query, limit: 0 }).page();
+      expect(items).toEqual([]);
+      const rows = (page: { items: { sequence: number }[] }): number[] => page.items.map(({ sequence }) => sequence);
+      expect(cursor).toBeDefined();
+      expect(rows(await store.query({ ...query, cursor }).page())).toEqual(rows(await store.query(query).page()));
+    },
+  );
 
   test('belongs to the question, in whichever form and with whatever limit and fields', async () => {
     const store = await openWith(9);

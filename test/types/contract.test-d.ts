@@ -42,6 +42,16 @@ describe('an event map', () => {
   });
 });
 
+describe('a predicate', () => {
+  test('asks whether there is any metadata', () => {
+    expectTypeOf(anyStore.query({ where: { metadata: { exists: true } } }).first()).toEqualTypeOf<
+      Promise<RecordedEvent | undefined>
+    >();
+    // @ts-expect-error operators are wanted
+    void anyStore.query({ where: { metadata: true } });
+  });
+});
+
 describe('a backup', () => {
   test('takes a directory, and tells what it copied', () => {
     expectTypeOf(store.backup('./backup')).toEqualTypeOf<Promise<BackupReport>>();

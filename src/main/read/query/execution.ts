@@ -51,6 +51,8 @@ export class Execution {
   #timeMs = 0;
   /** Of the last row; undefined before there is one. */
   #last: number | undefined;
+  /** What a cursor has that leads to the first row. */
+  #begin = 0;
   #whole = false;
 
   constructor(log: QueriedLog, query: ParsedQuery) {
@@ -105,8 +107,9 @@ export class Execution {
   /** Where the rows go on, once they are read; undefined at the end of the log. */
   async cursor(): Promise<string | undefined> {
     if (this.#whole) return undefined;
-    if (this.#last === undefined) return this.#query.cursor;
-    return encodeCursor(await this.#owner(), this.#last);
+    if (this.#last !== undefined) return encodeCursor(await this.#owner(), this.#last);
+    // No row was asked for: they go on where they would have begun.
+    return this.#query.cursor ?? encodeCursor(await this.#owner(), this.#begin);
   }
 
   async *#run(onHole: OnHole, lease: Lease): Batches<unknown> {
@@ -115,6 +118,7 @@ export class Execution {
     const durable = records.durable();
     const predicate = await this.#predicate();
     const whole = await this.#wholeRange(durable);
+    this.#begin = direction === 'forwards' ? whole.low - 1 : whole.high + 1;
     const range = await this.#narrowed(whole, zoneOf(predicate), durable);
     const aggregation = aggregate && new Aggregation(aggregate);
     const queried = this.#sought(predicate, aggregate, aggregation);

@@ -72,6 +72,7 @@ function parseTest(op: Operator, value: unknown, kind: FieldKind, path: string, 
     case 'ne':
       return { op, value: operandOf(value, kind, path) };
     case 'prefix':
+      refuseNoText(kind, path);
       return prefixTest(operandOf(value, kind, path), kind, path);
     default:
       return orderTest(op, operandOf(value, kind, path), kind, path);
@@ -84,9 +85,13 @@ function parseValues(values: unknown, kind: FieldKind, path: string, budget: Bud
   return Array.from(values, (value, i) => operandOf(value, kind, `${path}[${i}]`));
 }
 
+function refuseNoText(kind: FieldKind, path: string): void {
+  if (kind === 'integer' || kind === 'time') throw refuse(path, 'asks for a prefix of what is no text');
+}
+
 /** @throws ERR_INVALID_QUERY where the field or the operand has no beginning */
 export function prefixTest(operand: Operand, kind: FieldKind, path: string): Test {
-  if (kind === 'integer' || kind === 'time') throw refuse(path, 'asks for a prefix of what is no text');
+  refuseNoText(kind, path);
   if (typeof operand !== 'string') throw refuse(path, 'must be a string');
   return { op: 'prefix', value: operand };
 }

@@ -75,6 +75,8 @@ export interface Where {
   readonly idempotencyKey?: Conditions<string>;
   /** The data itself, where that is no object. */
   readonly data?: Conditions;
+  /** The metadata as a whole: whether there is any. */
+  readonly metadata?: Conditions;
   /** A path into data or metadata. */
   readonly [path: `data.${string}` | `metadata.${string}`]: Conditions;
 }
@@ -157,7 +159,7 @@ export interface Page<T> {
   readonly items: T[];
   /**
    * To be given as `cursor` for the rows behind these: also later, and after the store was opened again. Undefined at the end
-   * of the log as it is now; the last page may be empty.
+   * of the log as it is now; the last page may be empty. Without a cursor a query begins at the beginning: a loop ends where this is undefined.
    */
   readonly cursor: string | undefined;
 }
