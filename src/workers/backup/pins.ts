@@ -68,6 +68,7 @@ export class Pins {
       remove: storage.remove.bind(storage),
       removeDir: storage.removeDir.bind(storage),
       realPath: storage.realPath.bind(storage),
+      permissions: storage.permissions.bind(storage),
     };
   }
 
