@@ -19,6 +19,9 @@ const TURN_MS = 5;
 /** Entries that are taken from it at once. */
 const AT_ONCE = 512;
 const NONE = new Uint32Array(0);
+/** Of so many chunks of offsets, all wanted, those are read together that one read brings; and no more of them are looked for. */
+const LONG_ROW = 8;
+const LONGEST_ROW = 64;
 /** Where no list is, so that all are asked the same. */
 const NO_RECORDS: PlaceList = { count: 0, within: async () => NONE, among: async () => NONE };
 
@@ -103,9 +106,13 @@ export class FileIndex implements SegmentIndex {
   async recordsAt(places: Uint32Array): Promise<RecordPlaces> {
     const found = { starts: new Float64Array(places.length), ends: new Float64Array(places.length) };
     for (let i = 0; i < places.length; ) {
-      const chunk = Math.floor(places[i]! / CHUNK_RECORDS);
-      const offsets = await this.#run(this.#reader.offsets(chunk));
-      for (; i < places.length && Math.floor(places[i]! / CHUNK_RECORDS) === chunk; i++) {
+      const first = chunkOf(places[i]!);
+      const row = rowOf(places, i);
+      const chunks = await this.#run(
+        row < LONG_ROW ? single(this.#reader.offsets(first)) : this.#reader.offsetsInRow(first, row),
+      );
+      for (; i < places.length && chunkOf(places[i]!) < first + chunks.length; i++) {
+        const offsets = chunks[chunkOf(places[i]!) - first]!;
         const at = places[i]! % CHUNK_RECORDS;
         found.starts[i] = offsets[at]! * RECORD_ALIGNMENT;
         found.ends[i] = offsets[at + 1]! * RECORD_ALIGNMENT;
@@ -162,6 +169,23 @@ export class FileIndex implements SegmentIndex {
     const bytes = yield* this.#reader.block(part);
     decodePart({ bytes, isBitmap: part.isBitmap }, part.count, part.part * PART_PLACES, into, at);
   }
+}
+
+function chunkOf(place: number): number {
+  return Math.floor(place / CHUNK_RECORDS);
+}
+
+/** How many chunks follow each other, each with some of the places, from that of one on. */
+function rowOf(places: Uint32Array, from: number): number {
+  const first = chunkOf(places[from]!);
+  let last = first;
+  for (let i = from; last - first + 1 < LONGEST_ROW && chunkOf(places[i] ?? Infinity) <= last + 1; i++)
+    last = chunkOf(places[i]!);
+  return last - first + 1;
+}
+
+function* single<T>(steps: Steps<T>): Steps<T[]> {
+  return [yield* steps];
 }
 
 /** The next entries whose keys begin so. */

@@ -28,6 +28,8 @@ export class IndexDamage extends Error {
 
 /** What an index costs in memory beside its bytes, about. */
 const SECTION_BYTES = 120;
+/** Chunks that are read together take so many bytes at most. */
+const ROW_BYTES = 64 * 1024;
 /** A tree of more levels is none. */
 const MAX_LEVELS = 16;
 
@@ -83,18 +85,44 @@ export class IndexReader {
     const key = `${this.#name}chunk ${chunk}`;
     const held = this.#memory.get(key);
     if (held !== undefined) return held as Uint32Array;
-    const { directoryOffset, places, segment } = this.header;
-    const chunks = chunksOf(places);
-    const page = Math.floor(chunk / CHUNKS_PER_PAGE);
-    const first = page * CHUNKS_PER_PAGE;
-    const pageOffset = directoryOffset + page * (pageBytes(0, CHUNKS_PER_PAGE) + CHECKSUM_BYTES);
-    const directory = yield* this.block({ offset: pageOffset, length: pageBytes(first, chunks) });
-    const ref = chunkIn(directory, chunk - first);
-    const bytes = yield* this.#read(ref);
-    const records = Math.min(CHUNK_RECORDS, places - chunk * CHUNK_RECORDS);
-    const offsets = decodeChunk(bytes, records, segment.rawBytes);
+    const bytes = yield* this.#read(yield* this.#chunkRef(chunk));
+    const offsets = this.#decodeChunk(chunk, bytes);
     this.#memory.put(key, offsets, offsets.byteLength + SECTION_BYTES);
     return offsets;
+  }
+
+  /**
+   * The same for chunks that follow each other, read together: as many of them as one read brings. They are not kept in memory, where many
+   * would push out what is asked again.
+   */
+  *offsetsInRow(first: number, count: number): Steps<Uint32Array[]> {
+    const refs = [yield* this.#chunkRef(first)];
+    let end = endOf(refs[0]!);
+    while (refs.length < count) {
+      const next = yield* this.#chunkRef(first + refs.length);
+      if (next.offset !== end || endOf(next) - refs[0]!.offset > ROW_BYTES) break;
+      refs.push(next);
+      end = endOf(next);
+    }
+    const { offset } = refs[0]!;
+    if (end > this.header.fileBytes) throw new MalformedBytes('a block is not in the file');
+    const stored = yield { offset, length: end - offset };
+    return refs.map((ref, i) =>
+      this.#decodeChunk(first + i, this.#verified(ref, stored.subarray(ref.offset - offset, endOf(ref) - offset))),
+    );
+  }
+
+  *#chunkRef(chunk: number): Steps<BlockRef> {
+    const page = Math.floor(chunk / CHUNKS_PER_PAGE);
+    const first = page * CHUNKS_PER_PAGE;
+    const offset = this.header.directoryOffset + page * (pageBytes(0, CHUNKS_PER_PAGE) + CHECKSUM_BYTES);
+    const directory = yield* this.block({ offset, length: pageBytes(first, chunksOf(this.header.places)) });
+    return chunkIn(directory, chunk - first);
+  }
+
+  #decodeChunk(chunk: number, bytes: Buffer): Uint32Array {
+    const { places, segment } = this.header;
+    return decodeChunk(bytes, Math.min(CHUNK_RECORDS, places - chunk * CHUNK_RECORDS), segment.rawBytes);
   }
 
   /** Where the record of a place begins, and where what follows it does. */
@@ -117,11 +145,18 @@ export class IndexReader {
     if (length > MAX_BLOCK_BYTES || offset + length + CHECKSUM_BYTES > this.header.fileBytes) {
       throw new MalformedBytes('a block is not in the file');
     }
-    const stored = yield { offset, length: length + CHECKSUM_BYTES };
-    const bytes = verifiedBlock(this.header.segment, { offset, length }, stored, this.#hasher);
-    if (bytes === undefined) throw new IndexDamage(`the block at ${offset} does not verify`);
+    return this.#verified({ offset, length }, yield { offset, length: length + CHECKSUM_BYTES });
+  }
+
+  #verified(ref: BlockRef, stored: Buffer): Buffer {
+    const bytes = verifiedBlock(this.header.segment, ref, stored, this.#hasher);
+    if (bytes === undefined) throw new IndexDamage(`the block at ${ref.offset} does not verify`);
     return bytes;
   }
+}
+
+function endOf({ offset, length }: BlockRef): number {
+  return offset + length + CHECKSUM_BYTES;
 }
 
 /** Goes from value to value, in order. */
