@@ -40,10 +40,11 @@ export async function* begin(
 
 async function filtered(
   { records: { seed, nodeId } }: Search<unknown>,
-  { pool, predicate }: Elsewhere,
-  { segment, ordinals, records }: Placed,
+  { pool, predicate: whole, rest }: Elsewhere,
+  { segment, ordinals, records, areAllAsked }: Placed,
 ): Promise<Filtered | undefined> {
   const { number, firstSequence } = segment;
+  const predicate = areAllAsked ? rest : whole;
   try {
     return await pool.filter(number, { firstSequence, ordinals, ...records, predicate, seed, nodeId });
   } catch (error) {

@@ -19,8 +19,9 @@ export interface Placed {
   readonly segment: Segment;
   readonly ordinals: Uint32Array;
   readonly records: RecordPlaces;
-  /** Whether they are known to be looked for. */
+  /** Whether they are known to be looked for; or at least to have all that an index can tell of that. */
   readonly exact: boolean;
+  readonly areAllAsked: boolean;
 }
 
 /** Records that are found through whole blocks, in the order of reading. */
@@ -123,7 +124,7 @@ async function* placed(
   query: Search<unknown>,
   segment: Segment,
   index: IndexInUse,
-  { ordinals, exact }: Candidates,
+  { ordinals, exact, areAllAsked = false }: Candidates,
   firstSize: number,
 ): AsyncGenerator<Piece, void, void> {
   const forwards = query.range.direction === 'forwards';
@@ -133,7 +134,7 @@ async function* placed(
     const records = await index.ask((asked) => asked.recordsAt(some));
     if (records !== undefined) {
       const [places, where] = there(some, records);
-      yield { kind: 'placed', segment, ordinals: places, records: where, exact };
+      yield { kind: 'placed', segment, ordinals: places, records: where, exact, areAllAsked };
     } else {
       const wanted = Array.from(some, (ordinal) => segment.firstSequence + ordinal);
       yield { kind: 'listed', sequences: forwards ? wanted : wanted.reverse(), exact };

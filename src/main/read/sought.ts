@@ -27,6 +27,8 @@ export interface Pool {
 export interface Elsewhere {
   readonly pool: Pool;
   readonly predicate: Predicate;
+  /** What is left of it where an index has told all that it can. */
+  readonly rest: Predicate;
   /** So many more were looked at, of which so many payloads were decoded. */
   onLooked(examined: number, decoded: number): void;
 }
@@ -36,6 +38,8 @@ export interface Candidates {
   readonly ordinals: Uint32Array;
   /** Whether they are what is looked for, and need not be looked at again. */
   readonly exact: boolean;
+  /** Whether they have all that the index can tell of what is looked for. */
+  readonly areAllAsked?: boolean;
 }
 
 /** Records that need not be looked at. */

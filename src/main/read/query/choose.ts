@@ -16,6 +16,7 @@ type Lists =
 export interface Chosen extends Candidates {
   /** Entries that were looked at. */
   readonly read: number;
+  readonly areAllAsked: boolean;
 }
 
 /** The records of a range of sequences that may match. */
@@ -27,7 +28,7 @@ export async function choose(
 ): Promise<Chosen> {
   const found = new Lookup(source, low, high);
   const ordinals = await found.resolve(await found.listsOf(postings));
-  return { ordinals, exact: exact && found.exact, read: found.read };
+  return { ordinals, exact: exact && found.exact, areAllAsked: found.exact, read: found.read };
 }
 
 class Lookup {

@@ -3,7 +3,7 @@
 import { RecordView } from '../../../shared/decoding/record-view.js';
 import { type Memory, recordLength } from '../../../shared/format/record.js';
 import { compile, isAlways, type Matches } from '../../../shared/portable/query/evaluate.js';
-import { postingsOf, type Served } from '../../../shared/portable/query/narrow.js';
+import { postingsOf, restOf, type Served } from '../../../shared/portable/query/narrow.js';
 import type { Predicate } from '../../../shared/portable/query/predicate.js';
 import type { Segment } from '../catalog.js';
 import type { SegmentIndex } from '../postings.js';
@@ -60,7 +60,12 @@ export class Queried<T> implements Sought<T> {
     this.#make = make;
     this.#count = count;
     this.#isEverything = isAlways(predicate);
-    this.elsewhere = pool && { pool, predicate, onLooked: (examined, decoded) => this.#onLooked(examined, decoded) };
+    this.elsewhere = pool && {
+      pool,
+      predicate,
+      rest: restOf(predicate),
+      onLooked: (examined, decoded) => this.#onLooked(examined, decoded),
+    };
   }
 
   get isSelective(): boolean {

@@ -5,7 +5,7 @@
 import { parseEventId } from '../event-id.js';
 import type { FieldName } from './fields.js';
 import { isInstant, type Operand } from './operand.js';
-import type { Group, Op, Predicate, Term } from './predicate.js';
+import { all, type Group, type Op, type Predicate, type Term } from './predicate.js';
 
 /** Fields that an index keeps postings of. */
 const POSTED = ['stream', 'type', 'tags', 'agent', 'session', 'correlationId', 'causes'] as const satisfies FieldName[];
@@ -28,6 +28,12 @@ export interface Served {
 export function postingsOf(predicate: Predicate): Served | undefined {
   if (predicate.kind === 'term') return termPostings(predicate);
   return predicate.kind === 'all' ? allPostings(predicate) : anyPostings(predicate);
+}
+
+/** What is left to be asked of records that the postings of a predicate name. */
+export function restOf(predicate: Predicate): Predicate {
+  const parts = predicate.kind === 'all' ? predicate.of : [predicate];
+  return all(parts.filter((part) => postingsOf(part)?.exact !== true));
 }
 
 function allPostings({ of }: Group): Served | undefined {
