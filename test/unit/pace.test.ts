@@ -14,6 +14,15 @@ it('rests three times as long as it has worked while there are appends', async (
   expect(performance.now() - began).toBeGreaterThanOrEqual(59); // timers count whole milliseconds
 });
 
+it('rests longer where events come faster than it could follow', async () => {
+  let durable = 0;
+  const pace = new Pace(() => durable);
+  durable += 1e9;
+  const began = performance.now();
+  await pace.rest(4, NEVER);
+  expect(performance.now() - began).toBeGreaterThanOrEqual(59);
+});
+
 it('goes on at once where nobody has appended since it last looked', async () => {
   let durable = 7;
   const pace = new Pace(() => durable);
