@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  */
 const REST = 3;
 const REST_BEHIND = 15;
-const FAST_PER_MS = 200;
+const FAST_PER_MS = 75;
 
 /** What is done between two slices. */
 export interface Between {
