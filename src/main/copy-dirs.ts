@@ -14,7 +14,8 @@ export function checkDir(name: string, dir: unknown): void {
 /** @throws ERR_INVALID_OPTIONS where a path is that of a file, or leads through one */
 export function refuseFile(storage: Storage, name: string, dir: string): void {
   try {
-    if (storage.exists(dir)) storage.list(dir);
+    // Below a file some versions of Node say that nothing is there, and others what is wrong.
+    storage.list(nearest(storage, dir));
   } catch (error) {
     if (!isKeeperError(error, 'ERR_STORAGE') || error.errno !== 'ENOTDIR') throw error;
     throw invalid(name, `is a file, or leads through one: ${dir}`);
@@ -28,10 +29,15 @@ export function isWithin(storage: Storage, dir: string, other: string): boolean 
 }
 
 function realPathOf(storage: Storage, dir: string): string {
-  const missing: string[] = [];
+  const existing = nearest(storage, dir);
+  return path.join(storage.realPath(existing), path.relative(existing, path.resolve(dir)));
+}
+
+/** What is there of a path: itself, or the nearest directory above it. */
+function nearest(storage: Storage, dir: string): string {
   let existing = path.resolve(dir);
-  for (; !storage.exists(existing); existing = path.dirname(existing)) missing.unshift(path.basename(existing));
-  return path.join(storage.realPath(existing), ...missing);
+  while (!storage.exists(existing)) existing = path.dirname(existing);
+  return existing;
 }
 
 /** Do something with a directory to oneself. It is made where it is missing. @throws ERR_LOCKED, ERR_STORAGE */
