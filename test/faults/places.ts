@@ -4,7 +4,8 @@ import path from 'node:path';
 import { Program, type ToldError, temporaryDir } from './kit.js';
 import type { Told } from './oracle.js';
 
-const CALLS = [
+/** The system calls at which faults are met. */
+export const CALLS = [
   'openat',
   'pread64',
   'pwrite64',

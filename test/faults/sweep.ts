@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect } from 'vitest';
 import { Program, segmentPath, temporaryDir } from './kit.js';
 import type { Told } from './oracle.js';
-import { mostByOneThread, names, withTemporary } from './places.js';
+import { CALLS, mostByOneThread, names, withTemporary } from './places.js';
 
 /** Kinds of files of a store, each with the system calls that its program makes on them. `when` counts them by thread. */
 export const GROUPS = ['segments', 'watermark', 'manifest', 'heads', 'directory'] as const;
@@ -13,17 +13,6 @@ export type Group = (typeof GROUPS)[number];
 /** More segments than the workload fills. */
 const SEGMENTS = Array.from({ length: 24 }, (_, index) => index + 1);
 
-const CALLS = [
-  'openat',
-  'pread64',
-  'pwrite64',
-  'pwritev',
-  'fdatasync',
-  'fsync',
-  'ftruncate',
-  'rename',
-  'unlink',
-] as const;
 export type Call = (typeof CALLS)[number];
 
 /** One place for a fault: the n-th call of a kind by a thread on files of a kind, in a run that begins with a base. */
