@@ -99,21 +99,46 @@ describe('terms', () => {
     return terms.post(bytes, 0, bytes.length, place);
   };
 
+  const placesOf = (terms: Terms, value: string): number[] | undefined => {
+    const term = terms.find(value);
+    return term === undefined ? undefined : [...terms.placesOf(term, 0, 2 ** 32 - 1)];
+  };
+  const valuesOf = (terms: Terms, prefix = ''): string[] =>
+    Array.from(terms.withPrefix(prefix), (term) => terms.valueOf(term));
+
   it('are told apart however many there are, and their memory is counted', () => {
     const terms = new Terms();
     let bytes = 0;
     for (let place = 0; place < 30_000; place++) bytes += post(terms, `value-${place % 10_000}`, place);
-    for (let i = 0; i < 10_000; i += 7) {
-      expect([...terms.get(`value-${i}`)!.places.values]).toEqual([i, i + 10_000, i + 20_000]);
+    for (let i = 0; i < 10_000; i += 7) expect(placesOf(terms, `value-${i}`)).toEqual([i, i + 10_000, i + 20_000]);
+    expect(valuesOf(terms)).toHaveLength(10_000);
+    expect(valuesOf(terms, 'value-999')).toEqual(expect.arrayContaining(['value-999', 'value-9990', 'value-9999']));
+    expect(valuesOf(terms, 'value-999')).toHaveLength(11);
+    // Text, what is kept of a value, and three places each; half as much again is room.
+    expect(bytes).toBeGreaterThan(10_000 * (10 + 24 + 4 + 3 * 8));
+    expect(bytes).toBeLessThan(1.7 * 10_000 * (10 + 24 + 8 + 3 * 8));
+  });
+
+  it('tell the part of their places that is in a range', () => {
+    const terms = new Terms();
+    const all = [3, 4, 9, 12, 40];
+    for (const place of all) {
+      post(terms, 'one', place);
+      post(terms, 'another', place + 1);
     }
-    expect([...terms]).toHaveLength(10_000);
-    expect(bytes).toBeGreaterThan(10_000 * 200);
+    const one = terms.find('one')!;
+    expect([terms.countOf(one), terms.firstOf(one), terms.lastOf(one)]).toEqual([5, 3, 40]);
+    for (let low = -1; low < 43; low++) {
+      for (let high = -1; high < 43; high++) {
+        expect([...terms.placesOf(one, low, high)]).toEqual(all.filter((place) => place >= low && place <= high));
+      }
+    }
   });
 
   it('that a record has twice are posted once', () => {
     const terms = new Terms();
     for (const place of [3, 3, 4, 4]) post(terms, 'a', place);
-    expect([...terms.get('a')!.places.values]).toEqual([3, 4]);
+    expect(placesOf(terms, 'a')).toEqual([3, 4]);
   });
 
   it('are the strings that their bytes become, also where these are no UTF-8', () => {
@@ -125,14 +150,14 @@ describe('terms', () => {
     ].entries()) {
       post(terms, Buffer.from(bytes), place);
     }
-    expect([...terms].map(({ value }) => value)).toEqual(['a\ufffd']);
-    expect([...terms.get('a\ufffd')!.places.values]).toEqual([0, 1, 2]);
+    expect(valuesOf(terms)).toEqual(['a\ufffd']);
+    expect(placesOf(terms, 'a\ufffd')).toEqual([0, 1, 2]);
   });
 
   it('do not have strings that are no text', () => {
     const terms = new Terms();
     post(terms, '\ufffd', 0);
-    expect(terms.get('\ud800')).toBeUndefined();
-    expect(terms.get('\ufffd')).toBeDefined();
+    expect(terms.find('\ud800')).toBeUndefined();
+    expect(terms.find('\ufffd')).toBeDefined();
   });
 });

@@ -140,17 +140,19 @@ export class RawIndex implements SegmentIndex {
   }
 
   async ofValue(field: PostedField, value: string): Promise<PlaceList> {
-    const posted = this.#terms[field].get(value)?.places.values;
-    return this.#listOf(value, posted ?? (field === 'causes' ? this.#causes.ofValue(value) : NONE));
+    const terms = this.#terms[field];
+    const term = terms.find(value);
+    if (term !== undefined) return this.#listOfTerm(terms, term);
+    return this.#listOf(value, field === 'causes' ? this.#causes.ofValue(value) : NONE);
   }
 
   async ofPrefix(field: PostedField, prefix: string, isWanted?: (value: string) => boolean): Promise<PlaceList> {
-    const lists: Uint32Array[] = [];
-    for (const [value, values] of this.#withPrefix(field, prefix)) if (isWanted?.(value) !== false) lists.push(values);
+    const lists: ValuePlaces[] = [];
+    for (const list of this.#withPrefix(field, prefix)) if (isWanted?.(list.value) !== false) lists.push(list);
     const within = async (low: number, high: number): Promise<Uint32Array> =>
-      union(lists.map((list) => this.#within(list, low, high)));
+      union(await Promise.all(lists.map((list) => list.within(low, high))));
     return {
-      count: lists.reduce((sum, list) => sum + list.length, 0),
+      count: lists.reduce((sum, list) => sum + list.count, 0),
       within,
       among: async (places) => intersection(places, await within(this.firstSequence, this.lastSequence)),
     };
@@ -158,12 +160,28 @@ export class RawIndex implements SegmentIndex {
 
   async *ofEach(field: PostedField, prefix: string): AsyncGenerator<ValuePlaces> {
     // As they are now, all of them: while others wait for what they are given, the index may grow.
-    for (const [value, list] of [...this.#withPrefix(field, prefix)]) yield this.#listOf(value, list);
+    yield* [...this.#withPrefix(field, prefix)];
   }
 
-  *#withPrefix(field: PostedField, prefix: string): Generator<[string, Uint32Array]> {
-    for (const { value, places } of this.#terms[field]) if (value.startsWith(prefix)) yield [value, places.values];
-    if (field === 'causes') yield* this.#causes.withPrefix(prefix);
+  *#withPrefix(field: PostedField, prefix: string): Generator<ValuePlaces> {
+    const terms = this.#terms[field];
+    for (const term of terms.withPrefix(prefix)) yield this.#listOfTerm(terms, term);
+    if (field === 'causes')
+      for (const [value, list] of this.#causes.withPrefix(prefix)) yield this.#listOf(value, list);
+  }
+
+  /** As it is now, whatever is taken in later. */
+  #listOfTerm(terms: Terms, term: number): ValuePlaces {
+    const [first, last] = [terms.firstOf(term), terms.lastOf(term)];
+    return {
+      value: terms.valueOf(term),
+      count: terms.countOf(term),
+      first,
+      last,
+      within: async (low, high) =>
+        terms.placesOf(term, low - this.firstSequence, Math.min(last, high - this.firstSequence)),
+      among: async (places) => intersection(places, terms.placesOf(term, places[0] ?? 0, places.at(-1) ?? -1)),
+    };
   }
 
   #listOf(value: string, list: Uint32Array): ValuePlaces {
