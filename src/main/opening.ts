@@ -29,6 +29,7 @@ import { Retention } from './retention.js';
 import type { Engine, Runtime } from './runtime.js';
 import { Auditor } from './seal/auditor.js';
 import { Indexer } from './seal/indexer.js';
+import { Pace } from './seal/pace.js';
 import { type Pool, workOf } from './seal/pool.js';
 import { Sealer } from './seal/sealer.js';
 import { writerDied } from './store-errors.js';
@@ -161,11 +162,17 @@ async function makeStore(
       records.durable(); // which brings the catalog up to date
       return catalog.full();
     };
+    const load = {
+      durable: () => horizon.refresh(),
+      durableBytes: () => loadPosition(ring.state, POSITION.durable),
+      waitingBytes: () => full().length * settings.segmentBytes,
+    };
+    const pace = (): Pace => new Pace(load, settings.retention.maxBytes);
     const indexer = new Indexer({
       storage,
       pool,
       work: { dir, storeId, nodeId, holes: manifest.holes },
-      durable: () => horizon.refresh(),
+      pace: pace(),
       lease: (number) => {
         const segment = catalog.segments.find((one) => one.number === number);
         return segment && records.leaseOf(segment);
@@ -179,7 +186,7 @@ async function makeStore(
       store?.retention.soon();
     };
     const sealed = { full, moved };
-    const sealer = new Sealer({ pool, catalog: sealed, work, nodeId, indexer, durable: () => horizon.refresh() });
+    const sealer = new Sealer({ pool, catalog: sealed, work, nodeId, indexer, pace: pace() });
     const auditor = new Auditor({
       ...{ pool, catalog, work, holes: records.holes, durable: () => records.durable() },
       onKeyExposed: () => log.keyExposed(),

@@ -12,6 +12,7 @@ import { MemoryDisk } from '../crash/memory-disk.js';
 import { DIR } from '../crash/session.js';
 import { contentOf, filesOf, flippedAt, open, pathOf, repair, withFiles } from '../repair/kit.js';
 import { sample, TIMEOUT_MS, tally } from '../support/effort.js';
+import { paceOf } from '../support/pace.js';
 import { NO_LEASE, WITHOUT_REST } from './kit.js';
 import { answers, emptyStore, rawStore } from './questions.js';
 
@@ -336,7 +337,7 @@ describe('a thread of the pool that ends over an index', () => {
         storage: disk,
         pool,
         work: { dir: DIR, storeId: Buffer.from(storeId, 'hex'), nodeId, holes: [] },
-        durable: () => 0,
+        pace: paceOf(),
         lease: () => NO_LEASE,
         onMade: (number) => void made.push(number),
         onFailure: (error) => void failures.push(error),

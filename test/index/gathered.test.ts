@@ -11,6 +11,7 @@ import { intercept } from '../crash/intercept.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { DIR } from '../crash/session.js';
 import { contentOf, filesOf, flippedAt, open, pathOf } from '../repair/kit.js';
+import { paceOf } from '../support/pace.js';
 import { NO_LEASE } from './kit.js';
 import { emptyStore, rawStore } from './questions.js';
 
@@ -64,13 +65,13 @@ function sealing(
     storage: disk,
     pool,
     work: { ...of, nodeId },
-    durable: () => 0,
+    pace: paceOf(),
     lease,
     onMade() {},
     onFailure: (error) => void failures.push(error),
   });
   const catalog = { full: () => [1], moved() {} };
-  const sealer = new Sealer({ pool, catalog, work: { ...of, codec: 1 }, nodeId, indexer, durable: () => 0 });
+  const sealer = new Sealer({ pool, catalog, work: { ...of, codec: 1 }, nodeId, indexer, pace: paceOf() });
   return { sealer, disk, asked, failures };
 }
 

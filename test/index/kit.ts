@@ -15,6 +15,7 @@ import { runIndexStep } from '../../dist/workers/seal/index-steps.js';
 import { EMPTY_DISK } from '../crash/image.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { hasher, STORE } from '../support/bytes.js';
+import { paceOf } from '../support/pace.js';
 import { recordOf } from '../support/records.js';
 
 export const DIR = '/store';
@@ -116,7 +117,7 @@ export async function makeIndex(batches: readonly (readonly Made[])[], places: n
     storage: disk,
     pool,
     work,
-    durable: () => 0,
+    pace: paceOf(),
     lease: () => NO_LEASE,
     onMade() {},
     onFailure,

@@ -9,6 +9,7 @@ import { runSealTask } from '../../dist/workers/seal/seal.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { DIR } from '../crash/session.js';
 import { contentOf, filesOf, flippedAt, open, pathOf, wholeStore } from '../repair/kit.js';
+import { paceOf } from '../support/pace.js';
 
 /** A slice that takes so long is followed by a rest of three quarters of an hour. Unit: milliseconds. */
 const QUARTER_OF_AN_HOUR = 900_000;
@@ -37,7 +38,7 @@ async function sealerOf(
   const catalog = { full: () => [1, 2], moved: (number: number) => void moved.push(number) };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
   const indexer = { missing: () => [], async make() {}, async close() {} };
-  return { sealer: new Sealer({ pool, catalog, work, nodeId: 'node', indexer, durable }), disk, moved };
+  return { sealer: new Sealer({ pool, catalog, work, nodeId: 'node', indexer, pace: paceOf(durable) }), disk, moved };
 }
 
 describe('sealing', () => {

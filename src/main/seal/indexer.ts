@@ -7,7 +7,7 @@ import type { GatheredRuns, IndexWork } from '../../shared/index-tasks.js';
 import { KeeperError } from '../../shared/portable/errors.js';
 import { isFailedSync, type ReadStorage } from '../../shared/storage.js';
 import { IndexJob } from './index-job.js';
-import { type Between, Pace } from './pace.js';
+import type { Between, Pace } from './pace.js';
 import { type Pool, withTries } from './pool.js';
 
 export interface IndexerParts {
@@ -15,8 +15,7 @@ export interface IndexerParts {
   readonly pool: Pool;
   /** The same for every segment. */
   readonly work: Omit<IndexWork, 'number'>;
-  /** The last durable sequence. */
-  durable(): number;
+  readonly pace: Pace;
   /** Holds a segment while it is read; undefined where there is none any more. */
   lease(number: number): { moveTo(): void; end(): void } | undefined;
   /** A segment has an index file that it had not before. */
@@ -32,12 +31,10 @@ export class Indexer {
   readonly #making = new Map<number, Promise<void>>();
   /** Of which making an index has failed: that is not tried again before the store is opened again, unless it is asked for. */
   readonly #failed = new Set<number>();
-  readonly #pace: Pace;
   readonly #end = new AbortController();
 
   constructor(parts: IndexerParts) {
     this.#parts = parts;
-    this.#pace = new Pace(() => parts.durable());
   }
 
   /** The numbers of the sealed segments without an index file, oldest first. */
@@ -70,7 +67,7 @@ export class Indexer {
     const check = (): void => {
       if (signal.aborted) throw new KeeperError('ERR_CLOSED', 'the store was closed while a segment was being indexed');
     };
-    this.make(number, { check, rest: (workedMs) => this.#pace.rest(workedMs, signal) }).catch(() => undefined); // the store is closed, or whoever else asked has ended it
+    this.make(number, { check, rest: (workedMs) => this.#parts.pace.rest(workedMs, signal) }).catch(() => undefined); // the store is closed, or whoever else asked has ended it
   }
 
   /** Do other work behind what is under way, while no index is made. */

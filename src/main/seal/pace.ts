@@ -1,13 +1,26 @@
 /** How sealing in the background gives way to appends: while there are any, it rests after each slice of its work. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/**
- * A rest is so many times as long as the slice before it: a quarter of a processor is left for sealing. Where events come faster than it could
- * follow by that anyway, as in a bulk load, they get more: it catches up behind them.
- */
+/** A rest is so many times as long as the slice before it: a quarter of a processor is left for sealing. */
 const REST = 3;
-const REST_BEHIND = 15;
-const FAST_PER_MS = 75;
+/** Appends that come so fast are a bulk load, which wants the processors for itself: sealing waits until it is over, or as long as it may. */
+const FAST_EVENTS_PER_MS = 75;
+const FAST_BYTES_PER_MS = 65_536;
+/** How often it looks whether it is over. */
+const LOOK_MS = 100;
+/** So much may wait to be sealed meanwhile, or less where retention has a limit that it has to keep by what is sealed. Unit: bytes. */
+const MOST_WAITING_BYTES = 2 * 1024 ** 3;
+const PART_OF_LIMIT = 4;
+
+/** What is appended, and what waits for it. */
+export interface Load {
+  /** The last durable sequence. */
+  durable(): number;
+  /** Bytes that have become durable. */
+  durableBytes(): number;
+  /** Bytes of segments that are full and not sealed. */
+  waitingBytes(): number;
+}
 
 /** What is done between two slices. */
 export interface Between {
@@ -17,14 +30,18 @@ export interface Between {
 }
 
 export class Pace {
-  readonly #durable: () => number;
-  #seen: number;
+  readonly #load: Load;
+  readonly #mostWaiting: number;
+  #durable: number;
+  #bytes: number;
   #lookedMs = performance.now();
 
-  /** @param durable the last durable sequence: where it moves, somebody appends */
-  constructor(durable: () => number) {
-    this.#durable = durable;
-    this.#seen = durable();
+  /** @param limitBytes of retention, where it has one */
+  constructor(load: Load, limitBytes = Number.POSITIVE_INFINITY) {
+    this.#load = load;
+    this.#mostWaiting = Math.min(MOST_WAITING_BYTES, limitBytes / PART_OF_LIMIT);
+    this.#durable = load.durable();
+    this.#bytes = load.durableBytes();
   }
 
   /**
@@ -32,14 +49,25 @@ export class Pace {
    * @param workedMs how long the slice took
    */
   async rest(workedMs: number, signal: AbortSignal): Promise<void> {
-    const durable = this.#durable();
-    const nowMs = performance.now();
-    const came = durable - this.#seen;
-    const isFast = came > FAST_PER_MS * (nowMs - this.#lookedMs);
-    this.#seen = durable;
-    this.#lookedMs = nowMs;
-    if (came === 0 || signal.aborted) return;
-    // It rejects for nothing but the signal, which whoever goes on looks at.
-    await sleep(workedMs * (isFast ? REST_BEHIND : REST), undefined, { signal, ref: false }).catch(() => undefined);
+    let appends = this.#look();
+    while (appends === 'fast' && !signal.aborted && this.#load.waitingBytes() < this.#mostWaiting) {
+      await slept(LOOK_MS, signal);
+      appends = this.#look();
+    }
+    if (appends !== 'none' && !signal.aborted) await slept(workedMs * REST, signal);
   }
+
+  /** How fast appends have come since the last look. */
+  #look(): 'none' | 'some' | 'fast' {
+    const [durable, bytes, nowMs] = [this.#load.durable(), this.#load.durableBytes(), performance.now()];
+    const [events, grown, ms] = [durable - this.#durable, bytes - this.#bytes, nowMs - this.#lookedMs];
+    [this.#durable, this.#bytes, this.#lookedMs] = [durable, bytes, nowMs];
+    if (events === 0) return 'none';
+    return events > FAST_EVENTS_PER_MS * ms || grown > FAST_BYTES_PER_MS * ms ? 'fast' : 'some';
+  }
+}
+
+async function slept(ms: number, signal: AbortSignal): Promise<void> {
+  // It rejects for nothing but the signal, which whoever goes on looks at.
+  await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
 }

@@ -9,7 +9,7 @@ import { aborted, isKeeperError, KeeperError } from '../../shared/portable/error
 import type { Packed, SealedRange, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 import { isFailedSync } from '../../shared/storage.js';
 import { orAborted } from './or-aborted.js';
-import { type Between, Pace } from './pace.js';
+import type { Between, Pace } from './pace.js';
 import { type Pool, withTries } from './pool.js';
 import type { SealOptions, SealReport } from './seal-types.js';
 
@@ -34,13 +34,11 @@ export interface SealerParts {
     make(number: number, between: Between, gathered?: GatheredRuns): Promise<void>;
     close(): Promise<void>;
   };
-  /** The last durable sequence. */
-  durable(): number;
+  readonly pace: Pace;
 }
 
 export class Sealer {
   readonly #parts: SealerParts;
-  readonly #pace: Pace;
   readonly #end = new AbortController();
   /** Ends a rest, and is aborted while somebody waits. */
   #hurry = new AbortController();
@@ -55,7 +53,6 @@ export class Sealer {
 
   constructor(parts: SealerParts) {
     this.#parts = parts;
-    this.#pace = new Pace(() => parts.durable());
   }
 
   /**
@@ -172,7 +169,7 @@ export class Sealer {
   #between(signal: AbortSignal | undefined, what: string): Between {
     return {
       check: () => this.#check(signal, what),
-      rest: (workedMs) => this.#pace.rest(workedMs, this.#hurry.signal),
+      rest: (workedMs) => this.#parts.pace.rest(workedMs, this.#hurry.signal),
     };
   }
 
