@@ -88,9 +88,8 @@ export interface StoreOptions {
   /** Threads that seal, index, sign and verify, at most. 1 to 64. Default: one less than the processors, at least 1. */
   readonly poolThreads?: number;
   /**
-   * When full segments are digested, compressed and indexed: `'on-demand'`, when `seal()` is called; `'background'`, one after the other as they
-   * become full, by threads of low priority, which costs speed where all processors are busy. Default `'on-demand'`, and `'background'` where
-   * `retention` has a limit, as only what is sealed can go.
+   * When full segments are digested, compressed and indexed: `'background'`, the default, one after the other as they become full, by threads of
+   * low priority that rest while there are appends; `'on-demand'`, when `seal()` is called. Only what is sealed can go by `retention`.
    */
   readonly sealing?: 'background' | 'on-demand';
   /** Of sealed segments. Default `'lz4'`. */
@@ -163,9 +162,8 @@ export function parseOptions(input: string | StoreOptions): Settings {
   const options: StoreOptions = typeof input === 'string' ? { dir: input } : input;
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a directory or an object');
   refuseUnknown(options, KNOWN, '');
-  const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4' } = options;
+  const { dir, nodeId, dataCodec = 'msgpack', compression = 'lz4', sealing = 'background' } = options;
   const retention = parseRetention(options.retention);
-  const { sealing = isLimited(retention) ? 'background' : 'on-demand' } = options;
   const { readOnly = false, idempotency = {} } = options;
   if (typeof dir !== 'string' || dir === '') throw invalid('dir', 'must be the path of a directory');
   checkNodeId(nodeId);
