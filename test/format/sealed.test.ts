@@ -63,12 +63,12 @@ describe('the header of a sealed segment', () => {
 describe('the blocks of a sealed segment', () => {
   it('are small where records are, and large where those are large', () => {
     expect([64, 250, 511, 512, 1000, 9000, 10_000_000].map(blockBytesFor)).toEqual([
-      8192, 8192, 8192, 65_536, 65_536, 65_536, 65_536,
+      4096, 4096, 4096, 65_536, 65_536, 65_536, 65_536,
     ]);
   });
 
   it.each<[string, number, () => Promise<Image>]>([
-    ['small', 8192, async () => rawStore(await emptyStore())],
+    ['small', 4096, async () => rawStore(await emptyStore())],
     ['large', 65_536, async () => (await wholeStore()).image],
   ])('give the raw bytes of %s records, whatever is read of them, in whatever order', async (_, blockBytes, fill) => {
     const raw = await fill();
@@ -104,8 +104,8 @@ describe('the blocks of a sealed segment', () => {
     const bytes = Buffer.alloc(log.size(handle));
     expect(bytes.length).toBeGreaterThan(20_000);
     log.read(handle, bytes, 0);
-    expect(bytes.subarray(0, 8192).equals(Buffer.alloc(8192))).toBe(true);
-    expect(bytes.compare(contentOf(raw, rawName), 8192, bytes.length, 8192)).toBe(0);
+    expect(bytes.subarray(0, 4096).equals(Buffer.alloc(4096))).toBe(true);
+    expect(bytes.compare(contentOf(raw, rawName), 4096, bytes.length, 4096)).toBe(0);
     log.close(handle);
   });
 });

@@ -52,7 +52,7 @@ export interface Counted {
 export type Known = 'unknown' | 'named' | 'matched';
 
 /** A list of what an index has named is no longer than this. */
-export const WINDOW_RECORDS = 262_144;
+export const WINDOW_RECORDS = 524_288;
 
 export interface Sought<T> {
   /** Whether an index can leave anything out. */

@@ -45,7 +45,7 @@ const MIN_BLOCK_BYTES = 4096;
 export const MAX_BLOCK_BYTES = 65_536;
 /** Of a segment whose mean record is smaller than that, blocks have so many bytes. */
 const SMALL_RECORD_BYTES = 512;
-const SMALL_BLOCK_BYTES = 8192;
+const SMALL_BLOCK_BYTES = 4096;
 export const BLOCK_ENTRY_BYTES = 12;
 export const DIGEST_BYTES = 32;
 
@@ -247,10 +247,8 @@ export class BlockTable {
 
   /** Whether stored bytes are those of a block. */
   verifies(block: number, stored: Uint8Array, number: number, hasher: PlaceHasher): boolean {
-    const end = this.offsetOf(block) + stored.length;
-    return (
-      end === this.offsetOf(block + 1) && hasher.verify(this.#bytes, block * BLOCK_ENTRY_BYTES + 4, number, stored)
-    );
+    const entry = block * BLOCK_ENTRY_BYTES;
+    return stored.length === this.#storedBytesOf(block) && hasher.verify(this.#bytes, entry + 4, number, stored);
   }
 }
 
