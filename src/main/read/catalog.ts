@@ -21,6 +21,7 @@ import { SegmentBlocks, type Steps } from './segment-blocks.js';
 import { SegmentFiles } from './segment-files.js';
 import { lastFrom } from './segment-lookup.js';
 import { Tombstones } from './tombstones.js';
+import { Turns } from './turns.js';
 
 export type { OnRead, Segment } from './segment.js';
 
@@ -36,6 +37,7 @@ export class Catalog {
   readonly start: LogStart;
   readonly holes: Holes;
   readonly tombstones = new Tombstones();
+  readonly turns = new Turns();
   readonly indexFiles: IndexFiles;
   #lostFirst: string | undefined;
 
@@ -205,11 +207,6 @@ export class Catalog {
   loadSync(sequence: number, durable: number): Run {
     const segment = this.holding(sequence);
     return this.runSync(segment, segment.blocks.load(sequence, this.lastSequenceOf(segment, durable)));
-  }
-
-  /** How many reads have waited, for which the thread did other things. */
-  get waits(): number {
-    return this.#files.waits + this.indexFiles.waits;
   }
 
   /** The numbers of the segments behind which there is another, and whose raw file is there, oldest first. */

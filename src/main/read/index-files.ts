@@ -50,7 +50,6 @@ export class IndexFiles {
   readonly #pageCache = new PageCache();
   /** Segments whose index is not to be read again: it does not verify, or is of something else. */
   readonly #damaged = new Set<number>();
-  #waits = 0;
   /** Told where a sealed segment has no index file that can be used. */
   onWanted: ((number: number) => void) | undefined;
 
@@ -58,11 +57,6 @@ export class IndexFiles {
     this.#parts = parts;
     this.memory = parts.memory;
     this.#files = new OpenFiles((handle) => parts.storage.close(handle));
-  }
-
-  /** How many reads have waited, for which the thread did other things. */
-  get waits(): number {
-    return this.#waits;
   }
 
   /**
@@ -147,7 +141,6 @@ export class IndexFiles {
         const length = atOnce
           ? this.#pageCache.watch(() => this.#parts.storage.read(handle, bytes, offset))
           : await this.#parts.storage.readAsync(handle, bytes, offset);
-        if (!atOnce) this.#waits++;
         onRead?.(length);
         step = next(steps, bytes.subarray(0, length));
       }

@@ -87,6 +87,8 @@ export class Reader {
 
   /** The record of a durable event, undefined where there is none. */
   async #load(idOrSequence: string | number): Promise<Memory | undefined> {
+    const over = this.#records.catalog.turns.over();
+    if (over !== undefined) await over;
     this.#check();
     const sequence = namedSequence(idOrSequence);
     const durable = this.#records.durable();
@@ -114,6 +116,8 @@ export class Reader {
   }
 
   async head(stream?: string): Promise<Head | undefined> {
+    const over = this.#records.catalog.turns.over();
+    if (over !== undefined) await over;
     this.#check();
     if (stream !== undefined) checkStream(stream);
     const durable = this.#records.durable();
@@ -178,6 +182,8 @@ export class Reader {
 
   /** From its first pull to its end, a read holds what it still needs. */
   async *#leased(read: (lease: Lease) => Batches<Event>): Batches<Event> {
+    const over = this.#records.catalog.turns.over();
+    if (over !== undefined) await over;
     this.#check();
     const lease = this.#records.lease();
     try {

@@ -4,24 +4,20 @@ import type { Filtered } from '../../shared/filter-task.js';
 import { memoryOf, recordLength, recordSequence } from '../../shared/format/record.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
 import { ahead } from './ahead.js';
-import type { Catalog, Segment } from './catalog.js';
+import type { Segment } from './catalog.js';
 import { type Begun, begin } from './elsewhere.js';
 import { loadAhead } from './load-spans.js';
 import { checkAbort, type Listed, type Placed, piecesOf } from './pieces.js';
-import type { Records } from './records.js';
 import { type Found, RowBatch } from './row-batch.js';
 import type { Run } from './run.js';
 import type { Search } from './search.js';
 import { spansOf } from './spans.js';
 
-/** A read that has not waited for anything gives the thread back after so long. */
-const TURN_MS = 5;
-
 /** What is found in the range, in batches; ends early at the limit. Returns whether the whole range was seen. */
 export async function* search<T>(query: Search<T>): AsyncGenerator<Found<T>, boolean, void> {
   let left = query.limit;
   if (left === 0) return false;
-  const turn = new Turn(query.records);
+  const { turns } = query.records.catalog;
   const forwards = query.range.direction === 'forwards';
   // Many reads end in the first segment: only those that go on look what comes next while they read.
   let segments = 0;
@@ -39,7 +35,8 @@ export async function* search<T>(query: Search<T>): AsyncGenerator<Found<T>, boo
         if (full) await giveThreadBack();
         continue;
       }
-      if (turn.isOver()) await giveThreadBack();
+      const over = turns.over();
+      if (over !== undefined) await over;
       const enough = rows.length >= left;
       yield enough ? { rows: rows.slice(0, left), sequences: sequences.slice(0, left) } : { rows, sequences };
       if (enough) return false;
@@ -67,27 +64,6 @@ async function* read<T>(query: Search<T>, { piece, filtered }: Begun): AsyncGene
       const found = await filtered;
       yield* found === undefined ? readSpans(query, piece) : takeFound(query, piece, found);
     }
-  }
-}
-
-/** When the thread is to be given back: what is read at once, or from the cache, awaits nothing. */
-class Turn {
-  readonly #catalog: Catalog;
-  #waits = -1;
-  #began = 0;
-
-  constructor({ catalog }: Records) {
-    this.#catalog = catalog;
-  }
-
-  /** To be asked between batches. */
-  isOver(): boolean {
-    const { waits } = this.#catalog;
-    const now = performance.now();
-    const over = waits === this.#waits && now - this.#began >= TURN_MS;
-    if (over || waits !== this.#waits) this.#began = now;
-    this.#waits = waits;
-    return over;
   }
 }
 

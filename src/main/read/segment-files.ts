@@ -18,7 +18,6 @@ export class SegmentFiles {
   readonly #pageCache: PageCache;
   /** Of those that grow no more: to open hundreds of files for a sum takes long. */
   readonly #sizes: Sizes = new Map();
-  #waits = 0;
 
   /**
    * @param pageCache watches the storage of the log
@@ -29,11 +28,6 @@ export class SegmentFiles {
     this.#pageCache = pageCache;
     this.#open = open;
     this.#files = new OpenFiles((handle) => log.close(handle));
-  }
-
-  /** How many reads have waited, for which the thread did other things. */
-  get waits(): number {
-    return this.#waits;
   }
 
   /** Bytes of segments, those of sealed ones as they were, preallocation included. */
@@ -91,7 +85,6 @@ export class SegmentFiles {
         const length = atOnce
           ? this.#log.read(file.handle, bytes, offset)
           : await this.#log.readAsync(file.handle, bytes, offset);
-        if (!atOnce) this.#waits++;
         onRead?.(length);
         step = steps.next(bytes.subarray(0, length));
       }

@@ -23,6 +23,8 @@ const PAGE_STREAMS = 10_000;
  * them: its name is nowhere.
  */
 export async function* listStreams(records: Records, indexes: Indexes, options: StreamsOptions): Batches<StreamInfo> {
+  const over = records.catalog.turns.over();
+  if (over !== undefined) await over;
   const lease = records.lease();
   try {
     return yield* list(records, indexes, options, lease);

@@ -70,6 +70,8 @@ export class Execution {
   /** The rows. Only once. */
   async *batches(onHole: OnHole): Batches<any> {
     this.#begun = true;
+    const over = this.#records.catalog.turns.over();
+    if (over !== undefined) await over;
     const lease = this.#records.lease();
     const batches = this.#run(onHole, lease);
     try {
