@@ -1,5 +1,6 @@
 /** What a user says to a repair, and what it tells. */
 import type { SequenceRange } from '../shared/portable/log.js';
+import type { Problem } from '../shared/problem.js';
 
 /** How to repair, and who is told. */
 export interface RepairOptions {
@@ -35,7 +36,7 @@ export interface RepairReport {
   readonly repaired: boolean;
   /** Segments of the log. */
   readonly segments: number;
-  /** Files that were written anew, or would be: the audit tree's own, where it is hit, by the next checkpoint. */
+  /** Files that were written anew, or would be: the audit tree's own, where the key that has signed it is gone, by the next checkpoint. */
   readonly rewritten: readonly string[];
   /** The old files under their new names; empty for a dry run. */
   readonly kept: readonly string[];
@@ -43,9 +44,12 @@ export interface RepairReport {
   readonly salvaged: number;
   /**
    * Files that stay damaged: a base of which no checkpoint has what it had, without which the store is not opened for writing; tiles of the
-   * audit tree whose hashes are those of events that were removed, without which these, and their neighbours, cannot be proven.
+   * audit tree whose hashes are those of events that were removed, without which these, and their neighbours, cannot be proven; the
+   * tree's own, where it is lost and no tile has these hashes.
    */
   readonly unrepaired: readonly string[];
+  /** Why these stay damaged, and what is hit. */
+  readonly problems: readonly Problem[];
   /** Sequences that are given up now, of which nothing is left that verifies. */
   readonly lost: readonly SequenceRange[];
 }

@@ -20,6 +20,7 @@ import { encodeWatermarkFile } from '../shared/format/watermark.js';
 import { Holes } from '../shared/holes.js';
 import { checkNodeId, checkOnProgress, checkSignal, invalid, refuseUnknown } from '../shared/options.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
+import type { Problem } from '../shared/problem.js';
 import { replaceFile, type Storage } from '../shared/storage.js';
 import { unsealing } from '../shared/unsealing.js';
 import { BaseFile } from './append/base-file.js';
@@ -31,6 +32,7 @@ import { type SurveyContext, surveyStore } from './repair/survey.js';
 import { repairTree } from './repair-tree.js';
 import type { RepairOptions, RepairReport, RepairStoreOptions } from './repair-types.js';
 import { type Runtime, threadRuntime } from './runtime.js';
+import { problemOf } from './verify-problem.js';
 
 /**
  * Repair a store that is open nowhere. What verifies is kept, down to single events of a damaged group; sequences of which
@@ -38,7 +40,8 @@ import { type Runtime, threadRuntime } from './runtime.js';
  * directory, with names that end in `.damaged`. The checkpoint of heads and keys is made anew at the next opening: a
  * stream whose last events are lost goes on from the last one that is left, and keys of lost events are forgotten. A base is made
  * anew of that checkpoint, where it does not verify and the checkpoint has what it had. Tiles of the audit tree are made anew of the
- * records, where that leads to the root that was signed.
+ * records, where that leads to the root that was signed; the tree's file, where it is lost, of records and tiles, and signed again by the key
+ * that is there.
  *
  * A store without damage stays as it is, byte for byte; a torn end is left to the next opening.
  * @param options the directory, or options with it
@@ -117,8 +120,7 @@ async function repair(
     context.identity = { ...identity, manifest };
   }
   if (isRepaired && isLogDamaged) kept.push(...(await carryOut(context, plan)));
-  const holes = isRepaired ? plan.holes : identity.manifest.holes;
-  const { segments: planned, lastSequence } = plan;
+  const { holes, segments: planned, lastSequence } = plan;
   const tree = await repairTree(runtime, {
     ...{
       dir,
@@ -126,18 +128,18 @@ async function repair(
       epoch: identity.manifest.epoch,
       holes,
       segments: planned,
-      lastSequence,
-      dryRun,
+      ...{ lastSequence, durable: survey.durable, dryRun },
     },
     check() {
       if (!isRepaired && signal?.aborted === true) throw aborted(signal, 'the repair');
     },
   });
-  if (tree.setAside !== undefined && !dryRun) kept.push(tree.setAside);
+  kept.push(...tree.kept);
+  const problems = [...(base !== undefined && base.made === undefined ? [base.problem] : []), ...tree.problems];
   const isTreeMended = tree.rewritten.length > 0;
   const written = rewritten.map(({ number }) => segmentFile(number));
   return {
-    damaged: isLogDamaged || base !== undefined || isTreeMended || tree.left.length > 0,
+    damaged: isLogDamaged || base !== undefined || isTreeMended || problems.length > 0,
     repaired: isRepaired || (isTreeMended && !dryRun),
     segments: plan.segments.length,
     rewritten: [...(base?.made === undefined ? [] : [base.file]), ...written, ...tree.rewritten].map((file) =>
@@ -145,9 +147,8 @@ async function repair(
     ),
     kept: kept.map((file) => path.join(dir, file)),
     salvaged: plan.salvaged,
-    unrepaired: [...(base !== undefined && base.made === undefined ? [base.file] : []), ...tree.left].map((file) =>
-      path.join(dir, file),
-    ),
+    unrepaired: [...new Set(problems.map(({ file }) => file))],
+    problems,
     lost: plan.lost.map(([firstSequence, lastSequence]) => ({ firstSequence, lastSequence })),
   };
 }
@@ -157,7 +158,7 @@ function damagedBase(
   storage: Storage,
   dir: string,
   identity: Identity,
-): { readonly file: string; readonly made: NewBase | undefined } | undefined {
+): { readonly file: string; readonly made: NewBase | undefined; readonly problem: Problem } | undefined {
   const { base } = identity.manifest;
   if (base === undefined) return undefined;
   let opened: BaseFile | undefined;
@@ -167,7 +168,8 @@ function damagedBase(
     return undefined;
   } catch (error) {
     if (!isKeeperError(error, 'ERR_CORRUPT')) throw error;
-    return { file: base.file, made: baseOfCheckpoint(storage, dir, identity) };
+    const problem = problemOf('ERR_CORRUPT', error.message, path.join(dir, base.file));
+    return { file: base.file, made: baseOfCheckpoint(storage, dir, identity), problem };
   } finally {
     opened?.close();
   }

@@ -38,7 +38,7 @@ export class TreeCheck {
     if (checked !== undefined && checked.size < lastRemoved) {
       const what =
         `the audit tree that had the digests of what was removed, up to ${lastRemoved}, is lost: ` +
-        'the next checkpoint makes it anew of the tiles that are left, or says what to do';
+        'a repair, or the next checkpoint, makes it anew of the tiles that are left, or says what to do';
       this.#add(problemOf('ERR_CORRUPT', what, this.#file, undefined, checked.size + 1, lastRemoved));
     }
     return [...this.#problems.values()];

@@ -1,5 +1,6 @@
 /** What the pool is asked about the audit tree, beside letting it grow. */
 import type { DamagedTile, TilePlace } from './audit/check.js';
+import type { Uncovered } from './audit/uncovered.js';
 
 /** A segment, and the sequences that it has. */
 export interface SegmentSpan {
@@ -25,6 +26,17 @@ export type TreeStep =
       readonly spans: readonly SegmentSpan[];
       /** Only tell whether it can be. */
       readonly dryRun: boolean;
+    }
+  /** Whether what no checkpoint covers can be computed. */
+  | {
+      readonly step: 'uncovered';
+      /** Leaves that the newest checkpoint covers. */
+      readonly covered: number;
+      /** The number of a tile of the lowest level. */
+      readonly from: number;
+      /** The last sequence that is looked at. */
+      readonly upTo: number;
+      readonly spans: readonly SegmentSpan[];
     };
 
 export interface TreeResults {
@@ -37,4 +49,5 @@ export interface TreeResults {
   };
   /** Whether it leads to the root that was signed. */
   readonly mend: boolean;
+  readonly uncovered: Uncovered;
 }

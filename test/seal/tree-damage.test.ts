@@ -1,57 +1,13 @@
 /** Damage of the audit tree: what finds it, and what becomes of it. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Checkpoint, repairStore, type Store, type StoreOptions, type VerifyReport } from 'keeperlog';
+import { repairStore } from 'keeperlog';
 import { verifyProof } from 'keeperlog/proof';
 import { describe, expect, it, vi } from 'vitest';
 import { logLines, openWith, untilWithin } from '../retention/kit.js';
 import { failure } from '../support/errors.js';
-import { open, SMALL } from '../support/stores.js';
-
-/** Segments of 64 KiB as large as they are, and no keys for whose sake events stay. */
-const TINY = { ...SMALL, segmentBytes: 65_536, compression: 'none', idempotency: { maxKeys: 0 } } as const;
-
-/** So many that the lowest level has two full tiles and some more. */
-const EVENTS = 700;
-
-/** A signed store that was closed. */
-async function signedDir(options: Partial<StoreOptions> = {}): Promise<string> {
-  const store = await open(options);
-  await fill(store, EVENTS);
-  await store.checkpoint();
-  const { dir } = store.stats();
-  await store.close();
-  return dir;
-}
-
-/** The same, without its first hundred events: compaction has removed them. */
-async function compactedDir(): Promise<string> {
-  const store = await open(TINY);
-  await fill(store, EVENTS);
-  await store.deleteStream('agent-0');
-  expect(await store.compact()).toMatchObject({ events: 100 });
-  const { dir } = store.stats();
-  await store.close();
-  return dir;
-}
-
-async function fill(store: Store, events: number): Promise<void> {
-  const list = Array.from({ length: events }, (_, n) => ({ type: 'Said', data: { n, text: 'x'.repeat(200) } }));
-  for (let i = 0; i < events; i += 100) await store.append(`agent-${i / 100}`, list.slice(i, i + 100));
-}
-
-function flip(dir: string, file: string, at: number): string {
-  const whole = path.join(dir, file);
-  const bytes = fs.readFileSync(whole);
-  bytes[at] = bytes[at]! ^ 1;
-  fs.writeFileSync(whole, bytes);
-  return whole;
-}
-
-async function verify(dir: string, deep = true): Promise<VerifyReport> {
-  const store = await open({ dir, readOnly: true });
-  return await store.verify({ deep });
-}
+import { open } from '../support/stores.js';
+import { compactedDir, EVENTS, fill, flip, proven, prunedDir, signedDir, TINY, verify } from './signed.js';
 
 describe('verify({ deep: true })', () => {
   it('finds nothing in a tree that is whole, signed or not', async () => {
@@ -98,19 +54,6 @@ describe('verify({ deep: true })', () => {
   });
 });
 
-/** What was signed last, and that each event that is left is proven by it. */
-async function proven(dir: string): Promise<Checkpoint> {
-  const store = await open({ dir });
-  const checkpoint = await store.checkpoint();
-  for (const sequence of [150, 257, 600]) {
-    const proof = await store.prove(sequence);
-    const digest = await store.digest(sequence);
-    expect(await verifyProof(proof, { keys: checkpoint.publicKey, digest })).toMatchObject({ sequence });
-  }
-  await store.close();
-  return checkpoint;
-}
-
 describe('a repair', () => {
   it.each([
     ['a full tile', ['tile/0/001']],
@@ -155,17 +98,6 @@ describe('a repair', () => {
     const report = await repairStore(dir);
     expect(report).toMatchObject({ damaged: true, repaired: true, rewritten: [other], unrepaired: [tile], lost: [] });
     expect((await verify(dir)).problems).toMatchObject([{ file: tile }]);
-  });
-
-  it('sets the file of the tree aside, and the same tree is signed again', async () => {
-    const dir = await signedDir();
-    const { root, publicKey } = await proven(dir);
-    const file = flip(dir, 'keeperlog.tree', 200);
-    expect(await repairStore({ dir, dryRun: true })).toMatchObject({ repaired: false, rewritten: [file], kept: [] });
-    const { kept, rewritten } = await repairStore(dir);
-    expect(rewritten).toEqual([file]);
-    expect(kept.map((name) => path.basename(name))).toEqual([expect.stringMatching(/^keeperlog\.tree\.\d+\.damaged$/)]);
-    expect(await proven(dir)).toMatchObject({ root, publicKey, size: EVENTS });
   });
 });
 
@@ -236,17 +168,6 @@ describe('retention', () => {
     expect(store.stats().floor).toBe(1);
   });
 });
-
-/** A store of which retention has removed the beginning. */
-async function prunedDir(): Promise<string> {
-  const dir = await signedDir(TINY);
-  const store = await openWith({ maxBytes: 65_536 }, { dir });
-  await untilWithin(store, 2 * 65_536);
-  expect(store.stats().floor).toBeGreaterThan(100);
-  await store.checkpoint();
-  await store.close();
-  return dir;
-}
 
 describe('a lost file of the tree', () => {
   it.each([

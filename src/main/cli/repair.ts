@@ -50,16 +50,7 @@ export function repairCommand(): Command {
   });
 }
 
-function repairText({
-  damaged,
-  repaired,
-  segments,
-  rewritten,
-  kept,
-  salvaged,
-  lost,
-  unrepaired,
-}: RepairReport): string {
+function repairText({ damaged, repaired, segments, rewritten, kept, salvaged, lost, problems }: RepairReport): string {
   const size = `${countText(segments)} segment${segments === 1 ? '' : 's'}`;
   if (!damaged) return `nothing to repair: ${size}`;
   const would = repaired ? '' : 'would be ';
@@ -67,7 +58,7 @@ function repairText({
     `${repaired ? 'repaired' : 'damaged'}: ${size}`,
     ...rewritten.map((file) => `${would}written anew: ${file}`),
     ...kept.map((file) => `kept: ${file}`),
-    ...unrepaired.map((file) => `not repaired: ${file}`),
+    ...problems.map(({ file, message }) => `not repaired: ${file}: ${message}`),
     ...(salvaged > 0 ? [`${would}taken out of damaged groups: ${countText(salvaged)} events`] : []),
     ...lost.map((range) => `${would}given up: ${rangeText(range)}`),
   ]

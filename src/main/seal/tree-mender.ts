@@ -21,6 +21,8 @@ export interface TreeMended {
   readonly mended: readonly DamagedTile[];
   /** Tiles of which nothing is left that leads to the root that was signed. */
   readonly left: readonly DamagedTile[];
+  /** Leaves that the newest checkpoint covers. */
+  readonly size: number;
 }
 
 export class TreeMender {
@@ -40,7 +42,7 @@ export class TreeMender {
     const end = Math.ceil(lastSequence / TILE_WIDTH);
     let from: number | undefined = Math.floor((firstSequence - 1) / TILE_WIDTH);
     for (;;) {
-      const { to, damaged }: TreeResults['check'] = await this.#run({ step: 'check', from, end });
+      const { to, damaged, size }: TreeResults['check'] = await this.#run({ step: 'check', from, end });
       let isNew = false;
       for (const tile of damaged.filter(({ file }) => !left.has(file))) {
         // What was mended and is damaged again is nothing to go on with.
@@ -50,7 +52,7 @@ export class TreeMender {
       }
       // Below a tile that was mended there may be others.
       if (isNew) continue;
-      if (to === undefined || to >= end) return { mended: [...mended.values()], left: [...left.values()] };
+      if (to === undefined || to >= end) return { mended: [...mended.values()], left: [...left.values()], size };
       from = to;
     }
   }

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { partialTilesDir, TILE_WIDTH } from '../format/tile.js';
 import { HASH_BYTES, rootOver } from '../format/tree-hash.js';
 import { readFile, type Storage } from '../storage.js';
+import type { DamagedTile } from './check.js';
 import { damagedTree } from './damage.js';
 import type { TileFiles } from './tile-files.js';
 
@@ -35,12 +36,23 @@ export class LeftTiles {
     return hash.length === HASH_BYTES ? hash : undefined;
   }
 
-  #checked(index: number): Buffer {
-    const hashes = this.#widest(0, index);
-    if (hashes.length < TILE_WIDTH * HASH_BYTES) return hashes;
+  /**
+   * Whether the tile above one of the lowest level has another root of it than its hashes give: that tile; undefined where it has the
+   * same, or none.
+   */
+  otherAbove(index: number, hashes: Buffer): DamagedTile | undefined {
+    const above = Math.floor(index / TILE_WIDTH);
+    const { bytes, width } = this.#widest(1, above);
     const at = (index % TILE_WIDTH) * HASH_BYTES;
-    const known = this.#widest(1, Math.floor(index / TILE_WIDTH)).subarray(at, at + HASH_BYTES);
-    if (known.length < HASH_BYTES || known.equals(rootOver(hashes, 0, TILE_WIDTH))) return hashes;
+    const known = bytes.subarray(at, at + HASH_BYTES);
+    if (known.length < HASH_BYTES || known.equals(rootOver(hashes, 0, TILE_WIDTH))) return undefined;
+    const why = 'the tile has another hash than the records give';
+    return { place: { level: 1, index: above, width }, file: this.#files.path(1, above, width), why };
+  }
+
+  #checked(index: number): Buffer {
+    const { bytes } = this.#widest(0, index);
+    if (bytes.length < TILE_WIDTH * HASH_BYTES || this.otherAbove(index, bytes) === undefined) return bytes;
     throw damagedTree(this.#files.path(0, index), 0, 'the tile does not verify against the one above it', {
       firstSequence: index * TILE_WIDTH + 1,
       lastSequence: (index + 1) * TILE_WIDTH,
@@ -48,14 +60,14 @@ export class LeftTiles {
   }
 
   /** What there is of a tile: the whole of it, or its longest part. */
-  #widest(level: number, index: number): Buffer {
+  #widest(level: number, index: number): { readonly bytes: Buffer; readonly width: number } {
     const parts = path.join(this.#dir, partialTilesDir(level, index));
     const widths = this.#storage.exists(parts) ? this.#storage.list(parts).map(Number) : [];
     const width = [TILE_WIDTH, ...widths.filter(isWidth).sort((a, b) => b - a)].find((one) =>
       this.#storage.exists(this.#files.path(level, index, one)),
     );
-    if (width === undefined) return Buffer.alloc(0);
-    return readFile(this.#storage, this.#files.path(level, index, width), width * HASH_BYTES);
+    if (width === undefined) return { bytes: Buffer.alloc(0), width: 0 };
+    return { bytes: readFile(this.#storage, this.#files.path(level, index, width), width * HASH_BYTES), width };
   }
 }
 

@@ -92,7 +92,7 @@ export class Mender {
   }
 }
 
-function hashOfLeaf(digest: Uint8Array): Buffer {
+export function hashOfLeaf(digest: Uint8Array): Buffer {
   const hash = Buffer.alloc(HASH_BYTES);
   hashLeafInto(Buffer.from(digest), 0, hash, 0);
   return hash;

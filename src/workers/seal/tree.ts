@@ -11,10 +11,12 @@ import {
 import { Mender } from '../../shared/audit/mend.js';
 import { readTreeFile } from '../../shared/audit/stored-tree.js';
 import { TileFiles } from '../../shared/audit/tile-files.js';
+import { uncovered } from '../../shared/audit/uncovered.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { TILE_WIDTH } from '../../shared/format/tile.js';
 import type { TreeFile } from '../../shared/format/tree-file.js';
 import { rootOver } from '../../shared/format/tree-hash.js';
+import { Holes } from '../../shared/holes.js';
 import type { SealResults, SealTaskOf } from '../../shared/seal-tasks.js';
 import type { Storage } from '../../shared/storage.js';
 import type { TreeResults } from '../../shared/tree-tasks.js';
@@ -26,6 +28,12 @@ const TILES_AT_ONCE = 64;
 /** @throws ERR_CORRUPT where the tree's file does not verify; ERR_STORAGE */
 export function runTreeStep(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'tree'>): SealResults['tree'] {
   const { step } = task;
+  if (step.step === 'uncovered') {
+    const digests = new LogDigests(storage, hasher, task, step.spans);
+    const digestsOf = (first: number, last: number): (Buffer | undefined)[] => digests.of(first, last);
+    const parts = { storage, dir: task.dir, holes: new Holes(task.holes), digestsOf };
+    return uncovered(parts, step.covered, step.from, step.upTo);
+  }
   const tree = readTreeFile(storage, task.dir, Buffer.from(task.storeId).toString('hex'));
   const files = new TileFiles(storage, task.dir);
   if (step.step === 'check') return check(files, tree, step.from, step.end);
