@@ -2,22 +2,26 @@
 import path from 'node:path';
 import { indexFile } from '../shared/format/file-names.js';
 import { aborted } from '../shared/portable/errors.js';
+import type { Problem } from '../shared/problem.js';
 import type { Catalog, Segment } from './read/catalog.js';
 import { checkIndex } from './read/index-check.js';
+import { problemOf } from './verify-problem.js';
 
-/** The index file of a segment, where it does not verify. Whoever can make another is told. */
-export async function damagedIndex(
+/** What is wrong with the index file of a segment. Whoever can make another is told where it does not verify. */
+export async function problemOfIndex(
   catalog: Catalog,
   segment: Segment,
   signal: AbortSignal | undefined,
-): Promise<{ readonly file: string; readonly message: string } | undefined> {
+): Promise<Problem | undefined> {
   const chained = catalog.chained(segment);
   if (chained === undefined) return undefined;
   const wrong = await checkIndex(catalog.indexFiles, chained, () => {
     if (signal?.aborted === true) throw aborted(signal, 'the verification');
   });
   if (wrong === undefined) return undefined;
-  catalog.indexFiles.damaged(segment.number);
   const file = path.join(path.dirname(segment.file), indexFile(segment.number));
-  return { file, message: `the index does not verify, and is made again when the store is open for writing: ${wrong}` };
+  if (wrong.isPassing) return problemOf('ERR_STORAGE', `the index could not be looked at: ${wrong.message}`, file);
+  catalog.indexFiles.damaged(segment.number, wrong);
+  const what = `the index does not verify, and is made again when the store is open for writing: ${wrong.message}`;
+  return problemOf('ERR_CORRUPT', what, file);
 }

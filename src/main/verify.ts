@@ -24,7 +24,7 @@ import type { Segment } from './read/catalog.js';
 import type { Records } from './read/records.js';
 import { type Pool, withTries } from './seal/pool.js';
 import type { VerifyOptions, VerifyReport } from './store-types.js';
-import { damagedIndex } from './verify-index.js';
+import { problemOfIndex } from './verify-index.js';
 import { problemOf, unreadFrames } from './verify-problem.js';
 
 export interface VerifyParts {
@@ -67,8 +67,8 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions): Pro
       if (next === undefined) return { report: check.report(), lastRemoved: check.lastRemoved };
       lease.moveTo(next.segment.firstSequence);
       check.join(next.segment, await next.verified);
-      const index = await damagedIndex(records.catalog, next.segment, options.signal);
-      if (index !== undefined) check.damage(index.message, index.file);
+      const index = await problemOfIndex(records.catalog, next.segment, options.signal);
+      if (index !== undefined) check.add(index);
     }
   } finally {
     check.end();
@@ -118,7 +118,7 @@ class LogCheck {
     const next = this.#end.sequence;
     if (next <= this.#durable && this.#problems.length === 0) {
       const file = catalog.segments.at(-1)?.file ?? path.join(this.#parts.work.dir, segmentFile(1));
-      this.damage('the log ends before its durable end', file, 0, next, this.#durable);
+      this.#damage('the log ends before its durable end', file, 0, next, this.#durable);
     }
     return {
       ok: this.#problems.length === 0,
@@ -216,9 +216,9 @@ class LogCheck {
     const first = holes.skip(header.firstSequence);
     const follows = header.previousBytes === offset && sameChecksum(header.previous, previous);
     if (!follows && !holes.beginsAnew(first)) {
-      this.damage('the segment does not continue the one before it', file, 0);
+      this.#damage('the segment does not continue the one before it', file, 0);
     } else if (first !== sequence) {
-      this.damage('sequences are missing before the segment', file, 0);
+      this.#damage('sequences are missing before the segment', file, 0);
     }
   }
 
@@ -226,7 +226,7 @@ class LogCheck {
     if (first === undefined) return;
     const { timestampNs, sequence, offset } = first;
     if (timestampNs <= this.#timestampNs) {
-      this.damage(`the timestamp of sequence ${sequence} does not increase`, file, offset, sequence, sequence);
+      this.#damage(`the timestamp of sequence ${sequence} does not increase`, file, offset, sequence, sequence);
     }
     this.#timestampNs = lastTimestampNs;
   }
@@ -243,7 +243,7 @@ class LogCheck {
       const before = entry === -1 ? begin : this.#revisions.first(entry);
       const since = entry === -1 ? 0 : this.#revisions.second(entry);
       const gap = revisionGap(before, since, firstRevision!, firstSequence!, missing);
-      if (gap !== undefined) this.damage(gap, file, undefined, firstSequence, firstSequence);
+      if (gap !== undefined) this.#damage(gap, file, undefined, firstSequence, firstSequence);
       if (entry === -1) this.#revisions.add(hash, lastRevision!, lastSequence!);
       else this.#revisions.update(entry, lastRevision!, lastSequence!);
     }
@@ -268,6 +268,10 @@ class LogCheck {
     return unreadFrames(problem, from ?? { offset: SEGMENT_HEADER_BYTES, sequence, previous: undefined });
   }
 
+  add(problem: Problem): void {
+    this.#problems.push(problem);
+  }
+
   #checkSignal(): void {
     const { signal } = this.#options;
     if (signal?.aborted === true) throw aborted(signal, 'the verification');
@@ -284,10 +288,10 @@ class LogCheck {
 
   #lack(file: string, firstSequence: number, lastSequence: number): void {
     this.#lost.push([firstSequence, lastSequence]);
-    this.damage(lostSegment(file, firstSequence, lastSequence).message, file, 0, firstSequence, lastSequence);
+    this.#damage(lostSegment(file, firstSequence, lastSequence).message, file, 0, firstSequence, lastSequence);
   }
 
-  damage(message: string, file: string, offset?: number, firstSequence?: number, lastSequence?: number): void {
+  #damage(message: string, file: string, offset?: number, firstSequence?: number, lastSequence?: number): void {
     this.#problems.push(problemOf('ERR_CORRUPT', message, file, offset, firstSequence, lastSequence));
   }
 }

@@ -83,6 +83,13 @@ export function isFailedSync(error: unknown): error is KeeperError {
   return error instanceof KeeperError && SYNCS.has(Reflect.get(error, 'syscall'));
 }
 
+/** What the process, or the machine, has none of at the moment: it tells nothing of the file. */
+const EXHAUSTED: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
+
+export function isExhausted(error: unknown): boolean {
+  return error instanceof KeeperError && EXHAUSTED.has(Reflect.get(error, 'errno'));
+}
+
 export function isOutOfSpace(error: unknown): boolean {
   if (!(error instanceof KeeperError) || isFailedSync(error)) return false;
   return OUT_OF_SPACE.has(Reflect.get(error, 'errno'));

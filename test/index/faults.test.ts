@@ -218,6 +218,68 @@ describe('an index file', () => {
   });
 });
 
+/** A disk on which index files cannot be opened, or read, for as long as is said. */
+function failing(disk: MemoryDisk, call: 'openRead' | 'read', code: string): { storage: MemoryDisk; isOver: boolean } {
+  const indexHandles = new Set<number>();
+  const state = { storage: disk, isOver: false };
+  const check = (isHit: boolean): void => {
+    if (isHit && !state.isOver) throw storageError(Object.assign(new Error('no'), { code }), call);
+  };
+  state.storage = intercept(disk, {
+    openRead: (file) => {
+      check(call === 'openRead' && file.endsWith('.index'));
+      const handle = disk.openRead(file);
+      if (file.endsWith('.index')) indexHandles.add(handle);
+      return handle;
+    },
+    read: (handle, target, offset) => {
+      check(call === 'read' && indexHandles.has(handle));
+      return disk.read(handle, target, offset);
+    },
+    readAsync: async (handle, target, offset) => {
+      check(call === 'read' && indexHandles.has(handle));
+      return disk.readAsync(handle, target, offset);
+    },
+    close: (handle) => {
+      indexHandles.delete(handle);
+      disk.close(handle);
+    },
+  }) as MemoryDisk;
+  return state;
+}
+
+/** How many records a query looks at that an index answers. */
+async function examined(store: Store): Promise<number> {
+  const rows = store.query({ where: { session: { eq: 'session-2' }, sequence: { lte: 1500 } } });
+  expect(await rows.toArray()).toHaveLength(25);
+  return (await rows.explain()).recordsExamined;
+}
+
+describe('an index file that cannot be opened or read for the moment', () => {
+  it.each([
+    ['openRead', 'EMFILE'],
+    ['openRead', 'ENFILE'],
+    ['read', 'ENOMEM'],
+  ] as const)('(%s: %s) is done without, neither made again nor forgotten', async (call, code) => {
+    const disk = new MemoryDisk(sealed);
+    const state = failing(disk, call, code);
+    const store = await open(state.storage);
+    expect(await answers(store)).toEqual(wanted);
+    const { ok, problems } = await store.verify();
+    expect(ok).toBe(false);
+    expect(problems).toHaveLength(indexes.length);
+    for (const problem of problems) {
+      expect(problem).toMatchObject({ code: 'ERR_STORAGE', message: expect.stringContaining(code) });
+    }
+    state.isOver = true;
+    expect(await examined(store)).toBe(25);
+    expect(await store.verify()).toMatchObject({ ok: true });
+    await store.close();
+    const names = disk.journal.flatMap((step) => ('to' in step ? [step.to] : []));
+    expect(names.filter((name) => name.endsWith('.index'))).toEqual([]);
+  });
+});
+
 describe('verify', () => {
   it(
     'says nothing of an index file that is missing, and finds every byte that is another one',

@@ -22,7 +22,7 @@ export async function checkIndex(
   files: IndexFiles,
   segment: ChainedSegment,
   checkAbort: () => void,
-): Promise<string | undefined> {
+): Promise<IndexDamage | undefined> {
   const apart = files.apart(new IndexMemory(MEMORY_BYTES));
   const run = <T>(steps: Steps<T>): Promise<T> => {
     checkAbort();
@@ -45,7 +45,7 @@ export async function checkIndex(
     }
     return undefined;
   } catch (error) {
-    if (error instanceof IndexDamage) return error.message;
+    if (error instanceof IndexDamage) return error;
     throw error;
   } finally {
     apart.close();

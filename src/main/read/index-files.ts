@@ -107,11 +107,12 @@ export class IndexFiles {
 
   #without(error: unknown, number: number): undefined {
     if (!(error instanceof IndexDamage)) throw error;
-    this.damaged(number);
+    this.damaged(number, error);
   }
 
-  /** An index turned out not to verify. */
-  damaged(number: number): void {
+  /** An index turned out not to verify. One that cannot be read for the moment is asked again the next time. */
+  damaged(number: number, why: IndexDamage): void {
+    if (why.isPassing) return;
     this.#damaged.add(number);
     this.#forget(number);
     this.onWanted?.(number);

@@ -18,12 +18,18 @@ import { MAX_BLOCK_BYTES, TreeBlockReader, type ValueEntry } from '../../shared/
 import { RECORD_ALIGNMENT } from '../../shared/format/record.js';
 import { MalformedBytes } from '../../shared/format/varint.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
+import { isExhausted } from '../../shared/storage.js';
 import type { IndexMemory } from './index-memory.js';
 import type { RecordAt, Steps } from './segment-blocks.js';
 
 /** An index file does not verify, or cannot be read: it is to be done without. */
 export class IndexDamage extends Error {
   override readonly name = 'IndexDamage';
+
+  /** Whether it cannot be read at the moment, which tells nothing of the file. */
+  get isPassing(): boolean {
+    return isExhausted(this.cause);
+  }
 }
 
 /** What an index costs in memory beside its bytes, about. */

@@ -60,7 +60,7 @@ export class Indexes {
     const { catalog } = records;
     const chained = catalog.chained(segment);
     const index = chained && (await catalog.indexFiles.open(chained, records.onRead));
-    return index && new IndexInUse(index, instead, () => catalog.indexFiles.damaged(segment.number));
+    return index && new IndexInUse(index, instead, (why) => catalog.indexFiles.damaged(segment.number, why));
   }
 }
 
@@ -68,9 +68,13 @@ export class Indexes {
 export class IndexInUse {
   #index: SegmentIndex | undefined;
   readonly #instead: () => Promise<SegmentIndex | undefined>;
-  readonly #onDamage: () => void;
+  readonly #onDamage: (why: IndexDamage) => void;
 
-  constructor(index: SegmentIndex, instead: () => Promise<SegmentIndex | undefined>, onDamage: () => void) {
+  constructor(
+    index: SegmentIndex,
+    instead: () => Promise<SegmentIndex | undefined>,
+    onDamage: (why: IndexDamage) => void,
+  ) {
     this.#index = index;
     this.#instead = instead;
     this.#onDamage = onDamage;
@@ -86,7 +90,7 @@ export class IndexInUse {
       return await question(this.#index);
     } catch (error) {
       if (!(error instanceof IndexDamage)) throw error;
-      this.#onDamage();
+      this.#onDamage(error);
       this.#index = await this.#instead();
       return this.#index && (await question(this.#index));
     }
