@@ -55,6 +55,8 @@ export interface Storage extends ReadStorage {
   realPath(file: string): string;
   /** Who may do what with a file: the nine bits of its mode. */
   permissions(file: string): number;
+  /** Which file this is: another one that has taken its name since is told from it. */
+  identity(handle: FileHandle): string;
 }
 
 /** What to do where a store's own disk has failed. */
@@ -81,13 +83,6 @@ const SYNCS: ReadonlySet<unknown> = new Set(['fdatasync', 'fsync']);
 
 export function isFailedSync(error: unknown): error is KeeperError {
   return error instanceof KeeperError && SYNCS.has(Reflect.get(error, 'syscall'));
-}
-
-/** What the process, or the machine, has none of at the moment: it tells nothing of the file. */
-const EXHAUSTED: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
-
-export function isExhausted(error: unknown): boolean {
-  return error instanceof KeeperError && EXHAUSTED.has(Reflect.get(error, 'errno'));
 }
 
 export function isOutOfSpace(error: unknown): boolean {
@@ -148,6 +143,11 @@ export const nodeStorage: Storage = {
   // Not existsSync: to that, a file whose disk fails is none.
   exists: (file) => guard('stat', () => fs.statSync(file, { throwIfNoEntry: false }) !== undefined, file),
   size: (handle) => guard('fstat', () => fs.fstatSync(handle).size),
+  identity: (handle) =>
+    guard('fstat', () => {
+      const { dev, ino, mtimeNs } = fs.fstatSync(handle, { bigint: true });
+      return `${dev} ${ino} ${mtimeNs}`; // a number that was freed is given again
+    }),
   freeBytes: (dir) =>
     guard('statfs', () => {
       const { bavail, bsize } = fs.statfsSync(dir);

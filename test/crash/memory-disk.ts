@@ -61,6 +61,11 @@ export class MemoryDisk<Note = unknown> implements Storage {
     return this.#content(handle).length;
   }
 
+  identity(handle: FileHandle): string {
+    this.#content(handle);
+    return String(this.#open.get(handle));
+  }
+
   freeBytes(): number {
     return Number.MAX_SAFE_INTEGER;
   }

@@ -50,8 +50,11 @@ async function answersOf(image: Image, options: object = {}): Promise<string[]> 
 }
 
 /** Open for writing, ask, and wait until all index files are again what they were. */
-async function checkMended(image: Image): Promise<void> {
-  const disk = new MemoryDisk(image);
+function checkMended(image: Image): Promise<void> {
+  return checkMendedOn(new MemoryDisk(image));
+}
+
+async function checkMendedOn(disk: MemoryDisk): Promise<void> {
   const store = await open(disk);
   expect(await answers(store)).toEqual(wanted);
   await untilMended(disk);
@@ -277,6 +280,43 @@ describe('an index file that cannot be opened or read for the moment', () => {
     await store.close();
     const names = disk.journal.flatMap((step) => ('to' in step ? [step.to] : []));
     expect(names.filter((name) => name.endsWith('.index'))).toEqual([]);
+  });
+});
+
+describe('an index file that does not verify', () => {
+  it('is looked at again by who only reads once it is another file', async () => {
+    const [name] = indexes;
+    const disk = new MemoryDisk(withFiles(sealed, { [name!]: Buffer.alloc(contentOf(sealed, name!).length) }));
+    let reads = 0;
+    const handles = new Set<number>();
+    const storage = intercept(disk, {
+      openRead: (file) => {
+        const handle = disk.openRead(file);
+        if (file.endsWith(name!)) handles.add(handle);
+        return handle;
+      },
+      read: (handle, target, offset) => {
+        if (handles.has(handle)) reads++;
+        return disk.read(handle, target, offset);
+      },
+      close: (handle) => {
+        handles.delete(handle);
+        disk.close(handle);
+      },
+    });
+    const reader = await open(storage as MemoryDisk, { readOnly: true, indexBytes: 0 });
+    const without = await examined(reader);
+    expect(without).toBeGreaterThan(25);
+    const damaged = reads;
+    expect(damaged).toBeGreaterThan(0);
+    expect(await examined(reader)).toBe(without);
+    expect(reads).toBe(damaged);
+    expect(handles.size).toBe(0);
+    await checkMendedOn(disk);
+    expect(await examined(reader)).toBe(25);
+    expect(reads).toBeGreaterThan(damaged + 1);
+    expect(await answers(reader)).toEqual(wanted);
+    await reader.close();
   });
 });
 

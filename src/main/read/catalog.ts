@@ -11,7 +11,7 @@ import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import type { FileHandle, ReadStorage } from '../../shared/storage.js';
 import { fileOfSegment, type LogStorage, unsealing } from '../../shared/unsealing.js';
-import { type ChainedSegment, IndexFiles } from './index-files.js';
+import { type ChainedSegment, IndexFiles, type IndexStorage } from './index-files.js';
 import { IndexMemory } from './index-memory.js';
 import { LogStart } from './log-start.js';
 import { PageCache } from './page-cache.js';
@@ -43,7 +43,7 @@ export class Catalog {
 
   /** @param readManifest of a store that another process may be writing */
   constructor(
-    storage: ReadStorage,
+    storage: IndexStorage,
     dir: string,
     storeId: Uint8Array,
     hasher: PlaceHasher,

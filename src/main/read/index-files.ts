@@ -9,7 +9,7 @@ import { sameChecksum } from '../../shared/format/frame.js';
 import { decodeIndexHeader, INDEX_HEADER_BYTES } from '../../shared/format/index-file.js';
 import { MalformedBytes } from '../../shared/format/varint.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
-import type { FileHandle, ReadStorage } from '../../shared/storage.js';
+import type { FileHandle, ReadStorage, Storage } from '../../shared/storage.js';
 import { FileIndex } from './file-index.js';
 import { type IndexMemory, rawIndexName } from './index-memory.js';
 import { IndexDamage, IndexReader } from './index-reader.js';
@@ -34,8 +34,11 @@ export interface ChainedSegment {
 /** Told of the bytes that a read took from a file. */
 type OnRead = (bytes: number) => void;
 
+/** It tells files of one name from each other. */
+export type IndexStorage = ReadStorage & Pick<Storage, 'identity'>;
+
 export interface IndexFilesParts {
-  readonly storage: ReadStorage;
+  readonly storage: IndexStorage;
   readonly dir: string;
   readonly storeId: Uint8Array;
   readonly nodeId: string;
@@ -48,8 +51,11 @@ export class IndexFiles {
   readonly #parts: IndexFilesParts;
   readonly #files: OpenFiles;
   readonly #pageCache = new PageCache();
-  /** Segments whose index is not to be read again: it does not verify, or is of something else. */
-  readonly #damaged = new Set<number>();
+  /**
+   * Segments whose index is not to be read again, as it does not verify, or is of something else; each with which file it was, if that
+   * is known. Who only reads is not told where another process makes a new one.
+   */
+  readonly #damaged = new Map<number, string | undefined>();
   /** Told where a sealed segment has no index file that can be used. */
   onWanted: ((number: number) => void) | undefined;
 
@@ -113,7 +119,8 @@ export class IndexFiles {
   /** An index turned out not to verify. One that cannot be read for the moment is asked again the next time. */
   damaged(number: number, why: IndexDamage): void {
     if (why.isPassing) return;
-    this.#damaged.add(number);
+    const handle = this.#files.handleOf(number);
+    this.#damaged.set(number, handle === undefined ? undefined : this.#parts.storage.identity(handle));
     this.#forget(number);
     this.onWanted?.(number);
   }
@@ -177,7 +184,7 @@ export class IndexFiles {
   /** The index of a segment by its header, if that is the segment's. */
   *#reader(segment: ChainedSegment): Steps<IndexReader | undefined> {
     const { number } = segment;
-    if (this.#damaged.has(number)) return undefined;
+    if (this.#isDamaged(number)) return undefined;
     const name = this.#nameOf(number);
     const held = this.memory.get(name);
     if (held !== undefined) return held as IndexReader;
@@ -199,6 +206,23 @@ export class IndexFiles {
     const reader = new IndexReader(header, this.memory, hasher, `${name} `);
     this.memory.put(name, reader, HEADER_MEMORY_BYTES);
     return reader;
+  }
+
+  /** Whether the index that is there now is the one that does not verify. */
+  #isDamaged(number: number): boolean {
+    if (!this.#damaged.has(number)) return false;
+    const known = this.#damaged.get(number);
+    if (known !== undefined && this.#identityOf(number) === known) return true;
+    this.#damaged.delete(number);
+    return false;
+  }
+
+  /** Which file the index of a segment is; undefined where there is none. */
+  #identityOf(number: number): string | undefined {
+    if (!this.#isOpen(number)) return undefined;
+    const identity = this.#parts.storage.identity(this.#files.handleOf(number)!);
+    this.#files.forget(number); // opened by its name the next time, too
+    return identity;
   }
 
   #nameOf(number: number): string {

@@ -17,10 +17,13 @@ import {
 import { MAX_BLOCK_BYTES, TreeBlockReader, type ValueEntry } from '../../shared/format/index-tree.js';
 import { RECORD_ALIGNMENT } from '../../shared/format/record.js';
 import { MalformedBytes } from '../../shared/format/varint.js';
+import { isKeeperError } from '../../shared/portable/errors.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
-import { isExhausted } from '../../shared/storage.js';
 import type { IndexMemory } from './index-memory.js';
 import type { RecordAt, Steps } from './segment-blocks.js';
+
+/** What the process, or the machine, has none of for the moment. */
+const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 /** An index file does not verify, or cannot be read: it is to be done without. */
 export class IndexDamage extends Error {
@@ -28,7 +31,7 @@ export class IndexDamage extends Error {
 
   /** Whether it cannot be read at the moment, which tells nothing of the file. */
   get isPassing(): boolean {
-    return isExhausted(this.cause);
+    return isKeeperError(this.cause, 'ERR_STORAGE') && EXHAUSTED.has(this.cause.errno);
   }
 }
 

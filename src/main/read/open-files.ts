@@ -48,6 +48,11 @@ export class OpenFiles {
     }
   }
 
+  /** The file of a segment, where it is open. */
+  handleOf(number: number): FileHandle | undefined {
+    return this.#files.get(number)?.handle;
+  }
+
   /** Who reads a file goes on with it, others open it anew: a file that has gone is there as long as it is open. */
   forget(number: number): void {
     const file = this.#files.get(number);

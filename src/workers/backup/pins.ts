@@ -69,6 +69,7 @@ export class Pins {
       removeDir: storage.removeDir.bind(storage),
       realPath: storage.realPath.bind(storage),
       permissions: storage.permissions.bind(storage),
+      identity: storage.identity.bind(storage),
     };
   }
 
