@@ -39,6 +39,28 @@ describe('verify({ deep: true })', () => {
     expect((await verify(dir)).problems).toMatchObject([{ file: tree, code: 'ERR_CORRUPT' }]);
   });
 
+  it('looks at the parts of the edge that earlier checkpoints had, and a repair makes them anew', async () => {
+    const store = await open();
+    await fill(store, 600);
+    await store.checkpoint();
+    await fill(store, 60);
+    await store.checkpoint();
+    const { dir } = store.stats();
+    await store.close();
+    expect(fs.readdirSync(path.join(dir, 'tile/0/002.p')).sort()).toEqual(['148', '88']);
+    const part = path.join(dir, 'tile/0/002.p/88');
+    const whole = fs.readFileSync(part);
+    for (const damage of [() => flip(dir, 'tile/0/002.p/88', 40), () => fs.truncateSync(part, 100)]) {
+      damage();
+      const { problems } = await verify(dir);
+      expect(problems).toMatchObject([{ code: 'ERR_CORRUPT', file: part, firstSequence: 513, lastSequence: 600 }]);
+      expect(problems).toHaveLength(1);
+      expect(await repairStore(dir)).toMatchObject({ repaired: true, rewritten: [part], unrepaired: [] });
+      expect(fs.readFileSync(part)).toEqual(whole);
+      expect(await verify(dir)).toMatchObject({ ok: true });
+    }
+  });
+
   it('looks at the tiles of what was removed as well', async () => {
     const dir = await compactedDir();
     expect(await verify(dir)).toMatchObject({ ok: true });

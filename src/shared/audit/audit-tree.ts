@@ -57,7 +57,7 @@ export class AuditTree {
     this.#newest = readTreeFile(storage, dir, storeId);
     this.#edge = this.#newest === undefined ? new Edge() : readEdge(this.#files, this.#newest);
     this.#tiles = new Tiles(this.#files, this.#edge);
-    this.#left = new LeftTiles(storage, dir, this.#files);
+    this.#left = new LeftTiles(storage, this.#files);
   }
 
   /** Leaves: the last sequence that the tree has. */

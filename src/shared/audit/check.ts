@@ -70,6 +70,28 @@ export function damagedEdge(files: TileFiles, tree: TreeFile): DamagedTile[] {
 }
 
 /**
+ * The parts of the edge's tiles, of earlier checkpoints, that are not the beginning of what they are now: whoever has such a checkpoint may
+ * ask for them. Those of a full tile nobody needs.
+ * @param tree whose edge is whole
+ */
+export function damagedParts(files: TileFiles, tree: TreeFile): DamagedTile[] {
+  return edgePlaces(tree.body.size).flatMap((edge) => {
+    const { level, index } = edge;
+    const now = files.read(level, index, edge.width);
+    const parts = files.widths(level, index).filter((width) => width < edge.width);
+    return parts.flatMap((width) => {
+      const isWhole = verifies(() => files.read(level, index, width).equals(now.subarray(0, width * HASH_BYTES)));
+      return isWhole ? [] : [damaged(files, { level, index, width }, 'the tile is not the beginning of the wider one')];
+    });
+  });
+}
+
+/** The tile of the edge that an earlier, narrower one is the beginning of; undefined where a place is none of those. */
+export function widerPlace(size: number, { level, index, width }: TilePlace): TilePlace | undefined {
+  return edgePlaces(size).find((edge) => edge.level === level && edge.index === index && edge.width > width);
+}
+
+/**
  * The full tiles that do not verify, each but once, among some of the lowest level, and those above them.
  * @param tree whose edge is whole
  * @param from the number of the first one

@@ -2,8 +2,7 @@
  * The hashes of leaves in tiles that are left where no checkpoint covers them: of a tree whose file is lost. A full tile counts if the
  * one above it, where that is there, has its root.
  */
-import path from 'node:path';
-import { partialTilesDir, TILE_WIDTH } from '../format/tile.js';
+import { TILE_WIDTH } from '../format/tile.js';
 import { HASH_BYTES, rootOver } from '../format/tree-hash.js';
 import { readFile, type Storage } from '../storage.js';
 import type { DamagedTile } from './check.js';
@@ -12,15 +11,12 @@ import type { TileFiles } from './tile-files.js';
 
 export class LeftTiles {
   readonly #storage: Storage;
-  readonly #dir: string;
   readonly #files: TileFiles;
   /** The tile that was looked at last. */
   #last: { readonly index: number; readonly hashes: Buffer } | undefined;
 
-  /** @param dir the store's */
-  constructor(storage: Storage, dir: string, files: TileFiles) {
+  constructor(storage: Storage, files: TileFiles) {
     this.#storage = storage;
-    this.#dir = dir;
     this.#files = files;
   }
 
@@ -61,16 +57,9 @@ export class LeftTiles {
 
   /** What there is of a tile: the whole of it, or its longest part. */
   #widest(level: number, index: number): { readonly bytes: Buffer; readonly width: number } {
-    const parts = path.join(this.#dir, partialTilesDir(level, index));
-    const widths = this.#storage.exists(parts) ? this.#storage.list(parts).map(Number) : [];
-    const width = [TILE_WIDTH, ...widths.filter(isWidth).sort((a, b) => b - a)].find((one) =>
-      this.#storage.exists(this.#files.path(level, index, one)),
-    );
+    const widths = this.#files.widths(level, index).sort((a, b) => b - a);
+    const width = [TILE_WIDTH, ...widths].find((one) => this.#storage.exists(this.#files.path(level, index, one)));
     if (width === undefined) return { bytes: Buffer.alloc(0), width: 0 };
     return { bytes: readFile(this.#storage, this.#files.path(level, index, width), width * HASH_BYTES), width };
   }
-}
-
-function isWidth(width: number): boolean {
-  return Number.isInteger(width) && width > 0 && width < TILE_WIDTH;
 }

@@ -86,6 +86,20 @@ export class TileFiles {
     return [width, TILE_WIDTH].some((one) => this.#storage.exists(this.path(level, index, one)));
   }
 
+  /** How wide the parts of a tile are that are there, in any order. */
+  widths(level: number, index: number): number[] {
+    try {
+      return this.#storage
+        .list(path.join(this.#dir, partialTilesDir(level, index)))
+        .map(Number)
+        .filter(isWidth);
+    } catch (error) {
+      // There is none, or a writer beside this reader has just removed them.
+      if (isKeeperError(error, 'ERR_STORAGE') && error.errno === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
   /** Remove what there was of a tile before it was full. */
   removePartial(level: number, index: number): void {
     const dir = path.join(this.#dir, partialTilesDir(level, index));
@@ -110,4 +124,8 @@ export class TileFiles {
 function firstDifference(one: Buffer, other: Buffer): number {
   const at = one.findIndex((byte, i) => byte !== other[i]);
   return at === -1 ? one.length : at;
+}
+
+function isWidth(width: number): boolean {
+  return Number.isInteger(width) && width > 0 && width < TILE_WIDTH;
 }

@@ -45,7 +45,7 @@ export function uncovered(
   upTo: number,
 ): Uncovered {
   const files = new TileFiles(storage, dir);
-  const leftTiles = new LeftTiles(storage, dir, files);
+  const leftTiles = new LeftTiles(storage, files);
   let lastRemoved = 0;
   let lost: [number, number] | undefined;
   const others: DamagedTile[] = [];

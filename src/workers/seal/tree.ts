@@ -1,12 +1,14 @@
 /** The audit tree looked at, and mended where that can be done. */
 import {
   damagedEdge,
+  damagedParts,
   damagedTiles,
   fullTiles,
   isOfFrontier,
   sequencesOf,
   type TilePlace,
   tilesOf,
+  widerPlace,
 } from '../../shared/audit/check.js';
 import { Mender } from '../../shared/audit/mend.js';
 import { readTreeFile } from '../../shared/audit/stored-tree.js';
@@ -15,11 +17,11 @@ import { uncovered } from '../../shared/audit/uncovered.js';
 import type { PlaceHasher } from '../../shared/format/checksum.js';
 import { TILE_WIDTH } from '../../shared/format/tile.js';
 import type { TreeFile } from '../../shared/format/tree-file.js';
-import { rootOver } from '../../shared/format/tree-hash.js';
+import { HASH_BYTES, rootOver } from '../../shared/format/tree-hash.js';
 import { Holes } from '../../shared/holes.js';
 import type { SealResults, SealTaskOf } from '../../shared/seal-tasks.js';
 import type { Storage } from '../../shared/storage.js';
-import type { TreeResults } from '../../shared/tree-tasks.js';
+import type { TreeResults, TreeStep } from '../../shared/tree-tasks.js';
 import { LogDigests } from './log-digests.js';
 
 /** Checked at once, which takes some ten milliseconds. */
@@ -38,15 +40,32 @@ export function runTreeStep(storage: Storage, hasher: PlaceHasher, task: SealTas
   const files = new TileFiles(storage, task.dir);
   if (step.step === 'check') return check(files, tree, step.from, step.end);
   if (tree === undefined) return false;
-  const digests = new LogDigests(storage, hasher, task, step.spans);
-  const mender = new Mender(storage, files, (first, last) => digests.of(first, last));
-  const hashes = mender.mended(step.place, verifier(files, tree, step.place));
+  const hashes = mended(storage, hasher, { files, tree, task, step });
   if (hashes === undefined) return false;
   if (!step.dryRun) {
     files.replace({ ...step.place, hashes });
     files.sync();
   }
   return true;
+}
+
+interface MendWork {
+  readonly files: TileFiles;
+  readonly tree: TreeFile;
+  readonly task: SealTaskOf<'tree'>;
+  readonly step: Extract<TreeStep, { step: 'mend' }>;
+}
+
+/** The hashes of a tile that does not verify; undefined where they cannot be found any more. */
+function mended(storage: Storage, hasher: PlaceHasher, { files, tree, task, step }: MendWork): Buffer | undefined {
+  const { place, spans } = step;
+  const wider = widerPlace(tree.body.size, place);
+  if (wider !== undefined) {
+    return files.read(wider.level, wider.index, wider.width).subarray(0, place.width * HASH_BYTES);
+  }
+  const digests = new LogDigests(storage, hasher, task, spans);
+  const mender = new Mender(storage, files, (first, last) => digests.of(first, last));
+  return mender.mended(place, verifier(files, tree, place));
 }
 
 function check(files: TileFiles, tree: TreeFile | undefined, from: number, end: number): TreeResults['check'] {
@@ -56,7 +75,8 @@ function check(files: TileFiles, tree: TreeFile | undefined, from: number, end: 
   if (edge.length > 0) return { size, to: undefined, damaged: edge };
   const last = Math.min(end, fullTiles(size));
   const to = Math.min(from + TILES_AT_ONCE, last);
-  return { size, to: to >= last ? end : to, damaged: damagedTiles(files, tree, from, to) };
+  const parts = from === 0 ? damagedParts(files, tree) : [];
+  return { size, to: to >= last ? end : to, damaged: [...parts, ...damagedTiles(files, tree, from, to)] };
 }
 
 /** Whether hashes are those of a tile that the tree has, by what is above it. */
