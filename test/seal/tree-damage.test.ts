@@ -154,7 +154,12 @@ describe('a compaction', () => {
     const tile = flip(dir, 'tile/0/000', 33);
     const store = await open({ ...TINY, dir });
     await store.deleteStream('agent-1');
-    expect(await failure('ERR_CORRUPT', () => store.compact())).toMatchObject({ file: tile, firstSequence: 1 });
+    const error = await failure('ERR_CORRUPT', () => store.compact());
+    expect(error).toMatchObject({ file: tile, firstSequence: 1, lastSequence: 256 });
+    expect(error.message).toContain('cannot be made anew');
+    for (const step of ['from a backup', 'verify --deep', 'keeperlog.tree, tile/ and keeperlog.key']) {
+      expect(error.hint).toContain(step);
+    }
     expect(await store.verify({ deep: true })).toMatchObject({ problems: [{ file: tile }] });
     await store.close();
     fs.writeFileSync(
@@ -163,6 +168,45 @@ describe('a compaction', () => {
     );
     const again = await open({ ...TINY, dir });
     expect(await again.compact()).toMatchObject({ events: 100 });
+  });
+});
+
+/** What the hint says where there is no backup. */
+function beginAnew(dir: string): void {
+  const kept = `${dir}-kept`;
+  fs.mkdirSync(kept);
+  for (const name of ['keeperlog.tree', 'tile', 'keeperlog.key']) {
+    fs.renameSync(path.join(dir, name), path.join(kept, name));
+  }
+}
+
+describe('a tree begun anew, where a tile is lost for good,', () => {
+  it('lets a compaction go on, under a new key', async () => {
+    const dir = await compactedDir();
+    const { publicKey } = await proven(dir);
+    flip(dir, 'tile/0/000', 33);
+    const blocked = await open({ ...TINY, dir });
+    await blocked.deleteStream('agent-1');
+    await failure('ERR_CORRUPT', () => blocked.compact());
+    await blocked.close();
+    expect((await repairStore(dir)).unrepaired).toHaveLength(1);
+    beginAnew(dir);
+    const store = await open({ ...TINY, dir });
+    expect(await store.compact()).toMatchObject({ events: 100 });
+    expect((await store.checkpoint()).publicKey).not.toBe(publicKey);
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true });
+    await store.close();
+    await proven(dir, [257, 600]);
+  });
+
+  it('lets retention go on', async () => {
+    const dir = await compactedDir();
+    flip(dir, 'tile/0/000', 33);
+    beginAnew(dir);
+    const store = await openWith({ maxBytes: 65_536 }, { dir });
+    await untilWithin(store, 2 * 65_536);
+    expect(store.stats().floor).toBeGreaterThan(100);
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true });
   });
 });
 
@@ -186,7 +230,10 @@ describe('retention', () => {
     const told = (): unknown =>
       lines.find(({ message }) => message === 'retention could not remove the oldest segments');
     await vi.waitFor(() => expect(told()).toBeDefined(), { timeout: 20_000, interval: 20 });
-    expect(told()).toMatchObject({ level: 'warn', fields: { err: { code: 'ERR_CORRUPT', file: tile } } });
+    expect(told()).toMatchObject({
+      level: 'warn',
+      fields: { err: { code: 'ERR_CORRUPT', file: tile, hint: expect.stringContaining('from a backup') } },
+    });
     expect(store.stats().floor).toBe(1);
   });
 });

@@ -1,6 +1,6 @@
 /** Lets the audit tree grow to the durable end of the log, a slice at a time, each of which ends with a signed checkpoint. */
 import path from 'node:path';
-import { tileError } from '../../shared/audit/check.js';
+import { unmendedTile } from '../../shared/audit/check.js';
 import { corrupt } from '../../shared/damage.js';
 import { TREE_FILE } from '../../shared/format/file-names.js';
 import type { Holes } from '../../shared/holes.js';
@@ -100,7 +100,7 @@ export class Auditor {
 
   async #mend(firstSequence: number, lastSequence: number): Promise<void> {
     const { left } = await this.#mender.mend(firstSequence, lastSequence);
-    if (left[0] !== undefined) throw tileError(left[0]);
+    if (left[0] !== undefined) throw unmendedTile(left[0]);
   }
 
   #spans(): SegmentSpan[] {

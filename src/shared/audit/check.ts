@@ -6,7 +6,7 @@ import { hashesOnLevel, levelsOf, TILE_WIDTH } from '../format/tile.js';
 import type { TreeFile } from '../format/tree-file.js';
 import { HASH_BYTES } from '../format/tree-hash.js';
 import { isKeeperError, type KeeperError } from '../portable/errors.js';
-import { damagedTree } from './damage.js';
+import { damagedTree, UNMENDED_HINT } from './damage.js';
 import { Edge, rootsOf } from './edge.js';
 import type { TileFiles } from './tile-files.js';
 import { Tiles } from './tiles.js';
@@ -25,9 +25,10 @@ export interface DamagedTile {
   readonly why: string;
 }
 
-/** The error of a damaged tile. */
-export function tileError({ place, file, why }: DamagedTile): KeeperError {
-  return damagedTree(file, 0, why, sequencesOf(place));
+/** The error of a tile that cannot be made anew, beside which nothing is removed. */
+export function unmendedTile({ place, file, why }: DamagedTile): KeeperError {
+  const what = `${why}, and cannot be made anew of what is left: no record below it is removed`;
+  return damagedTree(file, 0, what, { ...sequencesOf(place), hint: UNMENDED_HINT });
 }
 
 /** The tiles that are not full in a tree of so many leaves, the highest first. */
