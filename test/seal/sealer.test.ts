@@ -37,7 +37,7 @@ async function sealerOf(
   };
   const catalog = { full: () => [1, 2], moved: (number: number) => void moved.push(number) };
   const work = { dir: DIR, storeId: Buffer.from(storeId, 'hex'), codec: 1, holes: [] };
-  const indexer = { missing: () => [], async make() {}, async close() {} };
+  const indexer = { missing: () => [], make: async () => 0, async close() {} };
   return { sealer: new Sealer({ pool, catalog, work, nodeId: 'node', indexer, pace: paceOf(durable) }), disk, moved };
 }
 

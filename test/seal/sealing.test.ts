@@ -49,10 +49,18 @@ describe('seal()', () => {
     expect(filesOf(store, '.sealed')).toHaveLength(segments - 1);
     expect(filesOf(store, '.tmp')).toEqual([]);
     expect(bytes - store.stats().bytes).toBe(report.rawBytes - report.fileBytes);
+    const indexes = filesOf(store, '.index').map((name) => path.join(store.stats().dir, name));
+    const bytesOfIndex = (file: string): number => fs.statSync(file).size;
+    expect(indexes).toHaveLength(segments - 1);
+    expect(report.indexBytes).toBe(indexes.reduce((sum, file) => sum + bytesOfIndex(file), 0));
     expect(await everything(store)).toEqual(before);
     expect(await store.verify({ deep: true })).toMatchObject({ ok: true, segments, events: 12_000 });
 
-    expect(await store.seal()).toEqual({ segments: 0, rawBytes: 0, fileBytes: 0 });
+    const nothing = { segments: 0, rawBytes: 0, fileBytes: 0, indexBytes: 0 };
+    expect(await store.seal()).toEqual(nothing);
+    const indexBytes = bytesOfIndex(indexes[0]!);
+    fs.rmSync(indexes[0]!);
+    expect(await store.seal()).toEqual({ ...nothing, indexBytes });
     const again = await reopen(store);
     expect(await everything(again)).toEqual(before);
     const reader = await reopen(again, { readOnly: true });

@@ -30,9 +30,10 @@ export function sealCommand(): Command {
   });
 }
 
-function sealText({ segments, rawBytes, fileBytes }: SealReport): string {
-  if (segments === 0) return 'nothing to seal';
+function sealText({ segments, rawBytes, fileBytes, indexBytes }: SealReport): string {
+  const indexed = `${bytesText(indexBytes)} of index`;
+  if (segments === 0) return indexBytes === 0 ? 'nothing to seal' : `nothing to seal; made ${indexed}`;
   const part = ((100 * fileBytes) / rawBytes).toFixed(1);
   const size = `${countText(segments)} segment${segments === 1 ? '' : 's'}`;
-  return `sealed ${size}: ${bytesText(rawBytes)} of log in ${bytesText(fileBytes)} (${part} %)`;
+  return `sealed ${size}: ${bytesText(rawBytes)} of log in ${bytesText(fileBytes)} (${part} %), and ${indexed}`;
 }

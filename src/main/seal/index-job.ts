@@ -33,16 +33,16 @@ export class IndexJob {
     this.#between = between;
   }
 
-  /** Make the file of what the sealed segment says; nothing is made where there is none. */
-  async run(): Promise<void> {
+  /** Make the file of what the sealed segment says; nothing is made where there is none. Returns its bytes. */
+  async run(): Promise<number> {
     const range = await this.#step({ step: 'begin' });
-    if (range === undefined) return;
-    await this.#orDiscard(async () => this.#write({ ...range, runs: await this.#takeRuns(range) }));
+    if (range === undefined) return 0;
+    return this.#orDiscard(async () => this.#write({ ...range, runs: await this.#takeRuns(range) }));
   }
 
-  /** Make the file of what was gathered before. */
-  async write(gathered: GatheredRuns): Promise<void> {
-    await this.#orDiscard(() => this.#write(gathered));
+  /** Make the file of what was gathered before. Returns its bytes. */
+  write(gathered: GatheredRuns): Promise<number> {
+    return this.#orDiscard(() => this.#write(gathered));
   }
 
   /** Remove what was begun. What stays is removed by the next opening. */
@@ -52,9 +52,9 @@ export class IndexJob {
       .catch((left) => process.emitWarning(left));
   }
 
-  async #orDiscard(run: () => Promise<void>): Promise<void> {
+  async #orDiscard(run: () => Promise<number>): Promise<number> {
     try {
-      await run();
+      return await run();
     } catch (error) {
       await this.discard(); // what counts is why it was in vain
       throw error;
@@ -79,7 +79,7 @@ export class IndexJob {
     });
   }
 
-  async #write({ segment, lastSequence, runs }: GatheredRuns): Promise<void> {
+  async #write({ segment, lastSequence, runs }: GatheredRuns): Promise<number> {
     const places = lastSequence - segment.firstSequence + 1;
     const end = Uint32Array.of(segment.rawBytes / RECORD_ALIGNMENT);
     const offsets = [...runs.map((run) => run.offsets), end];
@@ -99,6 +99,7 @@ export class IndexJob {
       fields: Object.fromEntries(INDEXED.map((field, i) => [field, fields[i]])) as Record<PostedField, FieldIndex>,
     };
     await this.#step({ step: 'commit', header });
+    return this.#offset;
   }
 
   /** The dictionaries of all fields, in their order. */

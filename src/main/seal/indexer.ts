@@ -28,7 +28,7 @@ export class Indexer {
   readonly #parts: IndexerParts;
   #last: Promise<unknown> = Promise.resolve();
   /** Of what is under way, or is to be. */
-  readonly #making = new Map<number, Promise<void>>();
+  readonly #making = new Map<number, Promise<number>>();
   /** Of which making an index has failed: that is not tried again before the store is opened again, unless it is asked for. */
   readonly #failed = new Set<number>();
   readonly #end = new AbortController();
@@ -49,9 +49,10 @@ export class Indexer {
   /**
    * Make the index file of a segment, behind what is under way; or wait for who does so already.
    * @param gathered what sealing has gathered of the segment: it is not read once more then
+   * @returns bytes of the file; 0 where there is none
    * @throws what the check between its steps throws; anything else is told of, and left
    */
-  make(number: number, between: Between, gathered?: GatheredRuns): Promise<void> {
+  make(number: number, between: Between, gathered?: GatheredRuns): Promise<number> {
     const making = this.#making.get(number);
     if (making !== undefined) return making;
     const run = this.#last.then(() => this.#make(number, between, gathered));
@@ -77,7 +78,7 @@ export class Indexer {
     return run;
   }
 
-  async #make(number: number, { check, rest }: Between, gathered: GatheredRuns | undefined): Promise<void> {
+  async #make(number: number, { check, rest }: Between, gathered: GatheredRuns | undefined): Promise<number> {
     const lease = this.#parts.lease(number);
     let stop: { readonly error: unknown } | undefined;
     const checked = (): void => {
@@ -92,29 +93,33 @@ export class Indexer {
     const job = (): IndexJob =>
       new IndexJob(this.#parts.pool, { ...this.#parts.work, number }, { check: checked, rest });
     try {
-      if (lease === undefined) return gathered && (await job().discard());
-      const isWritten = gathered !== undefined && (await this.#isWritten(job(), gathered, () => stop !== undefined));
-      if (!isWritten) await withTries(() => job().run());
+      if (lease === undefined) {
+        if (gathered !== undefined) await job().discard();
+        return 0;
+      }
+      const written = gathered && (await this.#written(job(), gathered, () => stop !== undefined));
+      const bytes = written ?? (await withTries(() => job().run()));
       this.#failed.delete(number);
       this.#parts.onMade(number);
+      return bytes;
     } catch (error) {
       if (stop !== undefined) throw stop.error;
       this.#failed.add(number);
       if (!this.#end.signal.aborted) this.#parts.onFailure(error);
+      return 0;
     } finally {
       lease?.end();
       this.#making.delete(number);
     }
   }
 
-  /** Whether an index was made of what was gathered: that may be damaged, or gone with a thread, and then the segment is read again. */
-  async #isWritten(job: IndexJob, gathered: GatheredRuns, isStopped: () => boolean): Promise<boolean> {
+  /** Bytes of an index that was made of what was gathered: that may be damaged, or gone with a thread, and then the segment is read again. */
+  async #written(job: IndexJob, gathered: GatheredRuns, isStopped: () => boolean): Promise<number | undefined> {
     try {
-      await job.write(gathered);
-      return true;
+      return await job.write(gathered);
     } catch (error) {
       if (isStopped() || isFailedSync(error)) throw error;
-      return false;
+      return undefined;
     }
   }
 

@@ -8,6 +8,8 @@ export interface SealReport {
   readonly rawBytes: number;
   /** Bytes of their sealed files. */
   readonly fileBytes: number;
+  /** Bytes of the index files that were made: behind these, and of segments that were sealed before and had none. */
+  readonly indexBytes: number;
 }
 
 /** Who is told how far sealing is, and may stop it. */

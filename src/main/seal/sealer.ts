@@ -29,9 +29,9 @@ export interface SealerParts {
     missing(): readonly number[];
     /**
      * Make an index file, of what was gathered for it where that is given. What does not work is told of by itself; only what its check
-     * throws is thrown.
+     * throws is thrown. Resolves with its bytes.
      */
-    make(number: number, between: Between, gathered?: GatheredRuns): Promise<void>;
+    make(number: number, between: Between, gathered?: GatheredRuns): Promise<number>;
     close(): Promise<void>;
   };
   readonly pace: Pace;
@@ -111,7 +111,7 @@ export class Sealer {
   }
 
   async #seal({ signal, onProgress }: SealOptions): Promise<SealReport> {
-    const report = { segments: 0, rawBytes: 0, fileBytes: 0 };
+    const report = { segments: 0, rawBytes: 0, fileBytes: 0, indexBytes: 0 };
     const { indexer } = this.#parts;
     const withoutIndex = indexer.missing();
     for (const number of this.#parts.catalog.full()) {
@@ -120,9 +120,12 @@ export class Sealer {
       report.segments++;
       report.rawBytes += sealed.rawBytes;
       report.fileBytes += sealed.fileBytes;
+      report.indexBytes += sealed.indexBytes;
       onProgress?.({ ...report });
     }
-    for (const number of withoutIndex) await indexer.make(number, this.#between(signal, 'sealing'));
+    for (const number of withoutIndex) {
+      report.indexBytes += await indexer.make(number, this.#between(signal, 'sealing'));
+    }
     return report;
   }
 
@@ -142,17 +145,15 @@ export class Sealer {
   }
 
   /** Undefined where there is nothing to seal. */
-  async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Sealed | undefined> {
+  async #sealOne(number: number, signal: AbortSignal | undefined): Promise<Indexed | undefined> {
     const { pool, catalog, work, nodeId, indexer } = this.#parts;
     const between = this.#between(signal, 'sealing');
     const job = new SealJob(pool, { ...work, number }, nodeId, between);
     return this.#attempt(async () => {
       const sealed = await withTries(() => job.run());
-      if (sealed !== undefined) {
-        catalog.moved(number);
-        await indexer.make(number, between, sealed.gathered);
-      }
-      return sealed;
+      if (sealed === undefined) return undefined;
+      catalog.moved(number);
+      return { ...sealed, indexBytes: await indexer.make(number, between, sealed.gathered) };
     });
   }
 
@@ -193,6 +194,10 @@ interface AllPacked {
   readonly digests: readonly Uint8Array[];
   readonly runs: readonly Run[];
   readonly isCompacted: boolean;
+}
+
+interface Indexed extends Sealed {
+  readonly indexBytes: number;
 }
 
 /** The sealing of one segment. */
