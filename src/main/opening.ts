@@ -4,6 +4,7 @@ import { HEADS_FILE } from '../shared/format/file-names.js';
 import type { NamedBase } from '../shared/format/manifest.js';
 import { NameHasher } from '../shared/format/name-hash.js';
 import { align, RECORD_HEADER_BYTES } from '../shared/format/record.js';
+import { BLOCK_CODEC } from '../shared/format/sealed.js';
 import { readManifest } from '../shared/inspect.js';
 import type { Opened } from '../shared/messages.js';
 import { type Settings, SYSTEM_RESERVE_BYTES } from '../shared/options.js';
@@ -192,7 +193,9 @@ async function makeStore(
       onKeyExposed: () => log.keyExposed(),
     });
     const compaction = new Compaction({
-      ...{ storage, pool, work, records, sealer, indexer, auditor },
+      ...{ storage, pool, records, sealer, indexer, auditor },
+      // What was removed is zeros, which are to take no space, whatever the store says.
+      work: { ...work, codec: BLOCK_CODEC.lz4 },
       deleted: () => records.tombstones,
       keysFrom: () => keys.lowestAt(clock.wallMs()),
       onCompacted: (number) => {

@@ -53,6 +53,17 @@ describe('compact()', () => {
     expect(await reader.verify({ deep: true })).toMatchObject({ ok: true });
   });
 
+  it('frees it also where segments are not compressed', async () => {
+    const store = await deleted({ compression: 'none' });
+    await store.seal();
+    const before = await everything(store);
+    const bytes = sealedBytes(store.stats().dir);
+    const { freedBytes } = await store.compact();
+    expect(freedBytes).toBeGreaterThan(0.2 * bytes);
+    expect(await everything(store)).toEqual(before);
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true, problems: [] });
+  });
+
   it('keeps digests and proofs of what is left, and the signed history', async () => {
     const store = await deleted();
     const old = await store.checkpoint();
