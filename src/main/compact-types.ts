@@ -16,7 +16,7 @@ export interface CompactReport extends CompactProgress {
   readonly later: {
     /** The idempotency key of their call is still known: it may be repeated. */
     readonly keys: number;
-    /** They are in a segment that is not sealed, such as the newest one. */
+    /** They are in the newest segment, and there was no space for another one, in which the log would go on. */
     readonly unsealed: number;
   };
 }

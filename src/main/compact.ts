@@ -31,6 +31,8 @@ export interface CompactionParts {
   readonly sealer: Pick<Sealer, 'seal' | 'alone'>;
   readonly indexer: Pick<Indexer, 'alone' | 'make'>;
   readonly auditor: Pick<Auditor, 'cover' | 'keep'>;
+  /** Have the log go on behind a segment; false where there is no space for another. */
+  rotate(segment: number): Promise<boolean>;
   /** Streams, each with a sequence: their events before it are deleted. */
   deleted(): Iterable<readonly [stream: string, below: number]>;
   /** The lowest sequence of an event whose idempotency key is known. */
@@ -49,9 +51,9 @@ export class Compaction {
   }
 
   /**
-   * Remove deleted events from what is sealed, once everything that is full is.
+   * Remove deleted events from what is sealed, once everything that is full is, and what the newest segment holds of them.
    * @throws ERR_INVALID_OPTIONS; ERR_CORRUPT where a segment does not verify, or a tile that cannot be made anew; ERR_STORAGE, for good where it was a
-   *   sync; ERR_ABORTED, ERR_CLOSED: what was done before stays so
+   *   sync, or of the log; ERR_ABORTED, ERR_CLOSED: what was done before stays so
    */
   async compact(options: CompactOptions): Promise<CompactReport> {
     checkWorkOptions(options);
@@ -59,8 +61,21 @@ export class Compaction {
     const streams = [...deleted()].filter(([, below]) => below > records.floor);
     if (streams.length === 0) return { segments: 0, events: 0, freedBytes: 0, later: { keys: 0, unsealed: 0 } };
     const { signal } = options;
+    await sealer.alone(signal, 'compaction', (between) => this.#endNewest(streams, between));
     await sealer.seal({ ...(signal !== undefined && { signal }) });
     return await sealer.alone(signal, 'compaction', (between) => this.#compact(streams, options, between));
+  }
+
+  /** The log goes on in another segment where the newest one has what is to go: only what is sealed is written anew. */
+  async #endNewest(streams: Deleted, between: Between): Promise<void> {
+    const { records } = this.#parts;
+    const durable = records.durable();
+    const newest = records.catalog.segments.at(-1)!;
+    const own = await this.#ofSegment(newest, streams);
+    if (own.length === 0) return;
+    const removal = { streams: own, keysFrom: this.#parts.keysFrom() };
+    const found = await this.#held(newest, between, (held) => this.#survey(newest, durable, removal, held));
+    if (found.events > 0) await this.#parts.rotate(newest.number);
   }
 
   async #compact(streams: Deleted, { onProgress }: CompactOptions, between: Between): Promise<CompactReport> {

@@ -27,6 +27,7 @@ import { Records } from './read/records.js';
 import { TailCache } from './read/tail-cache.js';
 import { loadTables, openTables, replay, type Tables } from './replay.js';
 import { Retention } from './retention.js';
+import { Rotating } from './rotating.js';
 import type { Engine, Runtime } from './runtime.js';
 import { Auditor } from './seal/auditor.js';
 import { Indexer } from './seal/indexer.js';
@@ -60,7 +61,6 @@ export async function openWritingStore(
     const store = await makeStore(settings, log, runtime.storage, pool, opening, opened, tables, signal);
     opening.engine.link.hold(false);
     opening.handOver(store);
-    store.reportOpening();
     store.begin();
     return store;
   } catch (error) {
@@ -192,10 +192,12 @@ async function makeStore(
       ...{ pool, catalog, work, holes: records.holes, durable: () => records.durable() },
       onKeyExposed: () => log.keyExposed(),
     });
+    const rotating = new Rotating((message) => engine.link.post(message));
     const compaction = new Compaction({
       ...{ storage, pool, records, sealer, indexer, auditor },
       // What was removed is zeros, which are to take no space, whatever the store says.
       work: { ...work, codec: BLOCK_CODEC.lz4 },
+      rotate: (segment) => rotating.behind(segment),
       deleted: () => records.tombstones,
       keysFrom: () => keys.lowestAt(clock.wallMs()),
       onCompacted: (number) => {
@@ -221,7 +223,7 @@ async function makeStore(
         clock,
         bytesOf: ({ number }) => segmentFileBytes(storage, dir, number),
         activeBytes: () => loadPosition(ring.state, POSITION.endOffset),
-        refresh: () => void records.durable(),
+        durable: () => records.durable(),
         onPruned: (pruned) => {
           log.pruned(pruned);
           if (pruneChannel.hasSubscribers) pruneChannel.publish({ dir, ...pruned });
@@ -238,7 +240,18 @@ async function makeStore(
       post: (message) => engine.postBackground(message),
       onFailure: (error) => log.tombstonesFailed(error),
     });
-    const own = { ...parts, deletions, sealer, compaction, auditor, base, original, makePruning, makeRetention };
+    const own = {
+      ...parts,
+      deletions,
+      sealer,
+      compaction,
+      auditor,
+      rotating,
+      base,
+      original,
+      makePruning,
+      makeRetention,
+    };
     store = new WritingStore({ ...own, openHeadsFile: () => openTable(), table });
     return store;
   } catch (error) {

@@ -22,8 +22,8 @@ export interface RetentionParts {
   bytesOf(segment: Segment): number;
   /** Bytes of the segment that is being written. */
   activeBytes(): number;
-  /** Bring the catalog up to date. */
-  refresh(): void;
+  /** The last durable sequence, the catalog being up to date. */
+  durable(): number;
   readonly clock: {
     /** Milliseconds since 1970; may tell of a jump. */
     wallMs(): number;
@@ -110,7 +110,7 @@ export class Retention {
   /** The segments that are to go now, oldest first. */
   #due(): Segment[] {
     const { catalog, limits } = this.#parts;
-    this.#parts.refresh();
+    const durable = this.#parts.durable();
     const { segments } = catalog;
     const sealedUpTo = catalog.sealedUpTo();
     const { lowest } = catalog.start.leases;
@@ -121,7 +121,8 @@ export class Retention {
       const next = segments[i + 1]!;
       const last = next.firstSequence - 1;
       const isLarge = limits.maxBytes !== undefined && bytes > limits.maxBytes;
-      if (last > sealedUpTo || !(isLarge || isOld(next))) break;
+      // The newest event stays, though the segment behind its own may have none yet: the log's end is read there.
+      if (last > sealedUpTo || next.firstSequence > durable || !(isLarge || isOld(next))) break;
       if (lowest <= last) {
         catalog.start.leases.whenAbove(last, () => this.soon());
         break;

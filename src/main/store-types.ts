@@ -174,12 +174,12 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    */
   seal(options?: SealOptions): Promise<SealReport>;
   /**
-   * Free the space of deleted events: every full segment is sealed, and those that hold any are written anew without them, read back
-   * and compared, and put in the old ones' place. Sequences, digests, and proofs of all other events hold; those of what is gone stay in
+   * Free the space of deleted events: where the newest segment has any, the log goes on in another one; every full segment is sealed, and
+   * those that hold any are written anew without them, read back and compared, and put in the old ones' place. Sequences, digests, and proofs of all other events hold; those of what is gone stay in
    * the audit tree, which has all of it before. Appends and reads go on meanwhile.
    *
-   * What stays for a later compaction is in the report: events in a segment that is not sealed, and those of calls whose idempotency keys
-   * are still known. Where there is nothing to remove, no file is changed.
+   * What stays for a later compaction is in the report: events of calls whose idempotency keys are still known, and those in the newest
+   * segment where there is no space for another. Where there is nothing to remove, no file is changed.
    * @throws ERR_CORRUPT where a segment does not verify, or the audit tree does not and cannot be made anew of the records: it stays as it
    *   is, with all its events; ERR_STORAGE; ERR_ABORTED; ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
    */

@@ -14,6 +14,7 @@ import type { Pruning } from './prune.js';
 import type { Records } from './read/records.js';
 import type { TailCache } from './read/tail-cache.js';
 import type { Retention } from './retention.js';
+import type { Rotating } from './rotating.js';
 import type { Engine } from './runtime.js';
 import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
@@ -41,6 +42,7 @@ export interface WritingStoreParts {
   readonly sealer: Sealer;
   readonly compaction: Compaction;
   readonly auditor: Auditor;
+  readonly rotating: Rotating;
   /** Opens the checkpoint of heads that is in force. */
   readonly openHeadsFile: () => HeadsFile | undefined;
   /** The table that heads are looked up in: its file, and the last sequence that it covers. */

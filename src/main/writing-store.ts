@@ -19,13 +19,15 @@ import { lastDurable } from './last-durable.js';
 import type { Pruning } from './prune.js';
 import type { Records } from './read/records.js';
 import type { TailCache } from './read/tail-cache.js';
+import { reportOpening } from './report-opening.js';
 import type { Retention } from './retention.js';
+import type { Rotating } from './rotating.js';
 import type { Engine } from './runtime.js';
 import type { Auditor } from './seal/auditor.js';
 import type { Sealer } from './seal/sealer.js';
 import { closedError, suspendedError, writerDied } from './store-errors.js';
 import { StoreNotes } from './store-notes.js';
-import { recoverChannel, rotateChannel } from './telemetry/channels.js';
+import { rotateChannel } from './telemetry/channels.js';
 import type { OperatorLog } from './telemetry/operator-log.js';
 import { withResolvers } from './with-resolvers.js';
 import type { StoreIdentity, WritingStoreParts } from './writing-store-parts.js';
@@ -49,6 +51,7 @@ export class WritingStore {
   readonly retention: Retention;
   readonly deletions: Deletions;
   readonly #pruning: Pruning;
+  readonly #rotating: Rotating;
   readonly #base: CurrentBase;
   readonly #engine: Engine;
   readonly #log: OperatorLog;
@@ -111,6 +114,7 @@ export class WritingStore {
       parts.table,
     );
     this.#base = parts.base;
+    this.#rotating = parts.rotating;
     this.#pruning = parts.makePruning(() => this.#leaveBase());
     this.retention = parts.makeRetention(this.#pruning);
     this.#dir = settings.dir;
@@ -169,6 +173,11 @@ export class WritingStore {
       case 'prune-failed':
         this.#pruning.onWriter(message);
         return;
+      case 'rotated':
+      case 'rotate-failed':
+        this.#seeRotation();
+        this.#rotating.onWriter(message);
+        return;
       case 'opened':
       case 'refused':
         throw new Error(`the writer said ${message.kind} again`);
@@ -199,6 +208,7 @@ export class WritingStore {
     }
     const died = writerDied(error?.message ?? 'the writer thread has ended', error);
     this.#pruning.onExit('writer', died);
+    this.#rotating.onExit(died);
     if (!this.#writerClosed) this.#fail(died);
     this.#closed.resolve(false);
   }
@@ -254,23 +264,12 @@ export class WritingStore {
     this.#log.failed(cause, this.appender.durable, appends);
   }
 
-  /** What goes on by itself begins. */
+  /** It is told that the store is open, and what goes on by itself begins. */
   begin(): void {
+    const fields = { ...this.identity, segments: this.records.catalog.segments.length };
+    reportOpening(this.#dir, this.#log, this.#notes, this.opened, fields, this.#replayedFrom);
     this.#tidySoon();
     this.deletions.begin();
-  }
-
-  /** Tell of what the writer found when it opened the directory, and that the store is open. */
-  reportOpening(): void {
-    const { recovery, lastSequence: durable } = this.opened;
-    const segments = this.records.catalog.segments.length;
-    this.#log.recovered(recovery);
-    this.#log.opened({ ...this.identity, durable, segments, clean: recovery.clean }, durable - this.#replayedFrom);
-    if (recoverChannel.hasSubscribers && !(recovery.clean && recovery.tornFile === undefined)) {
-      recoverChannel.publish({ dir: this.#dir, recovery });
-    }
-    if (recovery.tornFile === undefined) return;
-    void this.#notes.add('TornTailSetAside', { bytes: recovery.tornBytes, file: recovery.tornFile });
   }
 
   get #newestSegment(): number {

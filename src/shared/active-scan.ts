@@ -115,7 +115,7 @@ class ActiveScan {
     const verifiedEnd = this.#offset;
     const tail = this.#lookAtTail();
     const unsure = this.#unsure.find((frame) => frame.lastSequence > this.#durable);
-    // The segment's own header went out with its first frame.
+    // The segment's own header went out with its first frame, or alone.
     const headerUnsure = unsure?.offset === SEGMENT_HEADER_BYTES || verifiedEnd === SEGMENT_HEADER_BYTES;
     return {
       durable: this.#durable,

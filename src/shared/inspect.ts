@@ -72,7 +72,8 @@ export async function inspectStore(storage: ReadStorage, dir: string, manifest: 
     : undefined;
   const current = watermark?.epoch === manifest.epoch ? watermark : undefined;
   const known = Math.max(manifest.durableUpTo, current?.sequence ?? 0);
-  const { segments, lost } = readSegmentHeaders(place, manifest.firstSegment, lastUsedSegment(manifest, current));
+  const lastUsed = Math.max(lastUsedSegment(manifest, current), usedBehindSealed(storage, dir));
+  const { segments, lost } = readSegmentHeaders(place, manifest.firstSegment, lastUsed);
   const header = segments.at(-1);
   const scanned = header === undefined ? undefined : scanActive(place, header, manifest, known);
   return {
@@ -115,9 +116,14 @@ function lastUsedSegment(manifest: Manifest, watermark: Watermark | undefined): 
   return Math.max(manifest.lastSegment, holdsFrames ? watermark.segment : 0);
 }
 
+/** Behind the newest sealed segment, as that is sealed once the next one has a durable header, with a frame or without. */
+export function usedBehindSealed(storage: ReadStorage, dir: string): number {
+  return storage.list(dir).reduce((used, name) => Math.max(used, (sealedNumber(name) ?? -1) + 1), 0);
+}
+
 /**
  * The headers of the segments that are in use. Behind them there may be files without one: a header goes out with its
- * segment's first frame, and the file after it is made ahead.
+ * segment's first frame, or a little before, and the file after it is made ahead.
  */
 function readSegmentHeaders(
   place: Place,

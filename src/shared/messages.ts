@@ -33,6 +33,8 @@ export type ToWriter =
   | { readonly kind: 'rolled-back'; readonly place: RingPlace }
   /** Have the manifest say where the log begins from now on. Answered with `pruned` or `prune-failed`. */
   | { readonly kind: 'prune'; readonly cut: LogCut }
+  /** Have the log go on behind a segment, though that is not full. Answered with `rotated` or `rotate-failed`. */
+  | { readonly kind: 'rotate'; readonly segment: number }
   /** Drain, sync, mark the end as clean, release. */
   | { readonly kind: 'close' };
 
@@ -59,6 +61,10 @@ export type FromWriter =
   | { readonly kind: 'pruned' }
   /** It does not say so, or not durably. */
   | { readonly kind: 'prune-failed'; readonly error: WireError }
+  /** It goes on in another segment, whose header is durable; or not, where there is no space for one. */
+  | { readonly kind: 'rotated'; readonly isDone: boolean }
+  /** It does not go on any more. */
+  | { readonly kind: 'rotate-failed'; readonly error: WireError }
   /** Nothing will be written any more. */
   | { readonly kind: 'failed'; readonly error: WireError }
   /** Nothing is open any more. */

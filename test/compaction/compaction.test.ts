@@ -117,7 +117,7 @@ describe('compact()', () => {
     await reader.close();
   });
 
-  it('leaves what is in the newest segment, and events whose idempotency keys are known, and says so', async () => {
+  it('leaves events whose idempotency keys are known, and says so; nothing of what is in the newest segment', async () => {
     const store = await open();
     await store.append('a', { type: 'T', data: 'k', idempotencyKey: 'one' });
     await store.appendMany([
@@ -130,8 +130,7 @@ describe('compact()', () => {
     expect(await store.compact()).toMatchObject({ segments: 1, events: 2, later: { keys: 3, unsealed: 0 } });
     await store.deleteStream('user-7');
     const report = await store.compact();
-    expect(report.later.unsealed).toBeGreaterThan(0);
-    expect(report.later.unsealed + report.events).toBe(1400);
+    expect(report).toMatchObject({ events: 1400, later: { keys: 3, unsealed: 0 } });
     // A late retry finds its first result.
     expect(await store.append('a', { type: 'T', data: 'k', idempotencyKey: 'one' })).toMatchObject({
       duplicate: true,

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { isKeeperError, type Store } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
-import { indexFile, sealedFile } from '../../dist/shared/format/file-names.js';
-import { type Storage, storageError } from '../../dist/shared/storage.js';
-import { COMPACTING, deletedStream } from '../crash/compaction.js';
+import { indexFile, sealedFile, segmentFile } from '../../dist/shared/format/file-names.js';
+import { type FileHandle, type Storage, storageError } from '../../dist/shared/storage.js';
+import { COMPACTING, deletedInNewest, deletedStream } from '../crash/compaction.js';
 import { InlineRuntime } from '../crash/inline-runtime.js';
 import { intercept } from '../crash/intercept.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
@@ -13,6 +13,11 @@ import { contentOf, flippedAt, repair, withFiles } from '../repair/kit.js';
 import { effort, TIMEOUT_MS } from '../support/effort.js';
 
 const CHANGES = ['openWrite', 'write', 'sync', 'syncDir', 'rename', 'remove'] as const;
+/** Stores of which a stream was deleted, and how many of their segments are compacted. */
+const STARTS = [
+  ['of sealed segments', deletedStream, 2],
+  ['of the newest segment', deletedInNewest, 1],
+] as const;
 
 /** A disk of which one of the calls that change anything fails, once it is told which. */
 class FailingDisk {
@@ -39,6 +44,36 @@ class FailingDisk {
   }
 }
 
+/** A disk without space for the second segment: for its file, its header, or half of that; or without any for the log. */
+class FullDisk {
+  readonly storage: Storage;
+  has: 'space' | 'open' | 'write' | 'half' | 'nothing' = 'space';
+
+  constructor(inner: MemoryDisk) {
+    const handles = new Set<FileHandle>();
+    const noSpace = (syscall: string): Error =>
+      storageError(Object.assign(new Error('injected'), { code: 'ENOSPC' }), syscall, DIR);
+    this.storage = intercept(inner, {
+      openWrite: (file, mode) => {
+        const isLog = file.endsWith(segmentFile(1)) || file.endsWith(segmentFile(2));
+        if (this.has === 'open' && mode === 'create' && isLog) throw noSpace('open');
+        const handle = inner.openWrite(file, mode);
+        if (isLog) handles.add(handle);
+        return handle;
+      },
+      close: (handle) => {
+        handles.delete(handle);
+        inner.close(handle);
+      },
+      write: (handle, parts, offset) => {
+        if (this.has === 'space' || !handles.has(handle)) return inner.write(handle, parts, offset);
+        if (this.has !== 'half' || offset > 0) throw noSpace('write');
+        return inner.write(handle, [parts[0]!.subarray(0, parts[0]!.length / 2)], offset);
+      },
+    });
+  }
+}
+
 async function rowsOf(store: Store): Promise<string[]> {
   return (await store.read().toArray()).map((row) => JSON.stringify(row));
 }
@@ -48,10 +83,10 @@ function openOn(storage: Storage, options: object = {}): Promise<Store> {
 }
 
 describe('a compaction', () => {
-  it(
-    'of which any call fails leaves a log that is whole, and that the next one compacts',
-    async () => {
-      const { image } = await deletedStream();
+  it.each(STARTS)(
+    '%s of which any call fails leaves a log that is whole, and that the next one compacts',
+    async (_, start, segments) => {
+      const { image } = await start();
       const seen = new Set<string>();
       for (let calls = 0; ; calls++) {
         const disk = new MemoryDisk(image);
@@ -62,7 +97,7 @@ describe('a compaction', () => {
         const compacted = await store.compact().catch((error: unknown) => error);
         failing.failAfter(Number.POSITIVE_INFINITY);
         if (failing.failed === undefined) {
-          expect(compacted).toMatchObject({ segments: 2 });
+          expect(compacted).toMatchObject({ segments, later: { unsealed: 0 } });
           break;
         }
         seen.add(failing.failed);
@@ -72,7 +107,7 @@ describe('a compaction', () => {
         await store.close();
         const again = await openOn(disk);
         expect(await rowsOf(again)).toEqual(before);
-        await again.compact();
+        expect(await again.compact()).toMatchObject({ later: { unsealed: 0 } });
         expect(await rowsOf(again)).toEqual(before);
         expect((await again.verify({ deep: true })).problems).toEqual([]);
         await again.close();
@@ -81,6 +116,51 @@ describe('a compaction', () => {
     },
     TIMEOUT_MS,
   );
+});
+
+describe('a full disk', () => {
+  const OF_GONE = 3;
+  const NOTHING = { segments: 0, events: 0, freedBytes: 0, later: { keys: 0, unsealed: OF_GONE } };
+
+  it.each(['open', 'write', 'half'] as const)(
+    'that has no space for another segment leaves what is in the newest one to a later compaction, which is told: %s',
+    async (at) => {
+      const disk = new MemoryDisk((await deletedInNewest()).image);
+      const full = new FullDisk(disk);
+      const store = await openOn(full.storage);
+      const before = await rowsOf(store);
+      full.has = at;
+      expect(await store.compact()).toEqual(NOTHING);
+      expect(await store.compact()).toEqual(NOTHING);
+      expect(store.stats().mode).toBe('open');
+      full.has = 'space';
+      await store.append('later', { type: 'Happened' });
+      expect((await store.verify({ deep: true })).problems).toEqual([]);
+      expect(await store.compact()).toMatchObject({ segments: 1, events: OF_GONE, later: { keys: 0, unsealed: 0 } });
+      await store.append('later', { type: 'Happened' });
+      await store.close();
+      const again = await openOn(disk);
+      expect((await rowsOf(again)).slice(0, -2)).toEqual(before);
+      expect((await again.verify({ deep: true })).problems).toEqual([]);
+      await again.close();
+    },
+  );
+
+  it('on which writes are suspended does so too', async () => {
+    const full = new FullDisk(new MemoryDisk((await deletedInNewest()).image));
+    const runtime = new InlineRuntime(full.storage);
+    const store = await openStoreOn(COMPACTING, runtime);
+    full.has = 'nothing';
+    await expect(store.append('later', { type: 'Happened' })).rejects.toMatchObject({ code: 'ERR_DEGRADED' });
+    expect(await store.compact()).toEqual(NOTHING);
+    full.has = 'space';
+    await new Promise(setImmediate);
+    runtime.idle();
+    runtime.deliver();
+    expect(await store.compact()).toMatchObject({ segments: 1, events: OF_GONE, later: { keys: 0, unsealed: 0 } });
+    expect((await store.verify({ deep: true })).problems).toEqual([]);
+    await store.close();
+  });
 });
 
 describe('a compacted segment that is damaged', () => {

@@ -22,19 +22,19 @@ const GONE = 'to be forgotten, ';
 /** Of a stream that is deleted at the end. */
 const LAST = 'gone at last, ';
 /** Streams that change meanwhile. */
-const CHANGING = ['later', 'last', '$store'];
+const CHANGING = ['later', 'late', 'last', '$store'];
 
-/** What is to be read of the store, whatever happens to it. */
-let expected: readonly string[] = [];
+/** What is to be read of a store, whatever happens to it, by its id. */
+const expectedOf = new Map<string, readonly string[]>();
+
+function event(text: string, size: number): { type: string; data: string } {
+  return { type: 'Happened', data: text.repeat(size) };
+}
 
 /** A store of which a stream was deleted, with some of it in each of the full segments but one; sealed and audited. */
 export async function deletedStream(): Promise<Start> {
   const disk = new MemoryDisk<Promised>(EMPTY_DISK);
   const store = await openStoreOn(COMPACTING, new InlineRuntime(disk));
-  const event = (text: string, size: number): { type: string; data: string } => ({
-    type: 'Happened',
-    data: text.repeat(size),
-  });
   for (let i = 0; i < 2; i++) {
     await store.appendMany([
       { stream: 'kept', events: [event('to be kept, ', 900), event('to be kept, ', 30)] },
@@ -48,17 +48,56 @@ export async function deletedStream(): Promise<Start> {
   await store.deleteStream('gone');
   for (let i = 0; i < 3; i++) await store.append('kept', event('to be kept, ', 3000));
   await store.seal();
+  return startOf(store, disk);
+}
+
+/** A store smaller than a segment, of which a stream was deleted. */
+export async function deletedInNewest(): Promise<Start> {
+  const disk = new MemoryDisk<Promised>(EMPTY_DISK);
+  const store = await openStoreOn(COMPACTING, new InlineRuntime(disk));
+  await store.appendMany([
+    { stream: 'kept', events: [event('to be kept, ', 300), event('to be kept, ', 30)] },
+    { stream: 'gone', events: [event(GONE, 200), event(GONE, 20)] },
+    { stream: 'last', events: event(LAST, 200) },
+  ]);
+  await store.append('gone', event(GONE, 300));
+  await store.append('other', event('to be kept, ', 300));
+  await store.deleteStream('gone');
+  return startOf(store, disk);
+}
+
+async function startOf(store: Store, disk: MemoryDisk<Promised>): Promise<Start> {
   await store.checkpoint();
-  expected = (await store.read().toArray()).filter(isLasting).map((row) => JSON.stringify(row));
+  const rows = await store.read().toArray();
+  expectedOf.set(
+    store.stats().storeId,
+    rows.filter(isLasting).map((row) => JSON.stringify(row)),
+  );
   await store.close();
   return { image: disk.image(), promised: NOTHING };
 }
 
 /** Compactions in processes that die at each step, then one beside an append. */
 export async function compactDying(session: Session): Promise<void> {
+  await dieAtEach(session);
+  await compactLast(session);
+}
+
+/** The same, and then one of what a sealed segment has and of what is in the newest one again. */
+export async function compactNewestDying(session: Session): Promise<void> {
+  await dieAtEach(session);
+  await session.store.append('late', event(LAST, 300));
+  await session.store.deleteStream('late');
+  await compactLast(session);
+}
+
+async function dieAtEach(session: Session): Promise<void> {
   await session.openAsItIs();
   for (let changes = 0; await session.dieCompacting(changes); changes++) await session.openAsItIs();
   await session.openAsItIs();
+}
+
+async function compactLast(session: Session): Promise<void> {
   await session.store.deleteStream('last');
   const compacting = session.store.compact();
   await session.store.append('later', { type: 'Happened' });
@@ -92,6 +131,7 @@ export async function checkCompaction({ image, note = NOTHING }: CrashState<Prom
 
 /** Everything but what was deleted is read, and verifies. */
 async function expectAll(store: Store): Promise<void> {
+  const expected = expectedOf.get(store.stats().storeId);
   const rows = (await store.read().toArray()).filter(isLasting);
   expectSame(
     rows.map((row) => JSON.stringify(row)),

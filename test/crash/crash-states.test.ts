@@ -17,6 +17,7 @@ const EVERY: Readonly<Record<string, number>> = effort(
     checkpoints: 3,
     retention: 6,
     compaction: 6,
+    'compaction-newest': 24,
     deletion: 6,
   },
   {},

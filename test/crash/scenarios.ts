@@ -9,7 +9,14 @@ import {
   segmentNumber,
   WATERMARK_FILE,
 } from '../../dist/shared/format/file-names.js';
-import { COMPACTING, checkCompaction, compactDying, deletedStream } from './compaction.js';
+import {
+  COMPACTING,
+  checkCompaction,
+  compactDying,
+  compactNewestDying,
+  deletedInNewest,
+  deletedStream,
+} from './compaction.js';
 import type { CrashState } from './crash-states.js';
 import { checkDeletion, deleteStreams } from './deletion.js';
 import { expectSame, type Promised, readAll } from './history.js';
@@ -321,6 +328,15 @@ export const SCENARIOS: readonly Scenario[] = [
     start: deletedStream,
     check: checkCompaction,
     run: compactDying,
+  },
+  {
+    id: 'compaction-newest',
+    name: 'a segment that is compacted before it is full, by processes that die at each step of it, and an append meanwhile',
+    pokes: 'late',
+    options: COMPACTING,
+    start: deletedInNewest,
+    check: checkCompaction,
+    run: compactNewestDying,
   },
   {
     id: 'deletion',

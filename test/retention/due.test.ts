@@ -47,7 +47,7 @@ function log(limits: RetentionOptions, options: { sealed?: number } = {}) {
     },
     bytesOf: () => 100,
     activeBytes: () => 50,
-    refresh() {},
+    durable: () => Number.POSITIVE_INFINITY,
     clock: {
       wallMs: () => clock.wall,
       get seconds() {

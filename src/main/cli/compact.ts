@@ -1,4 +1,4 @@
-/** `keeperlog compact`: full segments are written anew without deleted events. */
+/** `keeperlog compact`: segments are written anew without deleted events. */
 import type { Command } from 'commander';
 import type { CompactReport } from '../index.js';
 import { interruptible, makeCommand, onRun, withStore } from './command.js';
@@ -39,7 +39,9 @@ function compactText({ segments, events, freedBytes, later }: CompactReport): st
       ? 'nothing to remove'
       : `removed ${counted(events, 'event')} of ${counted(segments, 'segment')}: ${bytesText(freedBytes)} are free`;
   const left = [
-    ...(unsealed > 0 ? [`${counted(unsealed, 'deleted event')} in the newest segment: later`] : []),
+    ...(unsealed > 0
+      ? [`${counted(unsealed, 'deleted event')} in the newest segment, as there is no space for another: later`]
+      : []),
     ...(keys > 0 ? [`${counted(keys, 'deleted event')} whose idempotency keys are still known: later`] : []),
   ];
   return [done, ...left].join('\n');

@@ -4,6 +4,7 @@ import { isDamagedFile, segmentFile, segmentNumber } from '../../shared/format/f
 import { NO_FRAME, sameChecksum } from '../../shared/format/frame.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import type { Holes } from '../../shared/holes.js';
+import { usedBehindSealed } from '../../shared/inspect.js';
 import { aborted, isKeeperError } from '../../shared/portable/errors.js';
 import { type ReadStorage, readRange, type Storage } from '../../shared/storage.js';
 import { type Frame, frameAt, framesOf } from './frames.js';
@@ -93,7 +94,7 @@ interface FoundFile {
 /** The files that hold a segment, or parts of it: the one with its name, then those whose headers say so. */
 type Sources = ReadonlyMap<number, readonly FoundFile[]>;
 
-function findSegments({ log, dir, identity }: SurveyContext): {
+function findSegments({ storage, log, dir, identity }: SurveyContext): {
   sources: Sources;
   last: number;
   lastKnown: number;
@@ -119,7 +120,8 @@ function findSegments({ log, dir, identity }: SurveyContext): {
     }
   }
   const inUse = [...sources].filter(([, found]) => found.some(({ header }) => header !== undefined));
-  const lastKnown = Math.max(identity.manifest.lastSegment, identity.lastSegment, ...inUse.map(([number]) => number));
+  const told = Math.max(identity.manifest.lastSegment, identity.lastSegment, usedBehindSealed(storage, dir));
+  const lastKnown = Math.max(told, ...inUse.map(([number]) => number));
   return { sources, last: Math.max(lastKnown, ...sources.keys()), lastKnown };
 }
 

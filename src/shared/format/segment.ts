@@ -1,6 +1,7 @@
 /**
  * The header of a segment file. Little-endian. All zero while the file is only preallocated: a zero or torn header was
- * never used. Header and first frame reach the disk in one write, once everything before them is durable.
+ * never used. Header and first frame reach the disk in one write, once everything before them is durable; where a compaction
+ * has the log go on before the segment in front is full, the header comes alone.
  *
  *      0  u32  magic "KLsg"
  *      4  u16  format, 1

@@ -23,7 +23,8 @@ export interface StoreSegment {
 }
 
 /**
- * The segments that hold anything up to a sequence, oldest first.
+ * The segments that hold anything up to a sequence, oldest first; and behind a sealed one that ends there the next, as the newest
+ * segment of a store is a raw one.
  * @throws ERR_CORRUPT where one is missing; ERR_UNSUPPORTED_FORMAT, ERR_STORAGE
  */
 export async function segmentsUpTo(
@@ -41,7 +42,8 @@ export async function segmentsUpTo(
   for (let number = manifest.firstSegment; ; number++) {
     await place.pause();
     const header = headerOf(number);
-    if (header !== undefined && header.firstSequence <= upTo) {
+    const isBehindSealed = headers.length > 0 && !place.storage.exists(path.join(dir, segmentFile(number - 1)));
+    if (header !== undefined && header.firstSequence <= (isBehindSealed ? upTo + 1 : upTo)) {
       headers.push(header);
       continue;
     }

@@ -19,7 +19,7 @@ export interface LogFileState {
   readonly endOffset: number;
   /** Header checksum of the last frame, of this segment or before it. */
   readonly lastFrame: Uint8Array;
-  /** The segment's header where it is not written yet: it goes out with the first frame. */
+  /** The segment's header where it is not written yet: it goes out with the first frame, unless that is waited for. */
   readonly header: Buffer | undefined;
 }
 
@@ -148,6 +148,18 @@ export class LogFile {
     return this.#header === undefined ? this.#endOffset : 0;
   }
 
+  /** Have the segment's header durable without a frame; false where there is no space for it. */
+  begin(): boolean {
+    const header = this.#header;
+    if (header === undefined) return true;
+    const isThere = this.#fits(() => writeFully(this.#storage, this.#handle, [header], 0));
+    if (!isThere) return false;
+    this.#storage.sync(this.#handle);
+    this.#fileBytes = Math.max(this.#fileBytes, header.length);
+    this.#header = undefined;
+    return true;
+  }
+
   /** Take away whatever a failed write has left behind the last durable frame. */
   cutBack(): void {
     this.#written = undefined;
@@ -155,11 +167,25 @@ export class LogFile {
     this.#fileBytes = this.#writeOffset;
   }
 
-  /** Try whether so many bytes more can be written, by writing zeros there. */
-  probe(bytes: number): void {
-    writeFully(this.#storage, this.#handle, [Buffer.alloc(bytes)], this.#writeOffset);
-    this.#storage.sync(this.#handle);
-    this.#fileBytes = Math.max(this.#fileBytes, this.#writeOffset + bytes);
+  /** Whether so many bytes more can be written, by writing zeros there. */
+  probe(bytes: number): boolean {
+    return this.#fits(() => {
+      writeFully(this.#storage, this.#handle, [Buffer.alloc(bytes)], this.#writeOffset);
+      this.#storage.sync(this.#handle);
+      this.#fileBytes = Math.max(this.#fileBytes, this.#writeOffset + bytes);
+    });
+  }
+
+  /** False where there was no space: then nothing is left of it. */
+  #fits(write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      if (!isOutOfSpace(error)) throw error;
+      this.cutBack();
+      return false;
+    }
   }
 
   close(): void {

@@ -76,9 +76,15 @@ export class Rotation {
     const now = Date.now();
     if (log.empty || now < this.#nextMs) return log;
     if (log.endAfter(group) <= segmentBytes && now - log.createdMs < segmentAgeMs) return log;
+    return this.next(log, durable, timestampNs);
+  }
+
+  /** The same, however full and old this one is. */
+  next(log: LogFile, durable: number, timestampNs: bigint): LogFile {
+    const nowMs = Date.now();
     let next: LogFile;
     try {
-      next = this.#next(log, { firstSequence: durable + 1, previousTimestampNs: timestampNs, nowMs: now });
+      next = this.#open(log, { firstSequence: durable + 1, previousTimestampNs: timestampNs, nowMs });
     } catch (error) {
       if (!isOutOfSpace(error)) throw error;
       // The old segment stays valid, and grows meanwhile. Told once, however often it is tried again.
@@ -86,7 +92,7 @@ export class Rotation {
         const fields = { error: toWire(error as KeeperError), segment: log.number };
         this.#signals.log('warn', fields, 'no space for the next segment: the old one goes on growing');
       }
-      this.#nextMs = now + RETRY_MS;
+      this.#nextMs = nowMs + RETRY_MS;
       return log;
     }
     log.close();
@@ -94,8 +100,8 @@ export class Rotation {
     return next;
   }
 
-  /** Its header goes out with its first frame. */
-  #next(before: LogFile, fields: RotationFields): LogFile {
+  /** Its header is not written yet. */
+  #open(before: LogFile, fields: RotationFields): LogFile {
     const { dir, segmentBytes } = this.#limits;
     const prepared = Atomics.load(this.#state.words, WORD.prepared);
     if (prepared < 0) throw storageError(Object.assign(new Error('made ahead'), { errno: prepared }), 'fsync', dir);

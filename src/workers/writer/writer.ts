@@ -16,15 +16,12 @@ import { type Group, takeGroup } from './group.js';
 import type { LogFile } from './log-file.js';
 import { CurrentManifest } from './manifest-edit.js';
 import { recover } from './recovery.js';
-import { firstLogFile, Rotation } from './rotation.js';
+import { firstLogFile, Rotation, type SegmentLimits } from './rotation.js';
 import { Signals } from './signals.js';
 import { WatermarkFile } from './watermark-file.js';
 
-export interface WriterOptions {
-  readonly dir: string;
+export interface WriterOptions extends SegmentLimits {
   readonly nodeId: string | undefined;
-  readonly segmentBytes: number;
-  readonly segmentAgeMs: number;
   /** What follows this sequence is read again, to know heads and keys. */
   readonly replayFrom: number;
 }
@@ -194,15 +191,9 @@ export class Writer {
   /** In suspension: see whether there is space again. */
   #probe(): void {
     try {
-      this.#log.probe(PROBE_BYTES);
+      if (!this.#log.probe(PROBE_BYTES)) return;
     } catch (error) {
-      const failure = asKeeperError(error);
-      try {
-        if (!isOutOfSpace(failure)) throw failure;
-        this.#log.cutBack();
-      } catch (final) {
-        this.#fail(asKeeperError(final));
-      }
+      this.#fail(asKeeperError(error));
       return;
     }
     this.#signals.setMode(MODE.running, { kind: 'resumed' });
@@ -221,25 +212,45 @@ export class Writer {
         this.#rolledBack = true;
         return;
       case 'prune':
-        this.#prune(message.cut);
-        return;
+        return this.#answer('prune-failed', () => this.#prune(message.cut));
+      case 'rotate':
+        return this.#answer('rotate-failed', () => this.#rotate(message.segment));
       case 'close':
-        this.#close();
-        return;
+        return this.#close();
       default:
         throw new Error(`unknown message: ${JSON.stringify(message satisfies never)}`);
     }
   }
 
-  /** Retention: the log begins later from now on. Where there is no space for the log, there may be some for this. */
-  #prune(cut: LogCut): void {
+  /** Somebody waits for it. */
+  #answer(failed: 'prune-failed' | 'rotate-failed', work: () => FromWriter): void {
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      this.#signals.inSystemCalls(() => this.#manifest.cutLog(cut, this.#end));
-      this.#port.post({ kind: 'pruned' });
+      this.#signals.inSystemCalls(() => this.#port.post(work()));
     } catch (error) {
-      this.#port.post({ kind: 'prune-failed', error: toWire(asKeeperError(error)) });
+      const failure = asKeeperError(error);
+      // The log alone cannot go on then.
+      if (failed === 'rotate-failed') this.#fail(failure);
+      this.#port.post({ kind: failed, error: toWire(failure) });
     }
+  }
+
+  /** Retention: the log begins later from now on. Where there is no space for the log, there may be some for this. */
+  #prune(cut: LogCut): FromWriter {
+    this.#manifest.cutLog(cut, this.#end);
+    return { kind: 'pruned' };
+  }
+
+  /** Compaction: readers take the log to go on behind a segment once there is a durable header of another one. */
+  #rotate(segment: number): FromWriter {
+    if (this.#signals.mode !== MODE.running) return { kind: 'rotated', isDone: false };
+    if (this.#log.number === segment) this.#log = this.#rotation.next(this.#log, this.#durable, this.#timestampNs);
+    const isDone = this.#log.number > segment && this.#log.begin();
+    if (isDone) {
+      this.#signals.endsAt(this.#log.number, this.#log.endOffset);
+      this.#markProgress();
+    }
+    return { kind: 'rotated', isDone };
   }
 
   #close(): void {
@@ -264,13 +275,8 @@ export class Writer {
   }
 
   #markDurable(clean: boolean): void {
-    this.#watermark.write({
-      epoch: this.#manifest.epoch,
-      sequence: this.#durable,
-      segment: this.#log.number,
-      endOffset: this.#log.endOffset,
-      clean,
-    });
+    const { number: segment, endOffset } = this.#log;
+    this.#watermark.write({ epoch: this.#manifest.epoch, sequence: this.#durable, segment, endOffset, clean });
   }
 
   #syncWatermark(): void {
