@@ -82,7 +82,7 @@ export class Deletions {
     if (!this.#isFiled) return undefined;
     const { tombstones, storeId, durable, keptFrom } = this.#parts;
     tombstones.dropBelow(keptFrom());
-    return { storeId, sequence: durable(), tombstones: [...tombstones] };
+    return { storeId, sequence: durable(), tombstones: tombstones.pack() };
   }
 
   /**

@@ -4,6 +4,7 @@ import { loadPosition, POSITION } from '../shared/ring/layout.js';
 import { HEADS_BUDGET_BYTES } from './append/heads.js';
 import { KEYS_BUDGET_BYTES } from './append/keys.js';
 import type { Reader } from './read/reader.js';
+import { TOMBSTONES_BUDGET_BYTES } from './read/tombstones.js';
 import type { ReadOnlyStore } from './read-only-store.js';
 import type { MemoryUse, StoreStats } from './store-types.js';
 import type { WritingStore } from './writing-store.js';
@@ -16,6 +17,7 @@ export function collectStats(settings: Settings, mode: Mode, reader: Reader, sto
   const { records } = mode.store;
   const durable = records.durable();
   const index = { bytes: reader.indexBytes, budget: settings.indexBytes };
+  const tombstones = { bytes: records.catalog.tombstones.bytes, budget: TOMBSTONES_BUDGET_BYTES };
   const common = {
     dir: settings.dir,
     storeId,
@@ -39,7 +41,7 @@ export function collectStats(settings: Settings, mode: Mode, reader: Reader, sto
       appends: 0,
       events: 0,
       groupCommits: { count: 0, events: 0, largest: 0 },
-      memory: { ring: none, waiting: none, cache: none, index, heads: none, keys: none },
+      memory: { ring: none, waiting: none, cache: none, index, heads: none, keys: none, tombstones },
       recovery: { clean: found.clean, tornBytes: 0, tornFile: undefined, rewrittenBytes: 0, tookMs: 0 },
     };
   }
@@ -63,6 +65,7 @@ export function collectStats(settings: Settings, mode: Mode, reader: Reader, sto
       index,
       heads: { bytes: heads.bytes, budget: HEADS_BUDGET_BYTES },
       keys: { bytes: keys.bytes, budget: KEYS_BUDGET_BYTES },
+      tombstones,
     },
     recovery: opened.recovery,
   };

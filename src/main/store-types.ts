@@ -105,9 +105,11 @@ export interface StoreStats {
   };
   /**
    * `ring` between caller and writer; `waiting` appends; `cache` of recent records; `index` sections; `heads` of streams;
-   * idempotency `keys`.
+   * idempotency `keys`; `tombstones` of deleted streams.
    */
-  readonly memory: Readonly<Record<'ring' | 'waiting' | 'cache' | 'index' | 'heads' | 'keys', MemoryUse>>;
+  readonly memory: Readonly<
+    Record<'ring' | 'waiting' | 'cache' | 'index' | 'heads' | 'keys' | 'tombstones', MemoryUse>
+  >;
   /** What recovery found when this store was opened. */
   readonly recovery: RecoveryReport;
 }
@@ -117,9 +119,9 @@ export interface MemoryUse {
   /** In use now. */
   readonly bytes: number;
   /**
-   * A limit for `ring`, `waiting` and `cache`. `index` goes back to it after each segment that is indexed; `heads` and
-   * `keys` are what a million streams or keys take, and follow the number of streams that change between two checkpoints
-   * and `idempotency.maxKeys`.
+   * A limit for `ring`, `waiting` and `cache`. `index` goes back to it after each segment that is indexed; `heads`, `keys` and
+   * `tombstones` are what a million streams, keys or deleted streams take, and follow the number of streams that change between
+   * two checkpoints, `idempotency.maxKeys`, and the number of deleted streams.
    */
   readonly budget: number;
 }

@@ -6,7 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Entries } from './entries.js';
 import type { NamedBase } from './format/manifest.js';
-import type { TombstonesContent } from './format/tombstones.js';
+import type { PackedTombstones } from './format/tombstones.js';
 import type { WireError } from './portable/errors.js';
 import type { RecoveryReport } from './recovery-report.js';
 import type { SharedBuffers } from './ring/layout.js';
@@ -133,8 +133,10 @@ export interface CheckpointSnapshot {
 }
 
 /** All tombstones in force as of a durable sequence, as {@link file://./format/tombstones.ts} stores them. */
-export interface TombstonesSnapshot extends TombstonesContent {
+export interface TombstonesSnapshot {
   readonly storeId: Uint8Array;
+  readonly sequence: number;
+  readonly tombstones: PackedTombstones;
 }
 
 /** Heads, keys and results as of the sequence before a floor, as {@link file://./format/base.ts} stores them. */

@@ -9,6 +9,25 @@ import { OPTIONS } from '../crash/session.js';
 /** More than may be open without a reader. */
 const SEGMENTS = 40;
 
+it('stats() has what deleted streams take in memory, also of a store that is only read', async () => {
+  const disk = new MemoryDisk(EMPTY_DISK);
+  const store = await openStoreOn(OPTIONS, new InlineRuntime(disk));
+  const { tombstones: none } = store.stats().memory;
+  const streams = Array.from({ length: 3000 }, (_, i) => `stream ${i}`);
+  await Promise.all(streams.map((stream) => store.append(stream, { type: 'T' })));
+  expect(store.stats().memory.tombstones).toEqual(none);
+  await Promise.all(streams.map((stream) => store.deleteStream(stream)));
+  const { bytes, budget } = store.stats().memory.tombstones;
+  expect(bytes - none.bytes).toBeGreaterThan(3000 * 20);
+  // Memory is taken 64 KiB at a time.
+  expect(bytes - none.bytes).toBeLessThan(3000 * 64 + 65_536);
+  expect(budget).toBe(64 * 1024 * 1024);
+  const reader = await openStoreOn({ ...OPTIONS, readOnly: true }, new InlineRuntime(disk));
+  expect(reader.stats().memory.tombstones).toEqual({ bytes, budget });
+  await reader.close();
+  await store.close();
+});
+
 it('stats() opens the file of a segment once, however many there are and however often it is asked', async () => {
   const disk = new MemoryDisk(EMPTY_DISK);
   let opened = 0;

@@ -1,10 +1,15 @@
 /**
  * Which streams were deleted, and up to where: what a stream has before its newest durable tombstone is not read any more. The
- * tombstone itself is, which is how followers learn of it. In memory, about 150 bytes for each stream that was deleted.
+ * tombstone itself is, which is how followers learn of it.
  */
 import { type Memory, recordParts } from '../../shared/format/record.js';
 import { isRemoved } from '../../shared/format/removed-record.js';
+import type { PackedTombstones } from '../../shared/format/tombstones.js';
 import type { Postings } from './postings.js';
+import { TombstoneTable } from './tombstone-table.js';
+
+/** What a million deleted streams take whose names have 40 bytes. */
+export const TOMBSTONES_BUDGET_BYTES = 64 * 1024 * 1024;
 
 /** What is asked of the tombstones in force. */
 export interface TombstonesInForce extends Iterable<readonly [stream: string, sequence: number]> {
@@ -19,7 +24,7 @@ export interface TombstonesInForce extends Iterable<readonly [stream: string, se
 }
 
 export class Tombstones implements TombstonesInForce {
-  readonly #sequences = new Map<string, number>();
+  readonly #table = new TombstoneTable();
   #newest = 0;
 
   get newest(): number {
@@ -27,38 +32,47 @@ export class Tombstones implements TombstonesInForce {
   }
 
   get count(): number {
-    return this.#sequences.size;
+    return this.#table.count;
   }
 
   of(stream: string): number {
-    return this.#sequences.get(stream) ?? 0;
+    const name = Buffer.from(stream);
+    return this.#table.get(name, 0, name.length);
   }
 
   hides(sequence: number, memory: Memory, at: number): boolean {
     if (isRemoved(memory.view, at)) return true;
-    return sequence < this.#newest && sequence < this.of(streamOf(memory, at));
+    if (sequence >= this.#newest) return false;
+    const { stream, type } = recordParts(memory.view, at);
+    return sequence < this.#table.get(memory.bytes, stream, type);
   }
 
   /** A tombstone is durable. */
   add(stream: string, sequence: number): void {
-    if (sequence <= this.of(stream)) return;
-    this.#sequences.set(stream, sequence);
+    const name = Buffer.from(stream);
+    if (sequence <= this.#table.get(name, 0, name.length)) return;
+    this.#table.set(name, sequence);
     this.#newest = Math.max(this.#newest, sequence);
   }
 
   /** Forget those below a floor, with all that they hide. */
   dropBelow(floor: number): void {
-    for (const [stream, sequence] of this.#sequences) if (sequence < floor) this.#sequences.delete(stream);
+    this.#table.dropBelow(floor);
+  }
+
+  /** Memory in use. */
+  get bytes(): number {
+    return this.#table.bytes;
+  }
+
+  /** All of them, as their file is to have them. */
+  pack(): PackedTombstones {
+    return this.#table.pack();
   }
 
   [Symbol.iterator](): Iterator<readonly [stream: string, sequence: number]> {
-    return this.#sequences[Symbol.iterator]();
+    return this.#table[Symbol.iterator]();
   }
-}
-
-function streamOf({ view, bytes }: Memory, at: number): string {
-  const { stream, type } = recordParts(view, at);
-  return bytes.toString('utf8', stream, type);
 }
 
 /** Whether postings tell of records in a range that were deleted. */

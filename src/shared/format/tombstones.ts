@@ -27,7 +27,7 @@ const BYTES = 40;
 const ENTRIES_CHECKSUM = 48;
 const CHECKSUM = 56;
 /** Of an entry before the name. */
-const ENTRY_BYTES = 10;
+export const PACKED_BYTES = 10;
 
 export interface TombstonesHeader {
   /** Every tombstone up to this one is there, but for those that have a newer one, or are below the floor. */
@@ -45,30 +45,65 @@ export interface TombstonesContent {
   readonly tombstones: TombstoneEntries;
 }
 
+/** The same, one behind the other, as the file has them, in any order. */
+export interface PackedTombstones {
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
 /** The whole file. */
 export function encodeTombstones(content: TombstonesContent, storeId: Uint8Array, hasher: PlaceHasher): Buffer {
   const { sequence, tombstones } = content;
-  const entries = [...tombstones].sort(([, a], [, b]) => a - b).map(encodeEntry);
-  const body = Buffer.concat(entries);
+  const names = tombstones.map(([stream, own]) => ({ name: Buffer.from(stream), own }));
+  const { bytes, view } = memoryOf(Buffer.alloc(names.reduce((sum, { name }) => sum + PACKED_BYTES + name.length, 0)));
+  let at = 0;
+  for (const { name, own } of names) at = packTombstone(bytes, view, at, name, own);
+  return Buffer.concat(encodePacked(sequence, { count: names.length, bytes }, storeId, hasher));
+}
+
+/** The parts of the whole file. */
+export function encodePacked(
+  sequence: number,
+  { count, bytes: packed }: PackedTombstones,
+  storeId: Uint8Array,
+  hasher: PlaceHasher,
+): [header: Buffer, body: Uint8Array] {
+  const body = inOrder(packed);
   const { bytes, view } = memoryOf(Buffer.alloc(TOMBSTONES_HEADER_BYTES));
   view.setUint32(0, TOMBSTONES_MAGIC, true);
   view.setUint16(4, TOMBSTONES_FORMAT, true);
   bytes.set(storeId, STORE_ID);
   writeSafeInteger(view, SEQUENCE, sequence);
-  writeSafeInteger(view, COUNT, entries.length);
+  writeSafeInteger(view, COUNT, count);
   writeSafeInteger(view, BYTES, body.length);
   bytes.set(hasher.digest(0, body), ENTRIES_CHECKSUM);
   bytes.set(hasher.digest(0, bytes.subarray(0, CHECKSUM)), CHECKSUM);
-  return Buffer.concat([bytes, body]);
+  return [bytes, body];
 }
 
-function encodeEntry([stream, sequence]: TombstoneEntries[number]): Buffer {
-  const name = Buffer.from(stream);
-  const { bytes, view } = memoryOf(Buffer.alloc(ENTRY_BYTES + name.length));
-  writeSafeInteger(view, 0, sequence);
-  view.setUint16(8, name.length, true);
-  bytes.set(name, ENTRY_BYTES);
-  return bytes;
+/** Put a tombstone where others end. Returns where it ends. */
+export function packTombstone(bytes: Buffer, view: DataView, at: number, name: Uint8Array, sequence: number): number {
+  writeSafeInteger(view, at, sequence);
+  view.setUint16(at + 8, name.length, true);
+  bytes.set(name, at + PACKED_BYTES);
+  return at + PACKED_BYTES + name.length;
+}
+
+/** By their sequences, which they are as they come unless a stream was deleted again. */
+function inOrder(packed: Uint8Array): Uint8Array {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
+  const endOf = (at: number): number => at + PACKED_BYTES + view.getUint16(at + 8, true);
+  const isDue = (at: number): boolean => {
+    const next = endOf(at);
+    return next < packed.length && readSafeInteger(view, next) < readSafeInteger(view, at);
+  };
+  let at = 0;
+  while (at < packed.length && !isDue(at)) at = endOf(at);
+  if (at >= packed.length) return packed;
+  const starts: number[] = [];
+  for (at = 0; at < packed.length; at = endOf(at)) starts.push(at);
+  starts.sort((one, other) => readSafeInteger(view, one) - readSafeInteger(view, other));
+  return Buffer.concat(starts.map((start) => packed.subarray(start, endOf(start))));
 }
 
 /** The header, of the file's first bytes; undefined where it does not verify, or is of another store or format. */
@@ -110,11 +145,11 @@ function decodeEntries(body: Buffer, { sequence, count }: TombstonesHeader): Tom
   const tombstones = new Map<string, number>();
   let last = 0;
   for (let at = 0; at < body.length; ) {
-    if (at + ENTRY_BYTES > body.length || !isSafeInteger(view, at)) return undefined;
+    if (at + PACKED_BYTES > body.length || !isSafeInteger(view, at)) return undefined;
     const own = readSafeInteger(view, at);
-    const end = at + ENTRY_BYTES + view.getUint16(at + 8, true);
-    if (own <= last || own > sequence || end === at + ENTRY_BYTES || end > body.length) return undefined;
-    const name = body.subarray(at + ENTRY_BYTES, end);
+    const end = at + PACKED_BYTES + view.getUint16(at + 8, true);
+    if (own <= last || own > sequence || end === at + PACKED_BYTES || end > body.length) return undefined;
+    const name = body.subarray(at + PACKED_BYTES, end);
     const stream = name.toString();
     if (tombstones.has(stream) || !Buffer.from(stream).equals(name)) return undefined;
     tombstones.set(stream, own);

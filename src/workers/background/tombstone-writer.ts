@@ -3,7 +3,7 @@
  * so that whoever goes on from that misses none.
  */
 import { TOMBSTONES_FILE } from '../../shared/format/file-names.js';
-import { encodeTombstones } from '../../shared/format/tombstones.js';
+import { encodePacked } from '../../shared/format/tombstones.js';
 import type { TombstonesSnapshot } from '../../shared/messages.js';
 import { isFailedSync, replaceFile, type Storage } from '../../shared/storage.js';
 import type { Workspace } from './workspace.js';
@@ -20,10 +20,10 @@ export class TombstoneWriter {
   }
 
   /** @throws ERR_STORAGE; after a failed sync that one, each time */
-  write({ hasher }: Workspace, { storeId, ...content }: TombstonesSnapshot): void {
+  write({ hasher }: Workspace, { storeId, sequence, tombstones }: TombstonesSnapshot): void {
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      replaceFile(this.#storage, this.#dir, TOMBSTONES_FILE, [encodeTombstones(content, storeId, hasher)]);
+      replaceFile(this.#storage, this.#dir, TOMBSTONES_FILE, encodePacked(sequence, tombstones, storeId, hasher));
     } catch (error) {
       if (isFailedSync(error)) this.#failure = error;
       throw error;
