@@ -43,6 +43,8 @@ export interface Crashed {
   readonly disk: Disk;
   readonly promised: Promised;
   readonly options: StoreOptions;
+  /** Of the recording that was cut. */
+  readonly check: Recording['check'];
 }
 
 export async function recordScenario(scenario: Scenario): Promise<Recording> {
@@ -55,22 +57,25 @@ export async function recordScenario(scenario: Scenario): Promise<Recording> {
   return { name: id, disk, from: 1, options, check };
 }
 
-/** What opening a store does on a disk; what had been promised must hold, and what it shows from then on. */
-export async function recordOpening({ name, disk, promised, options }: Crashed): Promise<Recording> {
+/**
+ * What opening a store does on a disk; what had been promised must hold, and what it shows from then on. Where no calls were
+ * promised, as some of what was in the log may be gone, what must hold is what the recording says that was cut.
+ */
+export async function recordOpening({ name, disk, promised, options, check }: Crashed): Promise<Recording> {
   const from = disk.journal.length + 1;
   disk.note(promised);
-  await new Session('at-once', disk, withCallSites, options).open(promised);
-  return {
-    name: `${name}/open`,
-    disk,
-    from,
-    options,
-    check: (state) => checkRecovery(state.image, state.note, options),
-  };
+  const session = new Session('at-once', disk, withCallSites, options);
+  const opening = { name: `${name}/open`, disk, from, options };
+  if (promised.calls.length === 0) {
+    await session.openAsItIs();
+    return { ...opening, check };
+  }
+  await session.open(promised);
+  return { ...opening, check: (state) => checkRecovery(state.image, state.note, options) };
 }
 
 /** What recovery does on a disk: interrupted and repeated, it must come to the same. */
-export async function recordRecovery({ name, disk, options }: Crashed): Promise<Recording> {
+export async function recordRecovery({ name, disk, options }: Omit<Crashed, 'check'>): Promise<Recording> {
   const from = disk.journal.length + 1;
   const whole = await recovered(withCallSites(disk), disk);
   return {
@@ -86,18 +91,23 @@ export async function recordRecovery({ name, disk, options }: Crashed): Promise<
 }
 
 /** A power cut has left a disk in some state. */
-export function afterCut({ name, options }: Recording, { image, note }: CrashState<Promised>, cut: string): Crashed {
-  return { name: `${name}${cut}`, disk: new MemoryDisk(image), promised: note ?? NOTHING, options };
+export function afterCut(
+  { name, options, check }: Recording,
+  { image, note }: CrashState<Promised>,
+  cut: string,
+): Crashed {
+  return { name: `${name}${cut}`, disk: new MemoryDisk(image), promised: note ?? NOTHING, options, check };
 }
 
 /** The process has died after a step; the page cache has everything. */
-export function afterDeath({ name, disk, options }: Recording, steps: number): Crashed {
+export function afterDeath({ name, disk, options, check }: Recording, steps: number): Crashed {
   const journal = disk.journal.slice(0, steps);
   return {
     name: `${name}#${steps}:dead`,
     disk: new MemoryDisk(disk.base, journal),
     promised: promisedBy(journal),
     options,
+    check,
   };
 }
 

@@ -11,8 +11,6 @@ interface NotNeeded {
   readonly why: string;
   /** Another call site that does the same: without both, something is lost. */
   readonly otherwise?: string;
-  /** It never finds anything that is not durable already. */
-  readonly neverDoesAnything?: true;
 }
 
 const HINT = 'the watermark is a hint: the log says itself how far it goes';
@@ -55,8 +53,7 @@ export const NOT_NEEDED: Readonly<Record<string, NotNeeded>> = {
     why: 'an index that is not there is made again from its segment',
   },
   'syncDir@recovery.mend<recovery.recover': {
-    why: "the segment's name was durable before its first frame, that of a torn tail is so since it was set aside",
-    neverDoesAnything: true,
+    why: "the segment's name was durable before its header, that of a torn tail is so since it was set aside; of what else a process has left in the directory nothing depends",
   },
 };
 

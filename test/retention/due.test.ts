@@ -10,7 +10,7 @@ const NOW = 1_700_000_000_000;
 const HOUR = 3_600_000;
 
 /** Ten segments of 10 events and 100 bytes; the newest event of segment n is as many hours old as there are behind it. */
-function log(limits: RetentionOptions, options: { sealed?: number } = {}) {
+function log(limits: RetentionOptions, options: { sealed?: number; durable?: number } = {}) {
   const sealed = options.sealed ?? 9;
   const at = (number: number): Segment =>
     ({
@@ -47,7 +47,7 @@ function log(limits: RetentionOptions, options: { sealed?: number } = {}) {
     },
     bytesOf: () => 100,
     activeBytes: () => 50,
-    durable: () => Number.POSITIVE_INFINITY,
+    durable: () => options.durable ?? 95,
     clock: {
       wallMs: () => clock.wall,
       get seconds() {
@@ -105,6 +105,12 @@ describe('bytes', () => {
     await look();
     expect(gone).toEqual([[1, 2, 3]]);
   });
+});
+
+test('the newest event stays where the segment behind its own has none yet', async () => {
+  const { gone, look } = log({ maxBytes: 1 }, { durable: 90 });
+  await look();
+  expect(gone).toEqual([[1, 2, 3, 4, 5, 6, 7, 8]]);
 });
 
 describe('age', () => {

@@ -152,8 +152,7 @@ export class LogFile {
   begin(): boolean {
     const header = this.#header;
     if (header === undefined) return true;
-    const isThere = this.#fits(() => writeFully(this.#storage, this.#handle, [header], 0));
-    if (!isThere) return false;
+    if (!this.#fits(() => writeFully(this.#storage, this.#handle, [header], 0))) return false;
     this.#storage.sync(this.#handle);
     this.#fileBytes = Math.max(this.#fileBytes, header.length);
     this.#header = undefined;
@@ -169,11 +168,11 @@ export class LogFile {
 
   /** Whether so many bytes more can be written, by writing zeros there. */
   probe(bytes: number): boolean {
-    return this.#fits(() => {
-      writeFully(this.#storage, this.#handle, [Buffer.alloc(bytes)], this.#writeOffset);
-      this.#storage.sync(this.#handle);
-      this.#fileBytes = Math.max(this.#fileBytes, this.#writeOffset + bytes);
-    });
+    const offset = this.#writeOffset;
+    if (!this.#fits(() => writeFully(this.#storage, this.#handle, [Buffer.alloc(bytes)], offset))) return false;
+    this.#storage.sync(this.#handle);
+    this.#fileBytes = Math.max(this.#fileBytes, offset + bytes);
+    return true;
   }
 
   /** False where there was no space: then nothing is left of it. */
