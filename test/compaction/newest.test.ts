@@ -1,4 +1,5 @@
 /** Compaction of what the newest segment holds: the log goes on in another one first. */
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { openStore, repairStore, restoreStore, type Store } from 'keeperlog';
@@ -160,7 +161,9 @@ describe('a compaction of a store smaller than a segment', () => {
 
   it('leaves the newest event to retention only once there is another', async () => {
     const retention = { maxBytes: 65_536 };
-    const store = await deleted({ compression: 'none', retention });
+    const store = await deleted({ retention });
+    // More than the limit, however it is compressed.
+    await store.append('kept', { type: 'T', data: randomBytes(100_000) });
     await store.compact();
     const { durable } = store.stats();
     const again = await reopen(store, { retention });
