@@ -124,8 +124,9 @@ class InlineEngine implements Engine {
       },
       block: () => {
         const settled = Atomics.load(state.words, WORD.settled);
-        this.#turn();
-        return Atomics.load(state.words, WORD.settled) === settled ? 'the writer has nothing to do' : undefined;
+        // A turn may go to a message alone.
+        while (this.#turn()) if (Atomics.load(state.words, WORD.settled) !== settled) return undefined;
+        return 'the writer has nothing to do';
       },
       release: async () => this.kill(),
     };

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { NewEvent, Selector } from '../../dist/main/index.js';
 import { LIMITS, type Part, type Request } from './model.js';
+import { MAX_AGE_MS } from './retain.js';
 import type { Opening } from './subject.js';
 
 const FEW = ['a', 'b', 'task/1'];
@@ -159,6 +160,14 @@ export const oneAppend: fc.Arbitrary<Intent> = fc.record({
   condition,
   durability,
 });
+/** With one event that is most of a segment, so that the next one begins another. */
+export const fullSegment: fc.Arbitrary<Intent> = fc
+  .record({ stream: streamName, event, key: fc.option(key, { nil: undefined }) })
+  .map(({ stream, event, key }) => {
+    const full = { ...event, data: padded(LIMITS.segmentBytes / 2 + 2000) };
+    const events = [key === undefined ? full : { ...full, idempotencyKey: key }];
+    return { how: 'append', parts: [{ stream, events, hope: undefined }] };
+  });
 export const intent: fc.Arbitrary<Intent> = fc.oneof(
   { weight: 5, arbitrary: oneAppend },
   {
@@ -190,6 +199,8 @@ export const opening: fc.Arbitrary<Opening> = fc.record(
     cacheBytes: fc.constantFrom(0, 20_000, 1_000_000),
     indexBytes: fc.constantFrom(0, 1_000_000),
     durability: fc.constantFrom('synced', 'written', 'accepted'),
+    compression: fc.constantFrom('lz4', 'none'),
+    retention: fc.constantFrom({}, {}, { maxBytes: 64 * 1024 }, { maxBytes: 160 * 1024 }, { maxAgeMs: MAX_AGE_MS }),
   },
   { requiredKeys: [] },
 );

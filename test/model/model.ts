@@ -19,6 +19,8 @@ export interface Entry {
   readonly causes: readonly (string | number)[];
   readonly schemaVersion: number;
   readonly key: string | undefined;
+  /** In which its data was meant to be kept. */
+  readonly codec: 'msgpack' | 'json';
   /** Whether it deletes what its stream has before it. */
   readonly tombstone: boolean;
   /** The call that appended it, whole. */
@@ -70,6 +72,12 @@ export class Model {
   durable = 0;
   /** At least so many events outlive the process. */
   written = 0;
+  /** Where the log begins, as the store has said last. */
+  floor = 1;
+  /** Whether it may begin later at any moment. */
+  mayLose = false;
+  /** In which data is kept from now on. */
+  codec: Entry['codec'] = 'msgpack';
   /** Whether the disk is known to be full: nothing is accepted. */
   suspended = false;
   /** Whether the disk may be full: an append may find that out. */
@@ -82,7 +90,8 @@ export class Model {
   }
 
   /**
-   * What may come of a call: one thing only, unless it depends on an event's exact size, or on how fast the disk is.
+   * What may come of a call: one thing only, unless it depends on an event's exact size, on its exact bytes, or on how fast the
+   * disk is.
    */
   judge(request: Request): Verdict[] {
     if (this.suspended) return [refused('ERR_DEGRADED')];
@@ -90,6 +99,10 @@ export class Model {
     const verdicts: Verdict[] = codes.map((code) => refused(code));
     if (sure) return verdicts;
     const meant = this.#judgeFitting(request);
+    // Of what is gone only the hash of the bytes is left.
+    const mayBeGone = ({ sequence }: Entry): boolean => this.mayLose || sequence < this.floor;
+    if (meant.kind === 'duplicate' && meant.of.some((entry) => entry.codec !== this.codec && mayBeGone(entry)))
+      verdicts.push(refused('ERR_IDEMPOTENCY_REUSED'));
     if (this.mayBeFull) verdicts.push(refused('ERR_DEGRADED'));
     if (request.how === 'enqueue' && this.#mayBeBusy(request)) verdicts.push(refused('ERR_BACKPRESSURE'));
     return [meant, ...verdicts];
@@ -122,6 +135,7 @@ export class Model {
           sequence: this.log.length + call.length + 1,
           stream,
           revision,
+          codec: this.codec,
           tombstone: how === 'deleteStream',
           call,
           id: undefined,
@@ -191,7 +205,7 @@ export class Model {
     if (condition === undefined) return undefined;
     const { match, after = 0 } = condition;
     const any = (Array.isArray(match) ? match : [match]) as Selector[];
-    const matching = seen(this.log).filter(
+    const matching = seen(this).filter(
       (entry) => !entry.tombstone && entry.sequence > after && any.some((one) => selects(one, entry)),
     );
     if (matching.length === 0) return undefined;

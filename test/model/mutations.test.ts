@@ -1,9 +1,12 @@
 /** The model can fail: each of these stores does one thing that the contract does not allow, and is found out. */
 import { expect, it, vi } from 'vitest';
+import { BaseFile } from '../../dist/main/append/base-file.js';
 import { Conditions } from '../../dist/main/append/conditions.js';
 import { Keys } from '../../dist/main/append/keys.js';
 import { Sequencer } from '../../dist/main/append/sequencer.js';
-import type { AppendOptions, Store } from '../../dist/main/index.js';
+import { type AppendOptions, isKeeperError, type Store, type StoreOptions } from '../../dist/main/index.js';
+import { Leases } from '../../dist/main/read/leases.js';
+import { LogStart } from '../../dist/main/read/log-start.js';
 import { Tombstones } from '../../dist/main/read/tombstones.js';
 import { intercept } from '../crash/intercept.js';
 import { SEED, TIMEOUT_MS, tally } from '../support/effort.js';
@@ -41,6 +44,15 @@ class ForgetfulFollower extends MemoryWorld {
     const read: Store['read'] = (selector, options) =>
       reads++ % 3 === 2 ? store.read(selector, { ...options, to: 1 }) : store.read(selector, options);
     return mutated(store, { read });
+  }
+}
+
+/** The log may take less than it was said to. */
+class GreedyRetention extends MemoryWorld {
+  override open(options: Partial<StoreOptions>): Promise<Store> {
+    const { maxBytes } = options.retention ?? {};
+    if (maxBytes === undefined) return super.open(options);
+    return super.open({ ...options, retention: { maxBytes: Math.max(65_536, maxBytes - 40_000) } });
   }
 }
 
@@ -225,6 +237,64 @@ const MUTATIONS: Record<string, Mutation> = {
         return { toArray };
       },
     }),
+  },
+  'forgets the keys of what retention has removed': {
+    found:
+      /what is ERR_IDEMPOTENCY_REUSED|“duplicate” is false|to be duplicate, and is|not .* to .*, revision|is not of/,
+    patch: () => void vi.spyOn(BaseFile.prototype, 'find').mockReturnValue(undefined),
+  },
+  'gives the beginning of the log for an event that is gone': {
+    found: /ends with ERR_CORRUPT|not with ERR_PRUNED|ERR_PRUNED/,
+    patch: () => void vi.spyOn(LogStart.prototype, 'check').mockImplementation(() => {}),
+  },
+  'takes a stream that is gone for one that never was': {
+    found: /the head of .* is undefined, not ERR_PRUNED/,
+    members: (store) => ({
+      head: async (stream?: string) => {
+        try {
+          return await store.head(stream);
+        } catch (error) {
+          if (isKeeperError(error, 'ERR_PRUNED')) return undefined;
+          throw error;
+        }
+      },
+    }),
+  },
+  'goes on with a query behind a cursor that is gone': {
+    found: /a read by the .*: it ends with \d+ rows, not with ERR_PRUNED/,
+    members: (store) => ({
+      query: (query: { cursor?: string }, options: object) => {
+        const first = without(query, 'cursor');
+        const page = async (): Promise<unknown> => {
+          try {
+            return await store.query(query, options).page();
+          } catch (error) {
+            if (isKeeperError(error, 'ERR_PRUNED')) return store.query(first, options).page();
+            throw error;
+          }
+        };
+        return Object.assign(store.query(query, options), { page });
+      },
+    }),
+  },
+  'removes more than has to go': {
+    found: /what retention has left is \d+ segments, not/,
+    world: () => new GreedyRetention(),
+  },
+  'removes what is being read': {
+    found: /a slow read|a read by the store|is below the retention floor/,
+    patch: () => void vi.spyOn(Leases.prototype, 'lowest', 'get').mockReturnValue(Number.POSITIVE_INFINITY),
+  },
+  'does not sync its base': {
+    found: /the base/,
+    world: () =>
+      new MemoryWorld((disk) =>
+        intercept(disk, {
+          sync(handle) {
+            if (disk.nameOf(handle)?.includes('.base') !== true) disk.sync(handle);
+          },
+        }),
+      ),
   },
   'follows a writer and goes back': {
     found: /a read by the follower: it shows 1, not|the log is 1 events/,

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import {
   type Bound,
   isKeeperError,
+  parseEventId,
   type ReadOptions,
   type ReadStreamOptions,
   type RecordedEvent,
@@ -12,7 +13,8 @@ import {
   type StreamsOptions,
 } from '../../dist/main/index.js';
 import { difference, learnId } from './compare.js';
-import { type Expected, expectedRead, expectedStream, expectedStreams, seen, timeOf } from './expected.js';
+import { type Expected, expectedRead, expectedStream, expectedStreams, seen, timeOf, type View } from './expected.js';
+import type { Looking } from './floors.js';
 import type { Entry } from './model.js';
 import type { Subject } from './subject.js';
 
@@ -47,7 +49,7 @@ export async function checkRead(
   if ([from, to, after].some((place) => typeof place === 'object' && 'msOf' in place)) {
     // The time of each event is to be known.
     await subject.settle();
-    subject.checkLog(await subject.store.read().toArray());
+    await subject.checkAll('store');
   }
   const options: ReadOptions = {
     ...asked,
@@ -57,14 +59,12 @@ export async function checkRead(
   } as ReadOptions;
   const store = await storeOf(subject, via);
   if (store === undefined) return;
-  const lengths = subject.lengths(via);
-  const { log } = subject.model;
+  const looking = subject.look(via);
   const rows = store.read(selector as object, options);
   const shown = await take(rows, taking);
   const differs = (expected: ExpectedRows): string | undefined =>
     taking === 'first' ? undefined : differentPosition(rows.position, expected, options);
-  const expectedAt = (length: number): Expected => expectedRead(log.slice(0, length), selector, options);
-  checkAgainst(subject, via, lengths, shown, taking, expectedAt, differs);
+  checkAgainst(subject, via, looking, shown, taking, (view) => expectedRead(view, selector, options), differs);
 }
 
 export async function checkStream(
@@ -76,26 +76,25 @@ export async function checkStream(
 ): Promise<void> {
   const store = await storeOf(subject, via);
   if (store === undefined) return;
-  const lengths = subject.lengths(via);
-  const { log } = subject.model;
+  const looking = subject.look(via);
   const rows = store.readStream(stream, options);
   const shown = await take(rows, taking);
   const differs = (expected: ExpectedRows): string | undefined =>
     taking === 'first' ? undefined : differentPosition(rows.position, expected, options);
-  const expectedAt = (length: number): Expected => expectedStream(log.slice(0, length), stream, options);
-  checkAgainst(subject, via, lengths, shown, taking, expectedAt, differs);
+  checkAgainst(subject, via, looking, shown, taking, (view) => expectedStream(view, stream, options), differs);
 }
 
 export async function checkStreams(subject: Subject, via: Via, options: StreamsOptions): Promise<void> {
   const store = await storeOf(subject, via);
   if (store === undefined) return;
-  const lengths = subject.lengths(via);
-  const log = subject.model.log;
-  const shown = await store.streams(options).toArray();
-  const expected = lengths.map((length) => expectedStreams(log.slice(0, length), options));
-  const found = expected.findIndex((list) => isDeepStrictEqual(list, shown));
+  const looking = subject.look(via);
+  const shown = await taken(() => store.streams(options).toArray());
+  if (isOvertaken(via, looking, shown)) return;
+  const views = looking.views();
+  const expected = views.map((view) => expectedStreams(view, options));
+  const found = expected.findIndex((list) => isDeepStrictEqual({ rows: list }, shown));
   if (found === -1) expect.fail(`the streams are ${JSON.stringify(shown)}, not ${JSON.stringify(expected.at(-1))}`);
-  subject.see(via, lengths[found]!);
+  subject.see(via, views[found]!.log.length);
 }
 
 export async function checkGet(subject: Subject, via: Via, place: Place): Promise<void> {
@@ -103,36 +102,54 @@ export async function checkGet(subject: Subject, via: Via, place: Place): Promis
   if (store === undefined) return;
   const bound = boundOf(subject, place);
   if (bound instanceof Date || bound === 'start' || bound === 'end') return;
-  const lengths = subject.lengths(via);
-  const { log } = subject.model;
-  const row = await store.get(bound);
-  checkAgainst(subject, via, lengths, { rows: row === undefined ? [] : [row] }, 'toArray', (length) => {
-    const rows = seen(log.slice(0, length)).filter(
-      ({ id, sequence }) => bound === (typeof bound === 'string' ? id : sequence),
-    );
-    return { rows, high: length, cut: false };
+  const looking = subject.look(via);
+  const shown = await taken(async () => {
+    const row = await store.get(bound);
+    return row === undefined ? [] : [row];
+  });
+  checkAgainst(subject, via, looking, shown, 'toArray', (view) => {
+    const { log, floor } = view;
+    const sequence = typeof bound === 'string' ? parseEventId(bound)!.sequence : bound;
+    if (sequence > 0 && sequence < floor && sequence <= log.length) return { code: 'ERR_PRUNED' };
+    const rows = seen(view).filter((entry) => bound === (typeof bound === 'string' ? entry.id : entry.sequence));
+    return { rows, high: log.length, cut: false };
   });
 }
 
 export async function checkHead(subject: Subject, via: Via, stream: string | undefined): Promise<void> {
   const store = await storeOf(subject, via);
   if (store === undefined) return;
-  const lengths = subject.lengths(via);
-  const { log } = subject.model;
-  const head = await store.head(stream);
-  const headAt = (length: number): Entry | undefined =>
-    log.slice(0, length).findLast((entry) => stream === undefined || entry.stream === stream);
-  const found = lengths.find((length) => headAt(length)?.sequence === head?.sequence);
-  expect(found, `a length of ${lengths} at which ${head?.sequence} is the last`).toBeDefined();
-  subject.see(via, found!);
-  if (head === undefined) return;
-  const entry = headAt(found!)!;
+  const looking = subject.look(via);
+  const shown = await taken(async () => {
+    const head = await store.head(stream);
+    return head === undefined ? [] : [head];
+  });
+  if (isOvertaken(via, looking, shown)) return;
+  const views = looking.views();
+  const heads = views.map((view) => headIn(view, stream));
+  const [head] = 'rows' in shown ? shown.rows : [];
+  const is = 'code' in shown ? shown.code : head?.sequence;
+  const found = heads.findIndex((one) => is === (typeof one === 'object' ? one.sequence : one));
+  if (found === -1) {
+    const meant = heads.map((one) => (typeof one === 'object' ? one.sequence : one));
+    expect.fail(`the head of ${stream ?? 'the log'} for the ${via} is ${is}, not ${[...new Set(meant)].join(' or ')}`);
+  }
+  subject.see(via, views[found]!.log.length);
+  const entry = heads[found];
+  if (head === undefined || typeof entry !== 'object') return;
   learnId(entry, head.id);
   expect(head).toEqual({
     sequence: entry.sequence,
     id: entry.id,
     ...(stream !== undefined && { revision: entry.revision }),
   });
+}
+
+/** The last event of a log, or of a stream; the code of an error where that is gone, and the stream goes on from it. */
+function headIn({ log, floor }: View, stream: string | undefined): Entry | 'ERR_PRUNED' | undefined {
+  const last = log.findLast((entry) => stream === undefined || entry.stream === stream);
+  if (last === undefined || last.sequence >= floor) return last;
+  return stream === undefined ? undefined : 'ERR_PRUNED';
 }
 
 /** What is deleted is deleted at some moment in the middle of a read: so before or behind it. */
@@ -142,54 +159,73 @@ async function storeOf(subject: Subject, via: Via): Promise<Subject['store'] | u
 }
 
 /** How a reading has ended. */
-type Shown = { readonly rows: readonly RecordedEvent[] } | { readonly code: string };
+type Shown<T = RecordedEvent> = { readonly rows: readonly T[] } | { readonly code: string };
 
 async function take(rows: Rows<RecordedEvent>, taking: Taking): Promise<Shown> {
-  const taken: RecordedEvent[] = [];
-  try {
-    if (taking === 'toArray') return { rows: await rows.toArray() };
+  return taken(async () => {
+    if (taking === 'toArray') return rows.toArray();
+    const events: RecordedEvent[] = [];
     if (taking === 'batches') {
       for await (const batch of rows.batches()) {
         expect(batch.length, 'a batch is not empty').toBeGreaterThan(0);
-        taken.push(...batch);
+        events.push(...batch);
       }
-    } else if (taking === 'iterate') for await (const row of rows) taken.push(row);
+    } else if (taking === 'iterate') for await (const row of rows) events.push(row);
     else {
       const first = await rows.first();
-      if (first !== undefined) taken.push(first);
+      if (first !== undefined) events.push(first);
     }
-    return { rows: taken };
+    return events;
+  });
+}
+
+export async function taken<T>(reading: () => Promise<readonly T[]>): Promise<Shown<T>> {
+  try {
+    return { rows: await reading() };
   } catch (error) {
     if (!isKeeperError(error)) throw error;
     return { code: error.code };
   }
 }
 
-/** Compare with what each length gives, of which one must fit. */
-function checkAgainst(
+/** Whether who follows, and holds nothing, was told that the log has gone on to begin later meanwhile. */
+export function isOvertaken(via: Via, looking: Looking, shown: Shown<unknown>): boolean {
+  return via === 'follower' && 'code' in shown && shown.code === 'ERR_PRUNED' && looking.hasMoved();
+}
+
+/** Compare with what each view gives, of which one must fit. */
+export function checkAgainst(
   subject: Subject,
   via: Via,
-  lengths: readonly number[],
+  looking: Looking,
   shown: Shown,
   taking: Taking,
-  expectedAt: (length: number) => Expected,
+  expectedIn: (view: View) => Expected,
   differsElse: (expected: ExpectedRows) => string | undefined = () => undefined,
 ): void {
+  if (isOvertaken(via, looking, shown)) return;
+  const views = looking.views();
   let why: string | undefined;
-  for (const length of lengths) {
-    const expected = expectedAt(length);
-    const one = taking === 'first' && 'rows' in expected ? { ...expected, rows: expected.rows.slice(0, 1) } : expected;
+  for (const view of views) {
+    const one = taking === 'first' ? firstOf(expectedIn(view)) : expectedIn(view);
     const differs = differenceOf(shown, one) ?? ('rows' in one ? differsElse(one) : undefined);
     if (differs !== undefined) {
-      why = differs;
+      why ??= differs;
       continue;
     }
     if ('rows' in shown && 'rows' in one)
       for (const [i, entry] of one.rows.entries()) learnId(entry, shown.rows[i]!.id);
-    subject.see(via, length);
+    subject.see(via, view.log.length);
     return;
   }
-  expect.fail(`with ${lengths.join(' or ')} durable events, a read by the ${via}: ${why}`);
+  const tried = views.map(({ log, floor }) => `${floor} to ${log.length}`);
+  expect.fail(`with the durable events ${tried.join(' or ')}, a read by the ${via}: ${why}`);
+}
+
+function firstOf(expected: Expected): Expected {
+  const rows = 'rows' in expected ? expected.rows : (expected.before ?? []);
+  if ('code' in expected && rows.length === 0) return expected;
+  return { high: 0, cut: false, ...expected, rows: rows.slice(0, 1) };
 }
 
 function differenceOf(shown: Shown, expected: Expected): string | undefined {
@@ -232,6 +268,7 @@ function boundOf(subject: Subject, place: Place): Bound {
   const entry = log[index];
   if (entry?.id === undefined) return 'start';
   if ('idOf' in place) return entry.id;
-  // What was deleted before anybody was told its id has a time that nobody knows.
-  return log.every(({ id }) => id !== undefined) ? new Date(timeOf(entry) + place.off) : 'start';
+  // What was deleted before anybody was told its id has a time that nobody knows; so has what is gone.
+  const isKnown = log.slice(subject.floors.durable - 1).every(({ id }) => id !== undefined);
+  return isKnown && entry.sequence >= subject.floors.durable ? new Date(timeOf(entry) + place.off) : 'start';
 }

@@ -19,8 +19,8 @@ export interface Campaign {
   dispose?(world: World): Promise<void>;
 }
 
-/** What a failed run was, if one has failed; else how many commands were run. */
-export type Outcome = { readonly commands: number } | { readonly failure: Error };
+/** What a failed run was, if one has failed; else how many commands were run, and how often the log has lost its beginning. */
+export type Outcome = { readonly commands: number; readonly prunings: number } | { readonly failure: Error };
 
 const SHRINKING_MS = 30_000;
 
@@ -38,6 +38,7 @@ export async function campaign({
   dispose,
 }: Campaign): Promise<Outcome> {
   let count = 0;
+  let prunings = 0;
   let failedAt: number | undefined;
   const again = MODEL_RUN === undefined ? {} : JSON.parse(MODEL_RUN);
   const property = fc.asyncProperty(
@@ -57,6 +58,7 @@ export async function campaign({
         throw error;
       } finally {
         count += subject.commands;
+        prunings += subject.floors.prunings;
         await subject.abandon();
         await dispose?.(place);
       }
@@ -69,7 +71,7 @@ export async function campaign({
     endOnFailure: asFound === true || MODEL_RUN !== undefined,
     ...replay,
   });
-  if (!details.failed) return { commands: count };
+  if (!details.failed) return { commands: count, prunings };
   const [first, steps] = details.counterexample!;
   const commandPath = /replayPath="([^"]*)"/.exec(String(steps))?.[1];
   const run = JSON.stringify({ seed: details.seed, path: details.counterexamplePath, commands: commandPath });

@@ -4,11 +4,16 @@ import { isKeeperError, type RecordedEvent, type Store, type StoreOptions } from
 import { difference, learnId, same } from './compare.js';
 import { seen } from './expected.js';
 import { call, choose, errorOf, type Flight, Flights } from './flights.js';
-import { LIMITS, Model, type Request } from './model.js';
-import { type Crash, patiently, type World } from './worlds.js';
+import { Floors, type Looking } from './floors.js';
+import { LIMITS, Model, type Request, type Verdict } from './model.js';
+import type { Cursor } from './queries.js';
+import { type Crash, patiently, resetTime, type World } from './worlds.js';
 
 /** What may differ from one opening to the next. */
-export type Opening = Pick<StoreOptions, 'dataCodec' | 'cacheBytes' | 'indexBytes' | 'durability'>;
+export type Opening = Pick<
+  StoreOptions,
+  'dataCodec' | 'cacheBytes' | 'indexBytes' | 'durability' | 'compression' | 'retention'
+>;
 
 /** Stands between the store and who uses it. */
 export type Wrap = (store: Store, opening: number) => Store;
@@ -22,6 +27,8 @@ export class Subject {
   followed = 0;
   /** Calls with keys, to be repeated. */
   readonly keyed: Request[] = [];
+  /** Of pages of queries. */
+  readonly cursors: Cursor[] = [];
   commands = 0;
   /** Deleted events that are gone. */
   #removed = 0;
@@ -31,10 +38,12 @@ export class Subject {
   /** Whether there may be tombstones that are in no file yet: a follower does not know of them. */
   #isUnfiled = false;
   readonly #flights = new Flights(this.model);
+  readonly floors: Floors;
 
   constructor(world: World, wrap: Wrap = (store) => store) {
     this.world = world;
     this.#wrap = wrap;
+    this.floors = new Floors(this.model, world.dir);
   }
 
   async open(opening: Opening): Promise<void> {
@@ -52,6 +61,8 @@ export class Subject {
     }
     this.#freeDisk();
     this.store = this.#wrap(store, this.#openings++);
+    this.model.codec = opening.dataCodec ?? 'msgpack';
+    this.floors.opened(this.store.stats().floor, opening.retention);
   }
 
   /** Have the store do something that appends, and go on at once: what it says to that is checked when it does. */
@@ -62,13 +73,13 @@ export class Subject {
     }
     // A condition goes by what is durable of them.
     if (request.condition !== undefined) await this.settleDeletions('store');
-    let verdicts = this.model.judge(request);
+    let verdicts = this.#judge(request);
     const endsAtOnce = request.how === 'enqueue' || request.how === 'appendSync';
     // With a condition it takes its place when that is checked, which may be after others.
     const isSure = verdicts.length === 1 && (endsAtOnce || request.condition === undefined);
     if (!isSure && !endsAtOnce) {
       await this.settle();
-      verdicts = this.model.judge(request);
+      verdicts = this.#judge(request);
     }
     const returned = call(this.store, given);
     const { result } = returned;
@@ -76,6 +87,8 @@ export class Subject {
     if (endsAtOnce) verdict = choose(verdicts, result instanceof Error ? result : undefined);
     else if (!isSure) {
       const error = await errorOf(result);
+      // What has gone meanwhile does not count in a condition.
+      if (this.store.stats().floor !== this.model.floor) verdicts = [...verdicts, ...this.#judge(request)];
       if (verdicts.length > 1) verdict = choose(verdicts, error);
     }
     this.#flights.add(request, verdict, returned);
@@ -132,7 +145,7 @@ export class Subject {
   /** Append, and abort before the call or after its acceptance. */
   async abort(request: Request, before: boolean): Promise<void> {
     await this.settle();
-    const verdicts = this.model.judge(request);
+    const verdicts = this.#judge(request);
     if (verdicts.length > 1 || verdicts[0]!.kind !== 'accepted') return;
     const controller = new AbortController();
     if (before) controller.abort();
@@ -147,8 +160,23 @@ export class Subject {
 
   async verify(): Promise<void> {
     await this.settle();
-    const events = this.model.log.length - this.#removed;
-    expect(await this.store.verify({ deep: true })).toMatchObject({ ok: true, events });
+    const looking = this.look('store');
+    const { ok, events, problems } = await this.store.verify({ deep: true });
+    expect(problems).toEqual([]);
+    expect(ok).toBe(true);
+    const counts = looking.views().flatMap(({ floor }) => this.#countsFrom(floor));
+    expect(events, 'events that were verified').toBeGreaterThanOrEqual(Math.min(...counts));
+    expect(events, 'events that were verified').toBeLessThanOrEqual(Math.max(...counts));
+  }
+
+  /** How many events there may be from a floor on: at least, and at most. */
+  #countsFrom(floor: number): [least: number, most: number] {
+    const { log } = this.model;
+    const left = log.length - floor + 1;
+    // Deleted events that are gone may have been below it.
+    const deleted = left - seen({ log, floor }).length;
+    const deletedBelow = log.length - seen({ log, floor: 1 }).length - deleted;
+    return [left - Math.min(deleted, this.#removed), left - Math.max(0, this.#removed - deletedBelow)];
   }
 
   /** Deleted events go out of what is full, of which nothing is to be seen but that there are fewer. */
@@ -158,11 +186,22 @@ export class Subject {
     const onProgress = ({ events }: { events: number }): void => {
       this.#removed = before + events;
     };
-    try {
+    await this.#orNoSpace(async () => {
       const { events } = await this.store.compact({ onProgress });
       expect(this.#removed).toBe(before + events);
+    });
+  }
+
+  async seal(): Promise<void> {
+    await this.settle();
+    await this.#orNoSpace(() => this.store.seal());
+  }
+
+  /** There may be no space for what something writes. */
+  async #orNoSpace(doing: () => Promise<unknown>): Promise<void> {
+    try {
+      await doing();
     } catch (error) {
-      // There may be no space for what it writes.
       if (!(this.model.mayBeFull && Reflect.get(error as object, 'errno') === 'ENOSPC')) throw error;
     }
   }
@@ -191,10 +230,13 @@ export class Subject {
     this.throwProblems();
     const least = crash.kind === 'process' ? model.written : model.durable;
     if (crash.kind === 'power') await this.unfollow();
+    const { store } = this;
+    const { durable } = this.floors;
     await this.world.crash(crash);
     this.#flights.drop();
     model.suspended = false;
     await this.open(opening);
+    this.#expectFloor(durable, store.stats().floor);
     await this.#takeOver(least);
     this.#isUnfiled = model.isDeleting(0);
   }
@@ -206,7 +248,9 @@ export class Subject {
     }
     // The next process knows what is durable, and not which ids were given up with a full disk.
     this.#flights.drop();
+    const { floor } = this.store.stats();
     await this.open(opening);
+    this.#expectFloor(floor, floor);
     await this.#takeOver(this.model.log.length);
   }
 
@@ -214,19 +258,27 @@ export class Subject {
   async #takeOver(least: number): Promise<void> {
     const { model } = this;
     await this.store.flush();
+    const looking = this.look('store');
     const rows = await this.store.read().toArray();
     const torn = this.store.stats().recovery.tornFile === undefined ? [] : [rows.pop()];
-    const last = rows.at(-1)?.sequence ?? 0;
+    const last = rows.at(-1)?.sequence ?? looking.views()[0]!.floor - 1;
     expect(last, 'events after the crash: at least').toBeGreaterThanOrEqual(least);
     expect(last, 'events after the crash: at most').toBeLessThanOrEqual(model.log.length);
     expect(model.isWhole(last), `no call is cut by the crash at ${last}`).toBe(true);
     model.cutTo(last);
-    this.checkLog(rows);
+    this.#checkLog(rows, looking);
     for (const note of torn) {
       expect(note).toMatchObject({ stream: '$store', type: 'TornTailSetAside' });
       this.#flights.takeNote(note!);
     }
     await this.settle();
+  }
+
+  /** After a crash, or a close, the log begins where it was to, unless it goes on to lose its beginning. */
+  #expectFloor(least: number, most: number): void {
+    const { floor } = this.store.stats();
+    expect(floor, 'the floor: at least').toBeGreaterThanOrEqual(least);
+    if (!this.model.mayLose) expect(floor, 'the floor: at most').toBeLessThanOrEqual(most);
   }
 
   async follow(): Promise<void> {
@@ -256,7 +308,7 @@ export class Subject {
     // The writer tells a follower after its own caller.
     const reached = async (): Promise<number> => (await follower.head())?.sequence ?? 0;
     while (!this.world.prompt && (await reached()) < model.log.length) await this.world.idle();
-    this.checkLog(await follower.read().toArray());
+    await this.checkAll('follower');
     this.followed = model.log.length;
     expect(await errorOf(follower.append('a', { type: 't' }))).toMatchObject({
       code: 'ERR_INVALID_OPTIONS',
@@ -272,7 +324,7 @@ export class Subject {
 
   async #finish(): Promise<void> {
     await this.free();
-    this.checkLog(await this.store.read().toArray());
+    await this.checkAll('store');
     await this.verify();
     await this.catchUp();
     await this.reopen({});
@@ -280,6 +332,8 @@ export class Subject {
 
   /** Let go of everything, whatever has become of it. */
   async abandon(): Promise<void> {
+    this.floors.close();
+    resetTime();
     await this.unfollow();
     await this.world.crash({ kind: 'process', when: 'now' });
   }
@@ -297,9 +351,31 @@ export class Subject {
     this.model.seeDurable(length);
   }
 
+  /** What may be seen from now on, by the writer or the follower. */
+  look(of: 'store' | 'follower'): Looking {
+    return this.floors.look(of === 'store' ? this.store : this.follower!, this.lengths(of));
+  }
+
+  /** Compare everything that is durable, and all of that is, with what the model has. */
+  async checkAll(of: 'store' | 'follower'): Promise<void> {
+    const store = of === 'store' ? this.store : this.follower!;
+    for (;;) {
+      const looking = this.look(of);
+      try {
+        this.#checkLog(await store.read().toArray(), looking);
+        return;
+      } catch (error) {
+        // Who follows holds nothing: the log has gone on to begin later meanwhile.
+        if (of === 'store' || !isKeeperError(error, 'ERR_PRUNED') || !looking.hasMoved()) throw error;
+      }
+    }
+  }
+
   /** Compare a whole log with the model's. */
-  checkLog(rows: readonly RecordedEvent[]): void {
-    const left = seen(this.model.log);
+  #checkLog(rows: readonly RecordedEvent[], looking: Looking): void {
+    const { log } = this.model;
+    const views = looking.views().map(({ floor }) => seen({ log, floor }));
+    const left = views.find(({ length }) => length === rows.length) ?? views[0]!;
     same(`${rows.length} events`, `${left.length} events`, 'the log');
     for (const [i, row] of rows.entries()) {
       const entry = left[i]!;
@@ -315,6 +391,12 @@ export class Subject {
 
   throwProblems(): void {
     this.#flights.throwProblems();
+    this.floors.throwProblems();
+  }
+
+  #judge(request: Request): Verdict[] {
+    this.model.floor = this.store.stats().floor;
+    return this.model.judge(request);
   }
 
   #durabilityOf({ how, durability }: Request): Request['durability'] {
@@ -326,10 +408,10 @@ export class Subject {
   async #seeSuspension(flights: readonly Flight[]): Promise<void> {
     const { mode } = this.store.stats();
     expect(mode).toBe('suspended');
-    const durable = (await this.store.head())?.sequence ?? 0;
+    const durable = (await this.store.head())?.sequence ?? this.store.stats().floor - 1;
     this.#flights.giveUpBehind(durable, flights);
     this.model.suspended = true;
-    this.checkLog(await this.store.read().toArray());
+    await this.checkAll('store');
   }
 
   #freeDisk(): void {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { openStore, type Store, type StoreOptions } from '../../dist/main/index.js';
 import { type Engine, type Runtime, threadRuntime } from '../../dist/main/runtime.js';
 import { openStoreOn } from '../../dist/main/store.js';
+import { nodeStorage } from '../../dist/shared/storage.js';
 import type { Crash, Fullness, World } from './worlds.js';
 
 export class ThreadWorld implements World {
@@ -13,7 +14,8 @@ export class ThreadWorld implements World {
   /** The test itself ends when it has waited for too long. */
   readonly patience = Number.POSITIVE_INFINITY;
   readonly #ballast: string;
-  readonly #dir: string;
+  readonly dir: string;
+  readonly storage = nodeStorage;
   #engine: Engine | undefined;
   #store: Store | undefined;
 
@@ -23,7 +25,7 @@ export class ThreadWorld implements World {
    */
   constructor(disk: string, isSmall: boolean) {
     this.#ballast = path.join(disk, 'ballast');
-    this.#dir = fs.mkdtempSync(path.join(disk, 'model-'));
+    this.dir = fs.mkdtempSync(path.join(disk, 'model-'));
     this.canFill = isSmall;
   }
 
@@ -35,12 +37,12 @@ export class ThreadWorld implements World {
         return this.#engine;
       },
     };
-    this.#store = await openStoreOn({ dir: this.#dir, nodeId: 'node', ...options, sealing: 'background' }, runtime);
+    this.#store = await openStoreOn({ dir: this.dir, nodeId: 'node', ...options, sealing: 'background' }, runtime);
     return this.#store;
   }
 
   follow(): Promise<Store> {
-    return openStore({ dir: this.#dir, readOnly: true });
+    return openStore({ dir: this.dir, readOnly: true });
   }
 
   async armDeath(): Promise<void> {}
@@ -75,6 +77,6 @@ export class ThreadWorld implements World {
 
   remove(): void {
     this.free();
-    fs.rmSync(this.#dir, { recursive: true });
+    fs.rmSync(this.dir, { recursive: true });
   }
 }

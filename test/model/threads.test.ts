@@ -26,6 +26,7 @@ async function runOn(name: string, disk: () => string, isSmall: boolean, from: n
     expect(outcome.commands).toBeGreaterThan(AT_ONCE);
     tally('model', 'runs on threads and files', AT_ONCE);
     tally('model', 'commands on threads and files', outcome.commands);
+    tally('model', 'times that a log has lost its beginning, on threads and files', outcome.prunings);
     progress(`model: ${runs + AT_ONCE} of ${RUNS / 2} runs ${name}`);
   }
 }

@@ -1,7 +1,7 @@
 /** Where a store lives: how it is opened, followed and killed there, and how its disk becomes full. */
 import type { Store, StoreOptions } from '../../dist/main/index.js';
 import { openStoreOn } from '../../dist/main/store.js';
-import { type Storage, storageError } from '../../dist/shared/storage.js';
+import { type ReadStorage, type Storage, storageError } from '../../dist/shared/storage.js';
 import { onlyDurable, someState } from '../crash/crash-states.js';
 import { type Fault, FaultyStorage } from '../crash/faulty-storage.js';
 import { EMPTY_DISK } from '../crash/image.js';
@@ -9,6 +9,7 @@ import { InlineRuntime } from '../crash/inline-runtime.js';
 import { intercept } from '../crash/intercept.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import { seeded } from '../crash/random.js';
+import { DIR } from '../crash/session.js';
 
 /** What ends a process: its death, or a cut of the power, with the least that is durable or with anything that may be left. */
 export type Crash =
@@ -19,6 +20,9 @@ export type Crash =
 export type Fullness = 'no-log' | 'no-growth';
 
 export interface World {
+  readonly dir: string;
+  /** What is on its disk. */
+  readonly storage: ReadStorage;
   /** Which ways there are to crash here; whether the disk can be made full. */
   readonly canCut: boolean;
   readonly canFill: boolean;
@@ -51,6 +55,7 @@ const CHANGES: ReadonlySet<string | symbol> = new Set<keyof Storage>([
 
 /** The engine without threads, on a disk in memory. */
 export class MemoryWorld implements World {
+  readonly dir = DIR;
   readonly canCut = true;
   readonly canFill = true;
   readonly prompt = true;
@@ -69,17 +74,21 @@ export class MemoryWorld implements World {
     this.#wrap = wrap;
   }
 
+  get storage(): ReadStorage {
+    return this.#disk;
+  }
+
   open(options: Partial<StoreOptions>): Promise<Store> {
     this.#process = new FaultyStorage(this.#wrap(this.#limited()), () => {
       this.#runtime.kill();
       this.#onDeath();
     });
     this.#runtime = new InlineRuntime(this.#process.storage);
-    return openStoreOn({ dir: '/volume/store', nodeId: 'node', ...options }, this.#runtime);
+    return openStoreOn({ dir: DIR, nodeId: 'node', ...options }, this.#runtime);
   }
 
   follow(): Promise<Store> {
-    return openStoreOn({ dir: '/volume/store', readOnly: true }, new InlineRuntime(this.#disk));
+    return openStoreOn({ dir: DIR, readOnly: true }, new InlineRuntime(this.#disk));
   }
 
   armDeath(fault: Fault): Promise<void> {
@@ -140,6 +149,20 @@ export class MemoryWorld implements World {
       },
     });
   }
+}
+
+const { now } = Date;
+let passedMs = 0;
+
+/** Time passes, for every clock of the wall. */
+export function passTime(ms: number): void {
+  passedMs += ms;
+  Date.now = () => now() + passedMs;
+}
+
+export function resetTime(): void {
+  passedMs = 0;
+  Date.now = now;
 }
 
 /** What is never done is a failure. */
