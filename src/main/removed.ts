@@ -1,4 +1,6 @@
 /** What the base tells of events that retention has removed, to who only reads. */
+import path from 'node:path';
+import { corrupt } from '../shared/damage.js';
 import { PlaceHasher } from '../shared/format/checksum.js';
 import type { Manifest, NamedBase } from '../shared/format/manifest.js';
 import { NameHasher } from '../shared/format/name-hash.js';
@@ -19,11 +21,13 @@ export function removedHead(storage: Storage, dir: string, stream: string): Prom
     // Throws where it is not the one that is named.
     BaseFile.open(storage, dir, hasher, base).close();
     const heads = HeadsFile.open(storage, dir, hasher, base);
+    // Nothing else knows of the stream: without the filter, nobody can say that it never was.
+    if (heads === undefined) throw corrupt(path.join(dir, base.file), 0, 'the base does not verify');
     try {
       const names = await NameHasher.create(Buffer.from(manifest.hashKey, 'hex'));
-      return heads?.find(names.hash(stream));
+      return heads.find(names.hash(stream));
     } finally {
-      heads?.close();
+      heads.close();
     }
   });
 }

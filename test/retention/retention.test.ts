@@ -5,6 +5,9 @@ import path from 'node:path';
 import { openStore, type Store } from 'keeperlog';
 import { verifyProof } from 'keeperlog/proof';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { decodeBaseHeader } from '../../dist/shared/format/base.js';
+import { sectionsOffset } from '../../dist/shared/format/checkpoint.js';
+import { PlaceHasher } from '../../dist/shared/format/checksum.js';
 import { reopen } from '../support/stores.js';
 import { filesOf, fill, logLines, openWith, SEGMENT_BYTES, untilWithin } from './kit.js';
 
@@ -338,12 +341,15 @@ describe('the base', () => {
       bytes[at]! ^= 1;
       return bytes;
     };
+    const header = decodeBaseHeader(whole, await PlaceHasher.create(whole.subarray(8, 24)))!;
     const damages = [
       undefined,
       whole.subarray(0, -1),
       Buffer.alloc(0),
       flipped(30),
       flipped(4100),
+      flipped(sectionsOffset(header)),
+      flipped(sectionsOffset(header) + header.fenceBytes),
       flipped(whole.length - 4000),
     ];
     for (const damaged of damages) {
@@ -354,6 +360,10 @@ describe('the base', () => {
       expect(fs.readdirSync(dir).sort()).toEqual(before);
       const reader = await openStore({ dir, readOnly: true });
       expect(await reader.read().toArray()).toHaveLength(121 - floor);
+      // Never as if it had not been there.
+      await expect(reader.head('gone')).rejects.toMatchObject({
+        code: expect.stringMatching(/^ERR_(PRUNED|CORRUPT)$/),
+      });
       expect((await reader.verify()).problems).toMatchObject([{ code: 'ERR_CORRUPT', file }]);
       await reader.close();
     }
