@@ -13,7 +13,7 @@ import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from './format/
 import { refuseNoStore } from './no-store.js';
 import { isKeeperError, KeeperError } from './portable/errors.js';
 import { type ReadStorage, readFile } from './storage.js';
-import { unsealing } from './unsealing.js';
+import { fileOfSegment, unsealing } from './unsealing.js';
 
 export interface Inspection {
   readonly manifest: Manifest;
@@ -73,7 +73,8 @@ export async function inspectStore(storage: ReadStorage, dir: string, manifest: 
   const current = watermark?.epoch === manifest.epoch ? watermark : undefined;
   const known = Math.max(manifest.durableUpTo, current?.sequence ?? 0);
   const lastUsed = Math.max(lastUsedSegment(manifest, current), usedBehindSealed(storage, dir));
-  const { segments, lost } = readSegmentHeaders(place, manifest.firstSegment, lastUsed);
+  const fileOf = (number: number): string => fileOfSegment(storage, dir, number);
+  const { segments, lost } = readSegmentHeaders(place, fileOf, manifest.firstSegment, lastUsed);
   const header = segments.at(-1);
   const scanned = header === undefined ? undefined : scanActive(place, header, manifest, known);
   return {
@@ -91,19 +92,23 @@ export async function inspectStore(storage: ReadStorage, dir: string, manifest: 
 
 /**
  * The header of a segment, or undefined if the file was never used.
+ * @param named the file that it is in, which is sealed or not
  * @throws ERR_CORRUPT where it belongs to another place, ERR_UNSUPPORTED_FORMAT, ERR_STORAGE
  */
-export function readSegmentHeader(place: Place, number: number): SegmentHeader | undefined {
-  const file = path.join(place.dir, segmentFile(number));
-  const handle = place.storage.openRead(file);
+export function readSegmentHeader(
+  place: Place,
+  number: number,
+  named = path.join(place.dir, segmentFile(number)),
+): SegmentHeader | undefined {
+  const handle = place.storage.openRead(path.join(place.dir, segmentFile(number)));
   try {
     const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
     const length = place.storage.read(handle, bytes, 0);
     const found = decodeSegmentHeader(bytes.subarray(0, length), number, place.storeId, place.hasher);
     if (found.kind === 'valid') return found.header;
-    if (found.kind === 'unsupported') throw unsupported(file, String(found.format), SEGMENT_FORMAT);
-    if (found.kind === 'foreign') throw corrupt(file, 0, 'the segment belongs to another store or another place');
-    if (found.kind === 'corrupt') throw corrupt(file, 0, 'the header of the segment says what cannot be');
+    if (found.kind === 'unsupported') throw unsupported(named, String(found.format), SEGMENT_FORMAT);
+    if (found.kind === 'foreign') throw corrupt(named, 0, 'the segment belongs to another store or another place');
+    if (found.kind === 'corrupt') throw corrupt(named, 0, 'the header of the segment says what cannot be');
     return undefined;
   } finally {
     place.storage.close(handle);
@@ -124,9 +129,11 @@ export function usedBehindSealed(storage: ReadStorage, dir: string): number {
 /**
  * The headers of the segments that are in use. Behind them there may be files without one: a header goes out with its
  * segment's first frame, or a little before, and the file after it is made ahead.
+ * @param fileOf the file that a segment is in, sealed or not
  */
 function readSegmentHeaders(
   place: Place,
+  fileOf: (number: number) => string,
   first: number,
   lastUsed: number,
 ): { segments: SegmentHeader[]; lost: LostSegment[] } {
@@ -141,7 +148,7 @@ function readSegmentHeaders(
   // The next segment may be torn, or its name lost, beside the one after it. It is a hole if one behind it was used.
   let unused: LostSegment | undefined;
   const lack = (number: number, why: string): void => {
-    const segment = { number, error: corrupt(path.join(place.dir, segmentFile(number)), 0, why) };
+    const segment = { number, error: corrupt(fileOf(number), 0, why) };
     if (number <= lastUsed) lost.push(segment);
     else unused ??= segment;
   };
@@ -150,7 +157,7 @@ function readSegmentHeaders(
     // One hole, however many numbers it has: a stray file may have any.
     if (number > next) lack(next, 'a segment in the middle of the log is missing');
     next = number + 1;
-    const header = headerOrDamage(place, number);
+    const header = headerOrDamage(place, number, fileOf(number));
     if (header === undefined) {
       lack(number, 'a segment that was in use has no valid header');
       continue;
@@ -162,7 +169,7 @@ function readSegmentHeaders(
     const before = segments.at(-1);
     if (before !== undefined && header.firstSequence <= before.firstSequence) {
       const why = `the segment begins at sequence ${header.firstSequence}, before its predecessor ends`;
-      lost.push({ number, error: corrupt(path.join(place.dir, segmentFile(number)), 0, why) });
+      lost.push({ number, error: corrupt(fileOf(number), 0, why) });
       continue;
     }
     if (unused !== undefined) lost.push(unused);
@@ -173,9 +180,9 @@ function readSegmentHeaders(
   return { segments, lost };
 }
 
-function headerOrDamage(place: Place, number: number): SegmentHeader | KeeperError | undefined {
+function headerOrDamage(place: Place, number: number, named: string): SegmentHeader | KeeperError | undefined {
   try {
-    return readSegmentHeader(place, number);
+    return readSegmentHeader(place, number, named);
   } catch (error) {
     if (isKeeperError(error, 'ERR_CORRUPT')) return error;
     throw error;

@@ -124,6 +124,16 @@ describe('a sealed segment', () => {
     await store.close();
   });
 
+  it('whose first block is damaged is named, by who is refused to write and by who reads', async () => {
+    for (const file of sealedFiles) {
+      const image = withFiles(whole.image, {
+        [file]: changed(contentOf(whole.image, file), (bytes) => bytes.fill(0xff, HEADER_BYTES, HEADER_BYTES + 20)),
+      });
+      await expect(open(new MemoryDisk(image))).rejects.toMatchObject({ code: 'ERR_CORRUPT', file: pathOf(file) });
+      expect(await readAll(image, file)).toBeGreaterThan(0);
+    }
+  });
+
   it('needs its node id alone where the manifest is lost', async () => {
     const image = withFiles(whole.image, { 'keeperlog.manifest': undefined });
     const { report } = await checkRepair(whole, image, { nodeId: 'node' });
