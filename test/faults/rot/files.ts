@@ -17,17 +17,19 @@ export function diskOf(files: Files): MemoryDisk {
   const contents = new Map<number, Buffer>();
   for (const [name, bytes] of files) {
     const inode = DIRECTORY + 1 + contents.size;
-    names.set(path.join(DIR, name), inode);
+    const file = path.join(DIR, name);
+    for (let dir = path.dirname(file); dir !== DIR; dir = path.dirname(dir)) names.set(dir, DIRECTORY);
+    names.set(file, inode);
     contents.set(inode, bytes);
   }
   return new MemoryDisk({ names, contents });
 }
 
-/** What a store's directory holds. */
+/** What a store's directory holds, and those in it. */
 export function filesOf(disk: MemoryDisk): Files {
   const { names, contents } = disk.image();
-  const files = [...names].filter(([name]) => path.dirname(name) === DIR);
-  return new Map(files.map(([name, inode]) => [path.basename(name), contents.get(inode)!]));
+  const files = [...names].filter(([name, inode]) => inode !== DIRECTORY && name.startsWith(`${DIR}/`));
+  return new Map(files.map(([name, inode]) => [path.relative(DIR, name), contents.get(inode)!]));
 }
 
 /** Whether both have the same names and bytes. */
