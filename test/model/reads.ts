@@ -262,7 +262,11 @@ function differentPosition(
 function boundOf(subject: Subject, place: Place): Bound {
   const { log } = subject.model;
   if (place === 'start' || place === 'end') return place;
-  if (place === 'unknown id') return `${'1'.repeat(19)}_1_nobody`;
+  if (place === 'unknown id') {
+    // Of a deleted event that compaction has removed, nobody knows any more that it had another id.
+    const [first] = seen({ log, floor: 1 });
+    return `${'1'.repeat(19)}_${first?.sequence ?? 1}_nobody`;
+  }
   if ('sequence' in place) return place.sequence % (log.length + 3);
   const index = ('idOf' in place ? place.idOf : place.msOf) % Math.max(1, log.length);
   const entry = log[index];
