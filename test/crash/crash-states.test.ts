@@ -16,6 +16,7 @@ const EVERY: Readonly<Record<string, number>> = effort(
     'full-disk': 2,
     checkpoints: 3,
     retention: 6,
+    'retention-deleted': 12,
     compaction: 6,
     'compaction-newest': 24,
     deletion: 6,

@@ -123,6 +123,24 @@ describe.runIf(ONE_STATE === undefined)('the syncs of the engine', () => {
   );
 });
 
+it
+  .runIf(ONE_STATE === undefined)
+  .each([
+    'sync@base-writer.writeContent<base-writer.writeBase',
+    'syncDir@base-writer.writeBase<background.#try',
+    'sync@storage.replaceFile<manifest-edit.#replace',
+  ])(
+  'what retention leaves of deleted streams is lost without %s',
+  async (site) => {
+    const recording = recordings.find(({ name }) => name === 'retention-deleted')!;
+    expect(sitesOf(recording).has(site)).toBe(true);
+    await expect(checkAll(recording, { without: [site], depth: DEPTH })).rejects.toThrow(
+      /the base (does not verify|is missing)|the manifest does not verify/,
+    );
+  },
+  TIMEOUT_MS,
+);
+
 /** A disk that takes a write of what is there already for done. */
 function withoutSecondWrites(inner: Disk): Disk {
   return intercept(inner, {

@@ -18,7 +18,7 @@ const KiB = 1024;
 const MAX_BYTES = 128 * KiB;
 
 /** Blocks as they are: how well random bytes are compressed is another matter at each run. */
-const KEEPING: StoreOptions = { ...OPTIONS, compression: 'none' };
+export const KEEPING: StoreOptions = { ...OPTIONS, compression: 'none' };
 export const RETAINING: StoreOptions = { ...OPTIONS, compression: 'none', retention: { maxBytes: MAX_BYTES } };
 
 /** Changes of the disk: from the last one of an opening on, and those behind the edit of the manifest. */
@@ -90,7 +90,7 @@ async function checkPruned(image: Image, promised: Promised): Promise<void> {
 }
 
 /** Only what the manifest names is there. */
-function expectTidy(disk: ReadStorage): void {
+export function expectTidy(disk: ReadStorage): void {
   const { firstSegment, base } = readManifest(disk, DIR)!;
   const files = disk.list(DIR);
   expectSame(

@@ -25,6 +25,7 @@ import { InlineRuntime, type Pokes } from './inline-runtime.js';
 import { MemoryDisk } from './memory-disk.js';
 import { checkRecovery } from './recovered.js';
 import { checkRetention, RETAINING, retain } from './retention.js';
+import { checkRetentionDeleted, deletedTwice, retainDeleted } from './retention-deleted.js';
 import { contentOf, DIR, OPTIONS, Session } from './session.js';
 
 const KiB = 1024;
@@ -344,6 +345,15 @@ export const SCENARIOS: readonly Scenario[] = [
     pokes: 'at-once',
     check: checkDeletion,
     run: deleteStreams,
+  },
+  {
+    id: 'retention-deleted',
+    name: 'segments that retention removes of a store with deleted streams, by processes that die at each step of it',
+    pokes: 'at-once',
+    options: RETAINING,
+    start: deletedTwice,
+    check: checkRetentionDeleted,
+    run: retainDeleted,
   },
   {
     id: 'derived-files-gone',
