@@ -123,13 +123,14 @@ describe.runIf(ONE_STATE === undefined)('the syncs of the engine', () => {
   );
 });
 
-it
-  .runIf(ONE_STATE === undefined)
-  .each([
-    'sync@base-writer.writeContent<base-writer.writeBase',
-    'syncDir@base-writer.writeBase<background.#try',
-    'sync@storage.replaceFile<manifest-edit.#replace',
-  ])(
+/** Of the first one it takes long to find that it is missed. */
+const OF_RETENTION = [
+  'sync@base-writer.writeContent<base-writer.writeBase',
+  'syncDir@base-writer.writeBase<background.#try',
+  'sync@storage.replaceFile<manifest-edit.#replace',
+].slice(effort(1, 0));
+
+it.runIf(ONE_STATE === undefined).each(OF_RETENTION)(
   'what retention leaves of deleted streams is lost without %s',
   async (site) => {
     const recording = recordings.find(({ name }) => name === 'retention-deleted')!;
