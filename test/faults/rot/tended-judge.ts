@@ -6,7 +6,7 @@
 import path from 'node:path';
 import { isKeeperError, type RecordedEvent, type Rows, type Store } from '../../../dist/main/index.js';
 import { openStoreOn } from '../../../dist/main/store.js';
-import { KEY_FILE, sealedFile, segmentNumber } from '../../../dist/shared/format/file-names.js';
+import { KEY_FILE, MANIFEST_FILE, sealedFile, segmentNumber } from '../../../dist/shared/format/file-names.js';
 import { verifyProof } from '../../../dist/shared/portable/proof/index.js';
 import { InlineRuntime } from '../../crash/inline-runtime.js';
 import type { MemoryDisk } from '../../crash/memory-disk.js';
@@ -125,11 +125,12 @@ class TendedJudge {
     insist(this.#isHit(file), () => `${doing} blames ${file}, and not ${[...hit].join(' or ')}: ${error.message}`);
   }
 
-  /** Of a segment that is missing nobody knows whether it was sealed. */
+  /** Of a segment that is missing nobody knows whether it was sealed, and of one that an earlier manifest names, that it has gone. */
   #isHit(name: string): boolean {
     const number = segmentNumber(name);
     const { hit, files } = this.#damage;
     const sealed = number === undefined ? undefined : sealedFile(number);
+    if (hit.has(MANIFEST_FILE) && !files.has(name)) return true;
     return hit.has(name) || (sealed !== undefined && hit.has(sealed) && !files.has(sealed) && !files.has(name));
   }
 
@@ -282,9 +283,14 @@ class TendedJudge {
   /** What is gone, or was removed, is proven as what is there. */
   async #proveAll(store: Store): Promise<void> {
     const { digests, publicKey } = this.#base;
+    let keys = publicKey;
     await this.#try('a checkpoint', async () => {
       const checkpoint = await store.checkpoint();
-      insist(checkpoint.publicKey === publicKey, () => `the key is ${checkpoint.publicKey}, not ${publicKey}`);
+      // One that is missing is made anew, which other people must be told of.
+      const isLost = !this.#damage.files.has(KEY_FILE);
+      const isSame = checkpoint.publicKey === publicKey;
+      insist(isSame !== isLost, () => `the key is ${checkpoint.publicKey}, and was ${publicKey}`);
+      keys = checkpoint.publicKey;
     });
     for (const [sequence, digest] of digests) {
       await this.#try(`the proof of event ${sequence}`, async () => {
@@ -293,7 +299,7 @@ class TendedJudge {
           if (isKeeperError(error, 'ERR_NOT_FOUND') && !this.#isLeft(sequence)) return undefined;
           throw error;
         });
-        if (proof !== undefined) await verifyProof(proof, { keys: publicKey, digest });
+        if (proof !== undefined) await verifyProof(proof, { keys, digest });
       });
     }
   }
