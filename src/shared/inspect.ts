@@ -11,7 +11,7 @@ import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest, NEWEST_MANIFEST_FORM
 import { decodeSegmentHeader, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format/segment.js';
 import { decodeWatermark, WATERMARK_FILE_BYTES, type Watermark } from './format/watermark.js';
 import { refuseNoStore } from './no-store.js';
-import { isKeeperError, KeeperError } from './portable/errors.js';
+import { fromWire, isKeeperError, KeeperError, toWire } from './portable/errors.js';
 import { type ReadStorage, readFile } from './storage.js';
 import { fileOfSegment, unsealing } from './unsealing.js';
 
@@ -88,6 +88,27 @@ export async function inspectStore(storage: ReadStorage, dir: string, manifest: 
     durable: scanned?.durable ?? known,
     clean: current?.clean === true,
   };
+}
+
+/**
+ * Why a segment is lost, with the sequences that lie between its neighbours.
+ * @throws ERR_UNSUPPORTED_FORMAT, ERR_STORAGE
+ */
+export function lostError(
+  storage: ReadStorage,
+  dir: string,
+  { manifest, storeId, hasher, segments, durable }: Inspection,
+  { number, error }: LostSegment,
+): KeeperError {
+  const place = { storage: unsealing(storage, storeId, hasher), dir, storeId, hasher };
+  const before = segments.findLast((segment) => segment.number < number);
+  const next = segments.find((segment) => segment.number > number);
+  const lastBefore =
+    before === undefined ? manifest.floor - 1 : scanActive(place, before, manifest, durable).active.lastSequence;
+  const lastSequence = next === undefined ? durable : next.firstSequence - 1;
+  // Nobody knows of any where the end was not known to be durable.
+  if (lastBefore >= lastSequence) return error;
+  return fromWire({ ...toWire(error), firstSequence: lastBefore + 1, lastSequence });
 }
 
 /**

@@ -119,6 +119,16 @@ export interface VerifyPart {
 /** A place between two frames; the checksum of the one before it is undefined where that is not known. */
 export interface Verified extends Omit<FramePosition, 'previous'> {
   readonly previous: Uint8Array | undefined;
+  /** Where the digests of what follows are; undefined where they are not compared. */
+  readonly digests?: DigestsPlace | undefined;
+}
+
+/** A place among the digests of a sealed segment. */
+export interface DigestsPlace {
+  /** How many are before it. */
+  readonly index: number;
+  /** Of all of them: another file has others. */
+  readonly checksum: Uint8Array;
 }
 
 /** What was found. */

@@ -2,31 +2,18 @@
  * A sealed segment's file, read as the raw segment that it was. A block of it that does not verify reads as zeros, in which no
  * frame and no record is: so whoever reads finds out which sequences are hit, as in a raw one.
  */
-import { corrupt, unsupported } from './damage.js';
 import type { PlaceHasher } from './format/checksum.js';
 import { type Memory, memoryOf } from './format/record.js';
 import {
-  BlockTable,
-  COMPACTED_FORMAT,
-  decodeSealedHeader,
+  type BlockTable,
   rawBytesOf,
   SEALED_HEADER_BYTES,
   type SealedHeader,
   sealedFileBytes,
-  secondTableOffset,
-  tableBytes,
-  tableOffset,
   unpackBlock,
 } from './format/sealed.js';
+import { readHeader, readTable, type SealedPlace } from './sealed-parts.js';
 import type { FileHandle, ReadStorage } from './storage.js';
-
-/** What a sealed segment is verified with. */
-export interface SealedPlace {
-  readonly file: string;
-  readonly number: number;
-  readonly storeId: Uint8Array;
-  readonly hasher: PlaceHasher;
-}
 
 /** Where a read goes on near the one before it, so much is read at once, for those that follow. Unit: bytes. */
 const AHEAD_BYTES = 64 * 1024;
@@ -212,44 +199,4 @@ export class SealedSegment {
     this.#last = { block, unpacked };
     return raw;
   }
-}
-
-/** The header, or else its copy at the end. */
-function readHeader(
-  storage: ReadStorage,
-  handle: FileHandle,
-  { file, number, storeId, hasher }: SealedPlace,
-): SealedHeader {
-  const fileBytes = storage.size(handle);
-  let why = 'it is shorter than its header';
-  for (const offset of [0, fileBytes - SEALED_HEADER_BYTES]) {
-    if (offset < 0) continue;
-    const bytes = readAt(storage, handle, offset, SEALED_HEADER_BYTES);
-    const found = decodeSealedHeader(bytes, fileBytes, number, storeId, hasher);
-    if (found.kind === 'valid') return found.header;
-    if (found.kind === 'unsupported') throw unsupported(file, String(found.format), COMPACTED_FORMAT);
-    why = found.why;
-  }
-  throw corrupt(file, 0, `the sealed segment cannot be read: ${why}`);
-}
-
-/** The block table, or else its copy. */
-function readTable(
-  storage: ReadStorage,
-  handle: FileHandle,
-  header: SealedHeader,
-  { file, number, hasher }: SealedPlace,
-): BlockTable {
-  for (const offset of [tableOffset(header), secondTableOffset(header)]) {
-    const bytes = readAt(storage, handle, offset, tableBytes(header));
-    if (bytes.length < tableBytes(header) || !hasher.verify(header.tableChecksum, 0, number, bytes)) continue;
-    const table = new BlockTable(bytes);
-    if (table.end === tableOffset(header)) return table;
-  }
-  throw corrupt(file, tableOffset(header), 'the block table of the sealed segment does not verify, nor does its copy');
-}
-
-function readAt(storage: ReadStorage, handle: FileHandle, offset: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  return bytes.subarray(0, storage.read(handle, bytes, offset));
 }

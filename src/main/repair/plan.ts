@@ -145,9 +145,23 @@ function seams(segments: readonly SegmentPlan[], holes: Holes): Hole[] {
       if (last === undefined || !sameChecksum(part.span.previous, last)) seam(part.span.firstSequence);
       last = part.span.lastFrame;
     }
-    const lastPart = parts.at(-1);
-    const end = lastPart?.kind === 'frames' ? lastPart.span.end : SEGMENT_HEADER_BYTES;
-    before = { end: rewrite ? undefined : end, lastFrame: last };
+    before = { end: rewrite ? endOfCopy(parts) : endOfFile(parts), lastFrame: last };
   }
   return joinHoles(found);
+}
+
+/** Of a file that stays. */
+function endOfFile(parts: readonly Part[]): number {
+  const last = parts.at(-1);
+  return last?.kind === 'frames' ? last.span.end : SEGMENT_HEADER_BYTES;
+}
+
+/** Of one that is written anew; undefined where only writing it shows. */
+function endOfCopy(parts: readonly Part[]): number | undefined {
+  let end = SEGMENT_HEADER_BYTES;
+  for (const part of parts) {
+    if (part.kind === 'records') return undefined;
+    end += part.span.end - part.span.offset;
+  }
+  return end;
 }

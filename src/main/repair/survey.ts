@@ -1,12 +1,14 @@
 /** What is there of each segment: the frames that verify, as spans in which one follows the other. */
 import path from 'node:path';
-import { isDamagedFile, segmentFile, segmentNumber } from '../../shared/format/file-names.js';
+import { isDamagedFile, sealedNumber, segmentFile, segmentNumber } from '../../shared/format/file-names.js';
 import { NO_FRAME, sameChecksum } from '../../shared/format/frame.js';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from '../../shared/format/segment.js';
 import type { Holes } from '../../shared/holes.js';
 import { usedBehindSealed } from '../../shared/inspect.js';
 import { aborted, isKeeperError } from '../../shared/portable/errors.js';
+import { damagedParts } from '../../shared/sealed-parts.js';
 import { type ReadStorage, readRange, type Storage } from '../../shared/storage.js';
+import { fileOfSegment } from '../../shared/unsealing.js';
 import { type Frame, frameAt, framesOf } from './frames.js';
 import type { Identity } from './identity.js';
 import { FileWindow } from './window.js';
@@ -30,7 +32,7 @@ export interface SegmentSurvey {
   readonly header: SegmentHeader | undefined;
   /** By sequence. */
   readonly spans: readonly Span[];
-  /** Whether file and header are in order, and the frames as well, from the first to where nothing more verifies. */
+  /** Whether its file and header are in order, and the frames as well, from the first to where nothing more verifies. */
   readonly sound: boolean;
 }
 
@@ -144,7 +146,9 @@ async function surveySegment(
   const own = sources.find(({ file }) => file === segmentFile(number));
   if (own?.header !== undefined) {
     const sound = await surveySound(context, own.file, own.header, successor);
-    if (sound !== undefined) return sound;
+    if (sound !== undefined) {
+      return isWhole(context, number) ? sound : { ...sound, segment: { ...sound.segment, sound: false } };
+    }
   }
   const { log, dir, identity } = context;
   const frames: Frame[] = [];
@@ -183,6 +187,13 @@ async function surveySound(
       durable: Math.max(durable, header.firstSequence - 1),
     };
   });
+}
+
+/** Whether a segment that can be read has nothing around its blocks that is damaged, where it is sealed. */
+function isWhole({ storage, dir, identity: { storeId, hasher } }: SurveyContext, number: number): boolean {
+  const file = fileOfSegment(storage, dir, number);
+  if (sealedNumber(path.basename(file)) === undefined) return true;
+  return damagedParts(storage, { file, number, storeId, hasher }).length === 0;
 }
 
 /** The frames from the header on that follow each other, as one span. */

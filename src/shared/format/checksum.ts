@@ -38,6 +38,11 @@ export class PlaceHasher {
    * @param parts hashed one after the other
    */
   digest(place: number, ...parts: readonly Uint8Array[]): Uint8Array {
+    return this.digestOf(place, parts);
+  }
+
+  /** The same of parts that need not be in memory together. */
+  digestOf(place: number, parts: Iterable<Uint8Array>): Uint8Array {
     this.#place.writeUInt32LE(place, STORE_ID_BYTES);
     this.#hasher.init();
     this.#hasher.update(this.#place);

@@ -1,5 +1,4 @@
 /** Whether the records that are verified are those that were signed. */
-import { hash } from 'node:crypto';
 import { readEdge, readTreeFile } from '../../shared/audit/stored-tree.js';
 import { TileFiles } from '../../shared/audit/tile-files.js';
 import { Tiles } from '../../shared/audit/tiles.js';
@@ -34,27 +33,31 @@ export class SignedLeaves {
     this.#size = size;
   }
 
-  /** @param record of a sequence that is not below those that were checked before */
-  check(sequence: number, record: Uint8Array): void {
+  /**
+   * @param sequence not below those that were checked before
+   * @param digest SHA-256 of its record, a character a byte
+   */
+  check(sequence: number, digest: string): void {
     if (sequence > this.#size) return;
     const tile = Math.floor((sequence - 1) / TILE_WIDTH);
     if (tile === this.#damaged) return;
     const signed = undefinedIfCorrupt(() => this.#tiles.leaf(sequence - 1));
     if (signed === undefined) this.#damaged = tile;
-    else if (!signed.equals(this.#hashOf(record))) this.#add(sequence);
+    else if (!signed.equals(this.#hashOf(digest))) addTo(this.others, sequence);
   }
 
-  #hashOf(record: Uint8Array): Buffer {
-    this.#digest.write(hash('sha256', record, 'binary'), 0, 'latin1');
+  #hashOf(digest: string): Buffer {
+    this.#digest.write(digest, 0, 'latin1');
     hashLeafInto(this.#digest, 0, this.#hash, 0);
     return this.#hash;
   }
+}
 
-  #add(sequence: number): void {
-    const last = this.others.at(-1);
-    if (last?.[1] === sequence - 1) this.others[this.others.length - 1] = [last[0], sequence];
-    else this.others.push([sequence, sequence]);
-  }
+/** Put a sequence behind some ranges. */
+export function addTo(ranges: Hole[], sequence: number): void {
+  const last = ranges.at(-1);
+  if (last?.[1] === sequence - 1) ranges[ranges.length - 1] = [last[0], sequence];
+  else ranges.push([sequence, sequence]);
 }
 
 function undefinedIfCorrupt<T>(look: () => T): T | undefined {

@@ -1,7 +1,8 @@
 /** Some frames of a segment, checked one after the other: chain, checksums, order, and if wanted what the payloads hold. */
+import { hash } from 'node:crypto';
 import path from 'node:path';
 import { type PlaceHasher, recordSeed } from '../../shared/format/checksum.js';
-import { segmentFile } from '../../shared/format/file-names.js';
+import { sealedNumber, segmentFile } from '../../shared/format/file-names.js';
 import {
   FRAME_HEADER_BYTES,
   type FrameHeader,
@@ -29,6 +30,7 @@ import type { FramesVerified, SealTaskOf } from '../../shared/seal-tasks.js';
 import { type ReadStorage, readRange, type Storage } from '../../shared/storage.js';
 import { fileOfSegment, unsealing } from '../../shared/unsealing.js';
 import { RecordContents } from './record-contents.js';
+import { areNot, SealedCheck } from './sealed-check.js';
 import { SignedLeaves } from './signed-leaves.js';
 
 /** Read at once, unless a frame is larger. Unit: bytes. */
@@ -46,7 +48,10 @@ export async function verifyFrames(
     ? await RecordContents.create([new Holes(task.holes), new Holes(lost), removed])
     : undefined;
   const signed = task.part.deep ? SignedLeaves.open(storage, task.dir, task.storeId) : undefined;
-  return new FramesCheck(storage, hasher, task, lost, removed, contents, signed).run();
+  const file = fileOfSegment(storage, task.dir, task.number);
+  const isSealed = sealedNumber(path.basename(file)) !== undefined;
+  const sealed = isSealed ? new SealedCheck(storage, { ...task, file, hasher }, task.part) : undefined;
+  return new FramesCheck(storage, hasher, task, file, lost, removed, contents, signed, sealed).run();
 }
 
 class FramesCheck {
@@ -60,6 +65,7 @@ class FramesCheck {
   readonly #named: string;
   readonly #contents: RecordContents | undefined;
   readonly #signed: SignedLeaves | undefined;
+  readonly #sealed: SealedCheck | undefined;
   readonly #problems: Problem[] = [];
   /** Sequences of which nothing verifies. */
   readonly #lost: Hole[];
@@ -79,10 +85,12 @@ class FramesCheck {
     storage: ReadStorage,
     hasher: PlaceHasher,
     task: SealTaskOf<'verify'>,
+    named: string,
     lost: Hole[],
     removed: RemovedSequences,
     contents: RecordContents | undefined,
     signed: SignedLeaves | undefined,
+    sealed: SealedCheck | undefined,
   ) {
     const { dir, number, storeId, holes, part } = task;
     this.#task = task;
@@ -91,11 +99,12 @@ class FramesCheck {
     this.#holes = new Holes(holes);
     this.#seed = recordSeed(storeId);
     this.#file = path.join(dir, segmentFile(number));
-    this.#named = fileOfSegment(storage, dir, number);
+    this.#named = named;
     this.#lost = lost;
     this.#removed = removed;
     this.#contents = contents;
     this.#signed = signed;
+    this.#sealed = sealed;
     this.#offset = part.from?.offset ?? SEGMENT_HEADER_BYTES;
     this.#sequence = (part.from?.sequence ?? this.#holes.skip(part.firstSequence)) - 1;
     this.#previous = part.from?.previous;
@@ -107,7 +116,12 @@ class FramesCheck {
     const goesOn = this.#sequence < lastSequence && this.#chunk() && this.#sequence < lastSequence;
     return {
       header,
-      to: { offset: this.#offset, sequence: this.#sequence + 1, previous: this.#previous },
+      to: {
+        offset: this.#offset,
+        sequence: this.#sequence + 1,
+        previous: this.#previous,
+        digests: this.#sealed?.to(),
+      },
       goesOn,
       events: this.#events,
       bytes: this.#bytes,
@@ -116,18 +130,14 @@ class FramesCheck {
       removed: this.#removed.ends,
       tombstones: this.#tombstones,
       file: this.#named,
-      problems: [...this.#problems, ...this.#notSigned()],
+      problems: [...(this.#sealed?.problems() ?? []), ...this.#problems, ...this.#notSigned()],
       lost: this.#lost,
       streams: this.#contents?.streams(),
     };
   }
 
   #notSigned(): Problem[] {
-    return (this.#signed?.others ?? []).map(([firstSequence, lastSequence]) => {
-      const which = firstSequence === lastSequence ? `${firstSequence}` : `${firstSequence} to ${lastSequence}`;
-      const message = `what is stored as sequence ${which} is not what was signed`;
-      return { code: 'ERR_CORRUPT', message, file: this.#named, firstSequence, lastSequence };
-    });
+    return areNot(this.#named, this.#signed?.others ?? [], 'what was signed');
   }
 
   #segmentHeader(): SegmentHeader | undefined {
@@ -179,7 +189,7 @@ class FramesCheck {
   #brokenOff(offset: number, frame: FrameHeader | string | undefined, blank: boolean): void {
     const { lastSequence, lostBehind } = this.#task.part;
     const first = this.#sequence + 1;
-    this.#lost.push([first, lastSequence]);
+    this.#lose(first, lastSequence);
     if (typeof frame === 'string') this.#problem('ERR_UNSUPPORTED_FORMAT', frame, offset, first, lastSequence);
     else if (!lostBehind || !blank) {
       this.#problem('ERR_CORRUPT', 'no frame continues the log here', offset, first, lastSequence);
@@ -199,7 +209,7 @@ class FramesCheck {
     const whole = at + FRAME_HEADER_BYTES + frame.bodyBytes <= bytes.length;
     if (!whole || !verifyFrameBody(bytes, at, frame, this.#hasher, this.#task.number)) {
       report('the frame does not verify');
-      this.#lost.push([frame.firstSequence, lastSequence]);
+      this.#lose(frame.firstSequence, lastSequence);
     } else this.#records(memory, at + FRAME_HEADER_BYTES, frame, report);
     this.#previous = frame.checksum;
     this.#sequence = this.#holes.skip(lastSequence + 1) - 1;
@@ -212,12 +222,12 @@ class FramesCheck {
     for (let at = start; at < end; at += recordLength(view, at)) {
       if (!verifyRecord(bytes, view, at, end, this.#seed)) {
         report(`the record of sequence ${sequence} does not verify`);
-        this.#lost.push([sequence, frame.firstSequence + frame.count - 1]);
+        this.#lose(sequence, frame.firstSequence + frame.count - 1);
         return;
       }
       if (recordSequence(view, at) !== sequence) {
         report(`sequence ${recordSequence(view, at)} stands where ${sequence} is expected`);
-        this.#lost.push([sequence, frame.firstSequence + frame.count - 1]);
+        this.#lose(sequence, frame.firstSequence + frame.count - 1);
         return;
       }
       const timestampNs = recordTimestampNs(view, at);
@@ -233,11 +243,26 @@ class FramesCheck {
       if (isRemoved(view, at)) report(`sequence ${sequence} was removed of a frame that says nothing of it`);
       if (isTombstone(view, at)) this.#tombstones.push([streamOf(memory, at), sequence]);
       this.#contents?.check(memory, at, report);
-      this.#signed?.check(sequence, bytes.subarray(at, at + recordLength(view, at)));
+      this.#digest(sequence, bytes.subarray(at, at + recordLength(view, at)));
       sequence++;
       this.#events++;
     }
     if (sequence !== frame.firstSequence + frame.count) report(`the frame has fewer records than it says`);
+  }
+
+  /** Compare a record with what is known of it by its digest. */
+  #digest(sequence: number, record: Uint8Array): void {
+    if (!this.#task.part.deep || (this.#signed ?? this.#sealed) === undefined) return;
+    // As a string: a buffer for each takes half as long again.
+    const digest = hash('sha256', record, 'binary');
+    this.#signed?.check(sequence, digest);
+    this.#sealed?.check(sequence, digest);
+  }
+
+  /** Sequences that cannot be read. Which digest is whose is not known behind them. */
+  #lose(first: number, last: number): void {
+    this.#lost.push([first, last]);
+    this.#sealed?.lose();
   }
 
   /** The header of a frame; why it cannot be read where it is of another format. */

@@ -16,7 +16,7 @@ import {
 import { sameChecksum } from '../../shared/format/frame.js';
 import { encodeManifest, type Manifest, manifestFormat } from '../../shared/format/manifest.js';
 import { Holes } from '../../shared/holes.js';
-import { type Inspection, inspectStore, readManifest } from '../../shared/inspect.js';
+import { type Inspection, inspectStore, lostError, readManifest } from '../../shared/inspect.js';
 import { invalid } from '../../shared/options.js';
 import type { RecoveryReport } from '../../shared/recovery-report.js';
 import { type FileHandle, replaceFile, type Storage, writeFully } from '../../shared/storage.js';
@@ -50,7 +50,7 @@ export async function recover(
     throw invalid('nodeId', `is ${nodeId}, but this store's is ${manifest.nodeId} and cannot change`);
   }
   const found = await inspectStore(storage, dir, manifest);
-  if (found.lost[0] !== undefined) throw found.lost[0].error;
+  if (found.lost[0] !== undefined) throw lostError(storage, dir, found, found.lost[0]);
   if (found.active?.tail.kind === 'corrupt') {
     const file = path.join(dir, segmentFile(found.active.header.number));
     throw corruptTail(file, found.active, found.active.tail.lastSequence);
