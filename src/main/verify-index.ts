@@ -22,6 +22,8 @@ export async function problemOfIndex(
   const file = path.join(path.dirname(segment.file), indexFile(segment.number));
   if (wrong.isPassing) return problemOf('ERR_STORAGE', `the index could not be looked at: ${wrong.message}`, file);
   catalog.indexFiles.damaged(segment.number, wrong);
-  const what = `the index does not verify, and is made again when the store is open for writing: ${wrong.message}`;
+  const what =
+    `the index does not verify: ${wrong.message}. Nothing is lost, queries go on without it. It is made again where the store is open for ` +
+    'writing, as soon as a query or `verify()` meets it; where it is not, remove the file and run `keeperlog seal`';
   return problemOf('ERR_CORRUPT', what, file);
 }

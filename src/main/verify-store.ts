@@ -5,6 +5,7 @@ import { Tombstones } from './read/tombstones.js';
 import { withBase } from './removed.js';
 import type { VerifyOptions, VerifyReport } from './store-types.js';
 import { type VerifyParts, verifyLog } from './verify.js';
+import { problemOfKey } from './verify-key.js';
 import { withTombstones } from './verify-tombstones.js';
 import { TreeCheck } from './verify-tree.js';
 
@@ -21,7 +22,9 @@ export async function verifyStore(
   const ofLog = new Tombstones();
   const onTombstone = (stream: string, sequence: number): void => ofLog.add(stream, sequence);
   const log = await verifyWithTree({ ...parts, onTombstone }, options);
-  return withBase(await withTombstones(log, storage, parts, ofLog), storage, parts.work.dir);
+  const all = await withBase(await withTombstones(log, storage, parts, ofLog), storage, parts.work.dir);
+  const ofKey = options.deep === true ? problemOfKey(storage, parts.work.dir, parts.work.storeId) : undefined;
+  return ofKey === undefined ? all : { ...all, ok: false, problems: [...all.problems, ofKey] };
 }
 
 /** The log, and beside it the tree that was made of it. */

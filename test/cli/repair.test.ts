@@ -93,6 +93,47 @@ describe('keeperlog repair', () => {
     expect((await run(cwd, 'prove', '2')).code).toBe(0);
   });
 
+  test('is not what verify leads to where an index or the key alone is damaged', async () => {
+    const cwd = emptyDir();
+    const dir = path.join(cwd, 'data');
+    const store = await openStore({ dir, segmentBytes: 65_536 });
+    for (let i = 0; i < 5; i++) await store.append('a', { type: 'Said', data: 'x'.repeat(30_000) });
+    await store.seal();
+    await store.checkpoint();
+    await store.close();
+    const turn = (name: string): void => {
+      const file = path.join(dir, name);
+      fs.writeFileSync(
+        file,
+        fs.readFileSync(file).map((byte, i) => (i === 60 ? byte ^ 1 : byte)),
+      );
+    };
+    const index = 'segment-0000000001.index';
+    turn(index);
+    const found = await run(cwd, 'verify');
+    expect(found.code).toBe(5);
+    expect(found.stdout).toContain(`ERR_CORRUPT ${path.join('data', index)}: the index does not verify`);
+    expect(found.stderr).toContain('the log verifies, and nothing is lost');
+    expect(found.stderr).toContain('try: keeperlog seal\n');
+    fs.rmSync(path.join(dir, index));
+    expect((await run(cwd, 'seal')).code).toBe(0);
+    expect(fs.existsSync(path.join(dir, index))).toBe(true);
+    expect((await run(cwd, 'verify', '--deep')).code).toBe(0);
+
+    turn('keeperlog.key');
+    // What is not signed yet.
+    expect((await run(cwd, 'append', 'a', 'Said')).code).toBe(0);
+    expect((await run(cwd, 'prove', '6')).stderr).toContain('try: keeperlog verify --deep');
+    expect((await run(cwd, 'verify')).code).toBe(0);
+    const deep = await run(cwd, 'verify', '--deep');
+    expect(deep.code).toBe(5);
+    expect(deep.stdout).toContain(`ERR_CORRUPT ${path.join('data', 'keeperlog.key')} at 0: the keys that sign`);
+    expect(deep.stderr).toContain('the log verifies');
+    fs.rmSync(path.join(dir, 'keeperlog.key'));
+    expect((await run(cwd, 'prove', '6')).code).toBe(0);
+    expect((await run(cwd, 'verify', '--deep')).code).toBe(0);
+  });
+
   test('asks for the node id where the manifest is lost', async () => {
     const { cwd, dir } = await rotten();
     fs.rmSync(path.join(dir, 'keeperlog.manifest'));

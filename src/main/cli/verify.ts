@@ -1,5 +1,7 @@
 /** `keeperlog verify`: reads the whole log back and checks it. */
+import path from 'node:path';
 import type { Command } from 'commander';
+import { indexNumber, KEY_FILE } from '../../shared/format/file-names.js';
 import type { VerifyReport } from '../index.js';
 import { interruptible, makeCommand, onRun, withStore } from './command.js';
 import { EXIT, Refusal } from './failure.js';
@@ -28,10 +30,21 @@ export function verifyCommand(): Command {
     });
     await data(json === true ? toJson(report) : verifyText(report));
     if (report.ok) return;
-    const found = `${report.problems.length} problem${report.problems.length === 1 ? '' : 's'}`;
-    const what = `the log does not verify: ${found}; keep a copy of the directory before anything else`;
-    throw new Refusal(EXIT.corrupt, what, 'repair --dry-run', { code: 'ERR_CORRUPT' });
+    throw new Refusal(EXIT.corrupt, ...verdict(report), { code: 'ERR_CORRUPT' });
   });
+}
+
+/** What is wrong as a whole, and the next command. */
+function verdict({ problems }: VerifyReport): [what: string, next: string] {
+  const found = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
+  const names = problems.map(({ file }) => path.basename(file));
+  const areIndexes = names.every((name) => indexNumber(name) !== undefined);
+  if (areIndexes)
+    return [`the log verifies, and nothing is lost: ${found} of index files, which can be made again`, 'seal'];
+  const isLogWhole = names.every((name) => name === KEY_FILE || indexNumber(name) !== undefined);
+  if (isLogWhole) return [`the log verifies; ${found} beside it, each with what to do`, 'prove --help'];
+  const what = `the log does not verify: ${found}; keep a copy of the directory before anything else`;
+  return [what, 'repair --dry-run'];
 }
 
 export function verifyText({ ok, segments, events, bytes, holes, problems }: VerifyReport): string {
