@@ -4,10 +4,14 @@ import type { BackupOptions, BackupProgress, BackupReport } from '../shared/back
 import { refuseNoBackup } from '../shared/no-store.js';
 import { checkWorkOptions, invalid } from '../shared/options.js';
 import { aborted, isKeeperError } from '../shared/portable/errors.js';
+import { hinted } from '../shared/storage-error.js';
 import { checkDir, isWithin, refuseFile, withLock } from './copy-dirs.js';
 import type { Lease } from './read/leases.js';
 import type { Runtime } from './runtime.js';
 import { closedError } from './store-errors.js';
+
+const DIR_HINT =
+  'The store is as it was. Choose another directory for the backup, or look at who may write there, and at its disk.';
 
 export class Backups {
   readonly #runtime: Runtime;
@@ -29,6 +33,13 @@ export class Backups {
     checkOptions(to, options);
     const { signal } = options;
     if (signal?.aborted === true) throw aborted(signal, 'the backup');
+    return this.#run(to, options, durable).catch((error: unknown) => {
+      // What has failed while it was copied has said so: this is about the directory.
+      throw hinted(error, DIR_HINT);
+    });
+  }
+
+  async #run(to: string, options: BackupOptions, durable: () => number): Promise<BackupReport> {
     const { storage } = this.#runtime;
     refuseFile(storage, 'dir', to);
     if (isWithin(storage, to, this.#dir)) throw invalid('dir', `is the store's own directory, or lies in it: ${to}`);

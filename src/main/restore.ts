@@ -5,8 +5,12 @@ import { BACKUP_FILE } from '../shared/format/backup-list.js';
 import { refuseContent } from '../shared/no-store.js';
 import { checkWorkOptions, invalid } from '../shared/options.js';
 import { aborted, isKeeperError, KeeperError } from '../shared/portable/errors.js';
+import { hinted } from '../shared/storage-error.js';
 import { checkDir, isWithin, refuseFile, withLock } from './copy-dirs.js';
 import { type Runtime, threadRuntime } from './runtime.js';
+
+const DIR_HINT =
+  'Nothing was restored, and the backup is as it was. Look at both paths, at who may read and write there, and at their disks.';
 
 /**
  * Make the store of a backup again, in a directory that is missing or empty. Every file is verified while it is copied, and so is the
@@ -33,8 +37,21 @@ export async function restoreStoreOn(
   checkDir('backupDir', from);
   checkDir('dir', dir);
   checkWorkOptions(options);
-  const { signal, onProgress } = options;
-  if (signal?.aborted === true) throw aborted(signal, 'the restore');
+  if (options.signal?.aborted === true) throw aborted(options.signal, 'the restore');
+  try {
+    return await restore(from, dir, options, runtime);
+  } catch (error) {
+    // What has failed while it was copied has said so: this is about the directories.
+    throw hinted(error, DIR_HINT);
+  }
+}
+
+async function restore(
+  from: string,
+  dir: string,
+  { signal, onProgress }: RestoreOptions,
+  runtime: Runtime,
+): Promise<RestoreReport> {
   const { storage } = runtime;
   refuseFile(storage, 'backupDir', from);
   refuseFile(storage, 'dir', dir);

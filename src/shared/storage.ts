@@ -6,9 +6,10 @@
  * (EINTR): Node does that for all calls but reads.
  */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { KeeperError } from './portable/errors.js';
+import { storageError } from './storage-error.js';
+
+export { errnoNumber, isFailedSync, isOutOfSpace, storageError } from './storage-error.js';
 
 /** An open file. */
 export type FileHandle = number;
@@ -57,52 +58,6 @@ export interface Storage extends ReadStorage {
   permissions(file: string): number;
   /** Which file this is: another one that has taken its name since is told from it. */
   identity(handle: FileHandle): string;
-}
-
-/** What to do where a store's own disk has failed. */
-export const STORAGE_HINT =
-  'Check the disk and its mount, close the store and open it again: recovery decides what is durable.';
-
-/** Raise a system call's failure as ERR_STORAGE with errno and call. */
-export function storageError(error: unknown, syscall: string, file?: string): KeeperError {
-  const name = errnoName(error);
-  const where = file === undefined ? '' : ` of ${file}`;
-  return new KeeperError('ERR_STORAGE', `${syscall}${where} failed with ${name}`, {
-    errno: name,
-    syscall,
-    cause: error,
-    hint: STORAGE_HINT,
-  });
-}
-
-/** A full disk, and a file that may not grow: space may come back. */
-const OUT_OF_SPACE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-
-/** A sync that fails is final whatever it says: what it was about may be lost, and a second one would not tell. */
-const SYNCS: ReadonlySet<unknown> = new Set(['fdatasync', 'fsync']);
-
-export function isFailedSync(error: unknown): error is KeeperError {
-  return error instanceof KeeperError && SYNCS.has(Reflect.get(error, 'syscall'));
-}
-
-export function isOutOfSpace(error: unknown): boolean {
-  if (!(error instanceof KeeperError) || isFailedSync(error)) return false;
-  return OUT_OF_SPACE.has(Reflect.get(error, 'errno'));
-}
-
-/** The name of an errno. Node does not name them all: of EDQUOT it tells the number alone. */
-function errnoName(error: unknown): string {
-  const code = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-  if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code;
-  const number = error instanceof Error ? Reflect.get(error, 'errno') : undefined;
-  const found = Object.entries(os.constants.errno).find(([, value]) => value === -Number(number));
-  return found?.[0] ?? 'EUNKNOWN';
-}
-
-/** The number of an errno's name, above 0. */
-export function errnoNumber(name: string): number {
-  const numbers: Readonly<Record<string, number>> = os.constants.errno;
-  return numbers[name] ?? os.constants.errno.EIO;
 }
 
 function guard<T>(syscall: string, call: () => T, file?: string): T {

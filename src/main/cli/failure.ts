@@ -1,5 +1,6 @@
 /** What a command that ends badly says: exit code, what is wrong, and the next command to try. */
 import { isKeeperError, type KeeperError, toWire } from '../../shared/portable/errors.js';
+import { isOutOfSpace } from '../../shared/storage-error.js';
 
 export const EXIT = { done: 0, failed: 1, usage: 2, conflict: 3, locked: 4, corrupt: 5, degraded: 6 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -109,6 +110,8 @@ function outcomeOf(error: KeeperError, command: string): [ExitCode, string] {
     default:
       // Where there is no store yet to look at, the machine is.
       if (command === 'restore') return [EXIT.failed, 'doctor'];
+      // A full disk, too, is the machine's.
+      if (isOutOfSpace(error)) return [EXIT.failed, 'doctor'];
       return [EXIT.failed, command === 'verify' ? 'info' : 'verify'];
   }
 }

@@ -1,7 +1,7 @@
 /** One job of the thread that copies. */
 import type { CopyHooks, CopyJob, CopyReports } from '../../shared/backup-jobs.js';
-import { fromWire, isKeeperError, toWire } from '../../shared/portable/errors.js';
-import { STORAGE_HINT, type Storage } from '../../shared/storage.js';
+import type { Storage } from '../../shared/storage.js';
+import { hinted } from '../../shared/storage-error.js';
 import { backUp } from './backup.js';
 import { restore } from './restore.js';
 
@@ -21,8 +21,7 @@ export async function runCopyJob(
     return await run(storage, job, hooks);
   } catch (error) {
     // Whatever has failed, no store needs a recovery for it.
-    if (!isKeeperError(error, 'ERR_STORAGE') || error.hint !== STORAGE_HINT) throw error;
-    throw fromWire({ ...toWire(error), hint: HINTS[job.kind] });
+    throw hinted(error, HINTS[job.kind]);
   }
 }
 

@@ -9,7 +9,8 @@ import { readSegmentHeader } from '../../shared/inspect.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
 import type { SealedRange, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
-import { readRange, type Storage } from '../../shared/storage.js';
+import { isFailedSync, isOutOfSpace, readRange, type Storage } from '../../shared/storage.js';
+import { hinted } from '../../shared/storage-error.js';
 import { unsealing } from '../../shared/unsealing.js';
 import { assembleSealed } from './assemble.js';
 import { audit } from './audit.js';
@@ -27,8 +28,23 @@ import { verifyFrames } from './verify.js';
 /** So much is compared at once, which takes some milliseconds. A multiple of the bytes of a block. */
 const COMPARED_BYTES = 4 * 1024 * 1024;
 
+const HINTS = {
+  space: 'The log is as it was. Free space on the disk, and try again.',
+  other: 'The log is as it was. Look at the disk and its mount, and try again.',
+} as const;
+
 /** @throws ERR_CORRUPT where the raw segment does not verify; ERR_STORAGE */
 export async function runSealTask(storage: Storage, task: SealTask): Promise<SealResults[SealTask['kind']]> {
+  try {
+    return await run(storage, task);
+  } catch (error) {
+    // No task of the pool writes what appends write: unless a sync has failed, there is nothing to open again for.
+    if (isFailedSync(error)) throw error;
+    throw hinted(error, isOutOfSpace(error) ? HINTS.space : HINTS.other);
+  }
+}
+
+async function run(storage: Storage, task: SealTask): Promise<SealResults[SealTask['kind']]> {
   const hasher = await PlaceHasher.create(task.storeId);
   switch (task.kind) {
     case 'begin':
