@@ -56,7 +56,7 @@ describe('seal()', () => {
     expect(await everything(store)).toEqual(before);
     expect(await store.verify({ deep: true })).toMatchObject({ ok: true, segments, events: 12_000 });
 
-    const nothing = { segments: 0, rawBytes: 0, fileBytes: 0, indexBytes: 0 };
+    const nothing = { segments: 0, rawBytes: 0, fileBytes: 0, indexBytes: 0, indexesMissing: 0 };
     expect(await store.seal()).toEqual(nothing);
     const indexBytes = bytesOfIndex(indexes[0]!);
     fs.rmSync(indexes[0]!);

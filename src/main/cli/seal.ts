@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { SealReport } from '../index.js';
 import { interruptible, makeCommand, onRun, withStore } from './command.js';
-import { bytesText, countText, data, toJson } from './output.js';
+import { bytesText, countText, data, note, toJson } from './output.js';
 import { progressLine } from './progress-line.js';
 
 export function sealCommand(): Command {
@@ -27,6 +27,10 @@ export function sealCommand(): Command {
       }
     });
     await data(json === true ? toJson(report) : sealText(report));
+    const { indexesMissing: missing } = report;
+    if (missing === 0) return;
+    const what = `the index of ${countText(missing)} sealed segment${missing === 1 ? '' : 's'} could not be made: queries go on without it.`;
+    note(`${what} Look at space and disk, as doctor does, and seal again.`);
   });
 }
 

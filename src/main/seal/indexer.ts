@@ -28,7 +28,7 @@ export class Indexer {
   readonly #parts: IndexerParts;
   #last: Promise<unknown> = Promise.resolve();
   /** Of what is under way, or is to be. */
-  readonly #making = new Map<number, Promise<number>>();
+  readonly #making = new Map<number, Promise<number | undefined>>();
   /** Of which making an index has failed: that is not tried again before the store is opened again, unless it is asked for. */
   readonly #failed = new Set<number>();
   readonly #end = new AbortController();
@@ -49,10 +49,10 @@ export class Indexer {
   /**
    * Make the index file of a segment, behind what is under way; or wait for who does so already.
    * @param gathered what sealing has gathered of the segment: it is not read once more then
-   * @returns bytes of the file; 0 where there is none
+   * @returns bytes of the file, 0 where there is none and none is wanted any more; undefined where it could not be made
    * @throws what the check between its steps throws; anything else is told of, and left
    */
-  make(number: number, between: Between, gathered?: GatheredRuns): Promise<number> {
+  make(number: number, between: Between, gathered?: GatheredRuns): Promise<number | undefined> {
     const making = this.#making.get(number);
     if (making !== undefined) return making;
     const run = this.#last.then(() => this.#make(number, between, gathered));
@@ -78,7 +78,11 @@ export class Indexer {
     return run;
   }
 
-  async #make(number: number, { check, rest }: Between, gathered: GatheredRuns | undefined): Promise<number> {
+  async #make(
+    number: number,
+    { check, rest }: Between,
+    gathered: GatheredRuns | undefined,
+  ): Promise<number | undefined> {
     const lease = this.#parts.lease(number);
     let stop: { readonly error: unknown } | undefined;
     const checked = (): void => {
@@ -106,7 +110,7 @@ export class Indexer {
       if (stop !== undefined) throw stop.error;
       this.#failed.add(number);
       if (!this.#end.signal.aborted) this.#parts.onFailure(error);
-      return 0;
+      return undefined;
     } finally {
       lease?.end();
       this.#making.delete(number);

@@ -10,6 +10,8 @@ export interface SealReport {
   readonly fileBytes: number;
   /** Bytes of the index files that were made: behind these, and of segments that were sealed before and had none. */
   readonly indexBytes: number;
+  /** Sealed segments whose index file was missing, and could not be made: their queries take longer, until a later call makes it. */
+  readonly indexesMissing: number;
 }
 
 /** Who is told how far sealing is, and may stop it. */
