@@ -12,12 +12,15 @@ import { setTimeout as passed } from 'node:timers/promises';
 import { isKeeperError, openStore } from 'keeperlog';
 
 const RESOURCE = 'lease:production';
+/** Selects what was done with the lease. */
+const LEASES = { types: ['LeaseGranted', 'LeaseReleased'], tags: RESOURCE };
 /** Long enough for all that happens before it is meant to run out, on a busy machine too. */
 const LEASE_MS = 1500;
 
-const store = await openStore(process.argv[2] ?? ':memory:');
+const store = await open(process.argv[2] ?? ':memory:');
 
 try {
+  await free();
   // Ten agents want it at once: one gets it.
   const asked = await Promise.all(Array.from({ length: 10 }, (_, i) => acquire(`agent-${i}`)));
   const held = asked.filter((lease) => lease !== undefined);
@@ -37,6 +40,7 @@ try {
   await release(second);
   const third = await acquire('agent-last');
   console.log(`agent-next gave it back, agent-last has it at once: ${third !== undefined}`);
+  await release(third);
 
   await store.flush();
   const builds = (await store.readStream('deployments').toArray()).map(({ data }) => data.build);
@@ -45,16 +49,32 @@ try {
   await store.close();
 }
 
+/** One process at a time has the directory open. */
+async function open(dir) {
+  try {
+    return await openStore(dir);
+  } catch (error) {
+    if (!isKeeperError(error, 'ERR_LOCKED')) throw error;
+    console.error(`${error.message}\n${error.hint}`);
+    process.exit(1);
+  }
+}
+
+/** Wait until no lease is in force: a process that died in the middle of this may have left one. */
+async function free() {
+  const last = await store.read(LEASES, { direction: 'backwards', limit: 1 }).first();
+  if (last?.type === 'LeaseGranted') await passed(Math.max(0, last.data.expiresAt - Date.now() + 1));
+}
+
 /** The lease, or undefined while somebody else has it. */
 async function acquire(agent) {
-  const match = { types: ['LeaseGranted', 'LeaseReleased'], tags: RESOURCE };
-  const rows = store.read(match);
+  const rows = store.read(LEASES);
   const last = (await rows.toArray()).at(-1);
   if (last?.type === 'LeaseGranted' && last.data.expiresAt > Date.now()) return undefined;
   const expiresAt = Date.now() + LEASE_MS;
   const event = { type: 'LeaseGranted', data: { agent, expiresAt }, tags: [RESOURCE] };
   try {
-    const granted = await store.append('leases', event, { condition: { match, after: rows.position } });
+    const granted = await store.append('leases', event, { condition: { match: LEASES, after: rows.position } });
     return { agent, expiresAt, token: granted.firstSequence };
   } catch (error) {
     if (!isKeeperError(error, 'ERR_CONDITION_FAILED')) throw error;

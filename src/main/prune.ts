@@ -17,7 +17,7 @@ import { HashTable } from './append/hash-table.js';
 import type { Keys } from './append/keys.js';
 import type { Catalog, Segment } from './read/catalog.js';
 import type { Auditor } from './seal/auditor.js';
-import type { Pool } from './seal/pool.js';
+import { type Pool, withTries } from './seal/pool.js';
 import { withResolvers } from './with-resolvers.js';
 
 /** Segments are taken together as long as what is to be kept of them stays below this. */
@@ -143,7 +143,8 @@ export class Pruning {
     for (let next = catalog.holes.skip(segment.firstSequence); next <= lastSequence; ) {
       this.#check();
       const { number } = segment;
-      const slice = await pool.run({ kind: 'fold', ...work, number, hashKey, part: { from, lastSequence } });
+      const part = { from, lastSequence };
+      const slice = await withTries(() => pool.run({ kind: 'fold', ...work, number, hashKey, part }));
       yield slice;
       from = slice.to;
       next = from.sequence;
@@ -189,7 +190,8 @@ export class Pruning {
   async #remove(segments: readonly Segment[], others: readonly string[]): Promise<void> {
     const { pool, work } = this.#parts;
     const files = segments.flatMap(({ number }) => [indexFile(number), sealedFile(number), segmentFile(number)]);
-    await pool.run({ kind: 'remove', ...work, number: segments[0]!.number, files: [...files, ...others] });
+    const task = { kind: 'remove', ...work, number: segments[0]!.number, files: [...files, ...others] } as const;
+    await withTries(() => pool.run(task));
   }
 
   #check(): void {

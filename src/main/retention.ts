@@ -3,13 +3,16 @@
  * none that is being read. How one goes is in {@link file://./prune.ts}.
  */
 import { isLimited, type RetentionOptions } from '../shared/options.js';
-import type { KeeperError } from '../shared/portable/errors.js';
+import { isKeeperError, type KeeperError } from '../shared/portable/errors.js';
 import { isFailedSync } from '../shared/storage.js';
 import type { Pruned, Pruning } from './prune.js';
 import type { Catalog, Segment } from './read/catalog.js';
 
-/** It looks again after so long at most, whatever it waits for, and at least. Unit: milliseconds. */
-const LOOK_AGAIN_MS = { most: 600_000, least: 1000 } as const;
+/**
+ * It looks again after so long at most, whatever it waits for, and at least; and after a failure: where a disk is full, nothing else may
+ * be going on that would have it look. What does not verify will not the next time either. Unit: milliseconds.
+ */
+const LOOK_AGAIN_MS = { most: 600_000, least: 1000, failed: 30_000 } as const;
 /** The newest event may be ahead of the wall clock by so much before one of the two is taken for wrong. Unit: milliseconds. */
 const MOST_AHEAD_MS = 3_600_000;
 const NS_PER_MS = 1_000_000n;
@@ -85,6 +88,7 @@ export class Retention {
 
   async #run(): Promise<void> {
     clearTimeout(this.#timer);
+    let mostMs: number = LOOK_AGAIN_MS.most;
     try {
       for (let due = this.#due(); due.length > 0 && !this.#closed; due = this.#due()) {
         const pruned = await this.#parts.pruning.prune(due);
@@ -95,8 +99,9 @@ export class Retention {
       }
     } catch (error) {
       this.#failed(error);
+      if (!isKeeperError(error, 'ERR_CORRUPT')) mostMs = LOOK_AGAIN_MS.failed;
     }
-    if (!this.#closed && this.#failure === undefined) this.#lookAgain();
+    if (!this.#closed && this.#failure === undefined) this.#lookAgain(mostMs);
   }
 
   #failed(error: unknown): void {
@@ -168,13 +173,13 @@ export class Retention {
   }
 
   /** When the oldest segment is old enough, or a lease may have been lost. */
-  #lookAgain(): void {
+  #lookAgain(mostMs: number): void {
     const { limits, catalog, clock } = this.#parts;
     const next = catalog.segments[1];
     const ageMs = limits.maxAgeMs ?? Number.POSITIVE_INFINITY;
     const dueMs = next === undefined ? Number.POSITIVE_INFINITY : newestMs(next) + ageMs + 1 - clock.wallMs();
-    const waitMs = dueMs > 0 ? Math.max(LOOK_AGAIN_MS.least, dueMs) : LOOK_AGAIN_MS.most;
-    this.#timer = setTimeout(() => this.soon(), Math.min(LOOK_AGAIN_MS.most, waitMs));
+    const waitMs = dueMs > 0 ? Math.max(LOOK_AGAIN_MS.least, dueMs) : mostMs;
+    this.#timer = setTimeout(() => this.soon(), Math.min(mostMs, waitMs));
     this.#timer.unref();
   }
 }

@@ -101,6 +101,18 @@ describe('append conditions', () => {
       'builds that were deployed: 1, 3',
     ]);
   });
+
+  test('the lease goes on in a directory that it was given before, and leaves it to whoever has it open', async () => {
+    const dir = temporaryDir();
+    const temporary = emptyDir();
+    const first = start('lease.mjs', temporary, dir);
+    await first.until(({ stdout }) => stdout.includes('\n'));
+    const second = await start('lease.mjs', temporary, dir).ended;
+    expect(second).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^.*open.*\n.*\n$/) });
+    expect(await first.ended).toMatchObject({ code: 0, stderr: '' });
+    expect(fs.readdirSync(temporary)).toEqual([]);
+    expect((await run('lease.mjs', dir)).at(-1)).toBe('builds that were deployed: 1, 3, 1, 3');
+  });
 });
 
 describe('the HTTP bridge', () => {

@@ -4,7 +4,9 @@ import type { Pruned } from '../../dist/main/prune.js';
 import type { Segment } from '../../dist/main/read/catalog.js';
 import { LEASE_MS, Leases } from '../../dist/main/read/leases.js';
 import { Retention, type RetentionParts } from '../../dist/main/retention.js';
+import { corrupt } from '../../dist/shared/damage.js';
 import type { RetentionOptions } from '../../dist/shared/options.js';
+import { storageError } from '../../dist/shared/storage.js';
 
 const NOW = 1_700_000_000_000;
 const HOUR = 3_600_000;
@@ -224,6 +226,26 @@ describe('what fails', () => {
     expect([gone, told]).toEqual([[], ['first']]);
     await pass(600_000);
     expect([gone, told]).toEqual([[[1, 2]], ['first', 'pruned']]);
+  });
+
+  test('is tried again soon, though nothing else happens: a full disk is waited for by all', async () => {
+    const { gone, look, pass, failNext } = log({ maxBytes: 849 });
+    failNext(storageError(Object.assign(new Error('full'), { code: 'ENOSPC' }), 'write'));
+    await look();
+    await pass(29_999);
+    expect(gone).toEqual([]);
+    await pass(1);
+    expect(gone).toEqual([[1, 2]]);
+  });
+
+  test('but not what does not verify, which takes reading it again', async () => {
+    const { gone, look, pass, failNext } = log({ maxBytes: 849 });
+    failNext(corrupt('/store/segment-0000000001.sealed', 0, 'it does not verify'));
+    await look();
+    await pass(599_999);
+    expect(gone).toEqual([]);
+    await pass(1);
+    expect(gone).toEqual([[1, 2]]);
   });
 });
 
