@@ -29,10 +29,12 @@ const BENCHES: readonly BenchRun[] = [
   { name: 'seal', short: ['--runs', '1', '--mib', '40', '--seconds', '1'] },
   { name: 'beside', short: ['--seconds', '2', '--rate', '5000'] },
   { name: 'keep', short: ['--runs', '1', '--mib', '8', '--seconds', '0.5', '--rate', '5000'] },
+  { name: 'ask', short: ['--runs', '1', '--events', '10000'] },
+  { name: 'streams', short: ['--runs', '1', '--streams', '100000'] },
   { name: 'open', short: ['--runs', '1', '--mib', '10'] },
   {
     name: 'memory',
-    short: ['--runs', '1', '--events', '200000', '--keys', '20000', '--streams', '40000', '--seconds', '1'],
+    short: ['--runs', '1', '--events', '200000', '--keys', '20000', '--seconds', '1'],
   },
   { name: 'rates', short: ['--runs', '1', '--seconds', '0.5'], draws: true },
   { name: 'size', short: ['--runs', '1', '--most', '10000'], draws: true },

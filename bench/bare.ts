@@ -1,4 +1,5 @@
 /** What the machine gives where the engine reads and opens: the same bytes, without an engine. */
+import { createHash, generateKeyPairSync, sign, verify } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 import { decodePayload, PAYLOAD, PayloadWriter } from '#dist/shared/format/payload.js';
 import type { BenchEvent } from './events.js';
+import { bareTimes, percentile } from './timing.js';
 
 /** As the engine reads: so much at once. Unit: bytes. */
 const PIECE_BYTES = 256 * 1024;
@@ -115,4 +117,57 @@ export function segmentsOf(dir: string): string[] {
     .readdirSync(dir)
     .filter((name) => /^segment-\d+\.(log|sealed)$/.test(name))
     .sort();
+}
+
+/** The SHA-256 of so many inputs of so many bytes, one after the other. Milliseconds. */
+export function bareHashing(count: number, bytes: number): number {
+  const input = Buffer.alloc(bytes, 1);
+  const began = performance.now();
+  for (let i = 0; i < count; i++) createHash('sha256').update(input).digest();
+  return performance.now() - began;
+}
+
+/** To sign a text of a checkpoint's length with Ed25519, and to verify it. Milliseconds, medians. */
+export function bareSigning(): { readonly sign: number; readonly verify: number } {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const text = Buffer.alloc(128, 'a');
+  const signature = sign(null, text, privateKey);
+  const timesOf = (run: () => unknown): number => percentile(bareTimes(200, run), 0.5);
+  return {
+    sign: timesOf(() => sign(null, text, privateKey)),
+    verify: timesOf(() => verify(null, text, publicKey, signature)),
+  };
+}
+
+/** So many files of so many bytes, each written, synced, and put in the place of its name; then their directory is synced. Milliseconds. */
+export function bareReplace(dir: string, count: number, bytes: number): number {
+  const base = path.join(dir, 'bare');
+  const content = Buffer.alloc(bytes, 1);
+  const began = performance.now();
+  fs.mkdirSync(base);
+  for (let i = 0; i < count; i++) {
+    const file = path.join(base, `${i}`);
+    fs.writeFileSync(`${file}.tmp`, content, { flush: true });
+    fs.renameSync(`${file}.tmp`, file);
+  }
+  const handle = fs.openSync(base, 'r');
+  fs.fsyncSync(handle);
+  fs.closeSync(handle);
+  const took = performance.now() - began;
+  fs.rmSync(base, { recursive: true });
+  return took;
+}
+
+/** A file read from its beginning to its end, and its CRC-32 taken. Milliseconds. */
+export function bareRead(file: string): number {
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  const handle = fs.openSync(file, 'r');
+  const began = performance.now();
+  for (let read = 1; read > 0; ) {
+    read = fs.readSync(handle, piece, 0, PIECE_BYTES, null);
+    crc32(piece.subarray(0, read));
+  }
+  const took = performance.now() - began;
+  fs.closeSync(handle);
+  return took;
 }

@@ -11,6 +11,7 @@ import { openStore, type Rows, type Store } from 'keeperlog';
 import { bareCodec, barePreads, bareThreads } from './bare.js';
 import { small } from './events.js';
 import { median } from './report.js';
+import { bareTimes, percentile, timed, times } from './timing.js';
 
 const BATCH = 100;
 const IN_FLIGHT = 4;
@@ -206,31 +207,8 @@ function dropCache(dir: string): void {
   }
 }
 
-async function times(count: number, run: (i: number) => Promise<void>): Promise<number[]> {
-  const taken: number[] = [];
-  for (let i = 0; i < count; i++) taken.push((await timed(() => run(i)))[0]);
-  return taken;
-}
-
-function bareTimes(count: number, run: () => void): number[] {
-  return Array.from({ length: count }, () => {
-    const began = performance.now();
-    run();
-    return performance.now() - began;
-  });
-}
-
-function percentile(taken: readonly number[], part = 0.99): number {
-  return [...taken].sort((a, b) => a - b)[Math.floor(taken.length * part)]!;
-}
-
-export async function timed<T>(run: () => Promise<T>): Promise<[ms: number, result: T]> {
-  const began = performance.now();
-  const result = await run();
-  return [performance.now() - began, result];
-}
-
-function mostMemory(): number {
+/** The most memory that this process has had resident. Unit: MiB. */
+export function mostMemory(): number {
   // Not what getrusage says, which is inherited from the parent.
   const status = fs.readFileSync('/proc/self/status', 'utf8');
   return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)![1]) / 1024;

@@ -14,8 +14,9 @@ import { parseArgs } from 'node:util';
 import { openStore } from 'keeperlog';
 import { bareThreads } from './bare.js';
 import { draw } from './curves.js';
-import { type Costs, type Floors, SEALED_BY_HAND, type Task, timed } from './find-store.js';
+import { type Costs, type Floors, SEALED_BY_HAND, type Task } from './find-store.js';
 import { type Beside, comparedHead, comparedRow, digits, head, median, whole } from './report.js';
+import { timed } from './timing.js';
 
 const SIZES = [10_000, 100_000, 1_000_000, 10_000_000];
 interface Table {

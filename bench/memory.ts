@@ -2,7 +2,7 @@
  * What the engine takes beside the log: memory over a long run, memory of streams and of idempotency keys, delay of the
  * event loop under load, and the processor's time while nothing happens. Each in a process of its own.
  *
- *     node build/bench/memory.js [--events N] [--keys N] [--streams N] [--runs N] [--seconds N] [--dir DIR]
+ *     node build/bench/memory.js [--events N] [--keys N] [--runs N] [--seconds N] [--dir DIR]
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -28,7 +28,6 @@ const BATCH = 64;
 interface Sizes {
   readonly events: number;
   readonly keys: number;
-  readonly streams: number;
   readonly seconds: number;
 }
 type Measure = (dir: string, sizes: Sizes) => Promise<number[]>;
@@ -51,8 +50,6 @@ const MEASURES = {
   few: (dir, { keys }) => residentAfter(dir, keys, (n) => ({ stream: `agent/${n % BATCH}` })),
   /** The same, each to a stream of its own. */
   streams: (dir, { keys }) => residentAfter(dir, keys, (n) => ({ stream: `agent/${n}` })),
-  /** So many that their heads are on the disk; and what the store says that it keeps of them in memory. */
-  manyStreams: (dir, { streams }) => residentAfter(dir, streams, (n) => ({ stream: `agent/${n}` })),
   /** The same of a few streams, each with an idempotency key. */
   keys: (dir, { keys }) => residentAfter(dir, keys, (n) => ({ stream: `agent/${n % BATCH}`, key: `request-${n}` })),
   /** How late the event loop is, p50, p99 and max, with 50,000 events/s; the first second is not counted. */
@@ -125,7 +122,7 @@ async function residentAfter(
   global.gc!();
   await delay(100);
   global.gc!();
-  const figures = [residentMiB(), store.stats().memory.heads.bytes / MiB];
+  const figures = [residentMiB()];
   await store.close();
   return figures;
 }
@@ -135,7 +132,6 @@ async function report(): Promise<void> {
     options: {
       events: { type: 'string', default: '10000000' },
       keys: { type: 'string', default: '1000000' },
-      streams: { type: 'string', default: '10000000' },
       runs: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '10' },
       dir: { type: 'string', default: '.' },
@@ -144,7 +140,6 @@ async function report(): Promise<void> {
   const sizes = {
     events: Number(values.events),
     keys: Number(values.keys),
-    streams: Number(values.streams),
     seconds: Number(values.seconds),
   };
   const measure = async (name: keyof typeof MEASURES): Promise<number[][]> => {
@@ -173,14 +168,11 @@ async function report(): Promise<void> {
   row(`after ${whole(sizes.keys)} events of ${BATCH} streams`, few, { ...mib, floor: median(without) });
   for (const [name, what] of [
     ['streams', `${whole(sizes.keys)} streams`],
-    ['manyStreams', `${whole(sizes.streams)} streams`],
     ['keys', `${whole(sizes.keys)} keys`],
   ] as const) {
-    const [with_, heads] = (await measure(name)) as [number[], number[]];
+    const [with_] = (await measure(name)) as [number[]];
     const added = with_.map((resident) => resident - median(few));
-    const isMany = name === 'manyStreams';
-    row(`${what} add`, added, { ...mib, floor: median(few), wanted: isMany ? '' : '<= 64 MiB' });
-    if (isMany) row('of which heads', heads, { ...mib, floor: median(added), wanted: '<= 64 MiB' });
+    row(`${what} add`, added, { ...mib, floor: median(few), wanted: '<= 64 MiB' });
   }
 
   lines.push(...comparedHead('delay of the event loop at 50,000 events/s, ms', 'beside', 'to reach'));
