@@ -17,6 +17,8 @@ import type { FileHandle, ReadStorage } from './storage.js';
 
 /** Where a read goes on near the one before it, so much is read at once, for those that follow. Unit: bytes. */
 const AHEAD_BYTES = 64 * 1024;
+/** Reads that are at most so far from each other are near: several of them are served by one, or all that was read besides is in vain. */
+const NEAR_BYTES = 16 * 1024;
 
 /** Stored bytes of some blocks as the disk gives them, from an offset of the file on. */
 interface Stored {
@@ -40,6 +42,9 @@ export class SealedSegment {
   readonly #table: BlockTable;
   /** What was read last, and memory of the block that was unpacked last: reads go on where others have ended. */
   #stored = NOTHING;
+  /** Which of the file's bytes were wanted last. */
+  #lastFrom = 0;
+  #lastTo = 0;
   /** What reads that block read into: nothing else happens before it is unpacked. */
   #aheadMemory: Buffer | undefined;
   readonly #memory: Buffer;
@@ -153,9 +158,10 @@ export class SealedSegment {
     if (first === last && this.#has(first, end - first * blockBytes)) return undefined;
     const [from, to] = [this.#table.offsetOf(first), this.#table.offsetOf(last + 1)];
     const had = this.#stored;
-    const hadEnd = had.offset + had.bytes.length;
-    if (from >= had.offset && to <= hadEnd) return undefined;
-    const isNear = had.bytes.length > 0 && from <= hadEnd + AHEAD_BYTES && to >= had.offset - AHEAD_BYTES;
+    const isNear = had.bytes.length > 0 && from <= this.#lastTo + NEAR_BYTES && to >= this.#lastFrom - NEAR_BYTES;
+    this.#lastFrom = from;
+    this.#lastTo = to;
+    if (from >= had.offset && to <= had.offset + had.bytes.length) return undefined;
     if (!isNear || to - from >= AHEAD_BYTES) return { offset: from, bytes: memory(to - from) };
     // Onwards from what is wanted, or down to it.
     const begin = from >= had.offset ? from : Math.max(SEALED_HEADER_BYTES, to - AHEAD_BYTES);

@@ -4,13 +4,14 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PlaceHasher } from '../../dist/shared/format/checksum.js';
-import { segmentFile } from '../../dist/shared/format/file-names.js';
-import { nodeStorage } from '../../dist/shared/storage.js';
-import { unsealing } from '../../dist/shared/unsealing.js';
+import { sealedFile, segmentFile } from '../../dist/shared/format/file-names.js';
+import { nodeStorage, type ReadStorage } from '../../dist/shared/storage.js';
+import { type LogStorage, unsealing } from '../../dist/shared/unsealing.js';
 import { SEED } from '../support/effort.js';
 import { open } from '../support/stores.js';
 
-test('reads one after the other, onwards, backwards and anywhere, at once and beside each other', async () => {
+/** A store with a sealed segment: the log that reads it, what the raw one held, and how large its file is. */
+async function sealedLog(storage: ReadStorage): Promise<{ log: LogStorage; file: string; raw: Buffer; bytes: number }> {
   const store = await open();
   const { dir, storeId } = store.stats();
   for (let n = 0; store.stats().segments < 2; n += 100) {
@@ -25,7 +26,12 @@ test('reads one after the other, onwards, backwards and anywhere, at once and be
   await store.seal();
   expect(fs.existsSync(file)).toBe(false);
   const id = Buffer.from(storeId.replaceAll('-', ''), 'hex');
-  const log = unsealing(nodeStorage, id, await PlaceHasher.create(id));
+  const { size } = fs.statSync(path.join(dir, sealedFile(1)));
+  return { log: unsealing(storage, id, await PlaceHasher.create(id)), file, raw, bytes: size };
+}
+
+test('reads one after the other, onwards, backwards and anywhere, at once and beside each other', async () => {
+  const { log, file, raw } = await sealedLog(nodeStorage);
   const handle = log.openRead(file);
   try {
     const place = fc.nat(log.size(handle) + 100);
@@ -50,6 +56,32 @@ test('reads one after the other, onwards, backwards and anywhere, at once and be
       }),
       { seed: SEED, numRuns: 150 },
     );
+  } finally {
+    log.close(handle);
+  }
+});
+
+test('reads no more than what is wanted where that lies apart', async () => {
+  let read = 0;
+  const counting: ReadStorage = {
+    ...nodeStorage,
+    read: (handle, into, offset) => {
+      const length = nodeStorage.read(handle, into, offset);
+      read += length;
+      return length;
+    },
+  };
+  const { log, file, raw, bytes } = await sealedLog(counting);
+  const handle = log.openRead(file);
+  try {
+    read = 0;
+    // So far apart that of what is read ahead the next one is no part.
+    const step = Math.floor((40 * 1024 * raw.length) / bytes);
+    const into = Buffer.alloc(300);
+    const reads = Math.floor(log.size(handle) / step);
+    for (let i = 0; i < reads; i++) log.read(handle, into, i * step);
+    expect(reads).toBeGreaterThan(5);
+    expect(read / reads).toBeLessThan(2 * 4096);
   } finally {
     log.close(handle);
   }
