@@ -1,15 +1,25 @@
 /** Counts, pages, and what is read for a result, in the store of the bench of asking. */
-import type { Query, QueryRows, Rows } from 'keeperlog';
+import fs from 'node:fs';
+import type { Query, Rows, Where } from 'keeperlog';
 import type { Measured } from './ask-proofs.js';
-import { type Asked, correlationOf, correlations, RESULTS, STRIDE, streamOf, streams } from './ask-store.js';
-import { median } from './report.js';
+import {
+  type Asked,
+  correlationOf,
+  correlations,
+  RESULTS,
+  type Result,
+  STRIDE,
+  streamOf,
+  streams,
+} from './ask-store.js';
+import { median, whole } from './report.js';
 import { timed } from './timing.js';
 
 const COUNTS = 5;
 const PAGE = 100;
 const FOUND = 20;
 
-/** Milliseconds of counting, and of reading the same events, undecoded, and counting them. */
+/** Events a second that are counted, and that are read, undecoded, and counted by the caller. */
 export async function counts({ store, events }: Asked): Promise<Map<string, Measured>> {
   const [from, to] = [Math.floor(events / 4), Math.floor((3 * events) / 4)];
   const byType = { aggregate: { count: true }, groupBy: 'type' } as const;
@@ -25,16 +35,16 @@ export async function counts({ store, events }: Asked): Promise<Map<string, Meas
   ];
   const measured = new Map<string, Measured>();
   for (const [name, query, rows] of cases) {
-    const [taken, read]: [number[], number[]] = [[], []];
+    const [rates, readRates]: [number[], number[]] = [[], []];
     for (let i = 0; i < COUNTS; i++) {
       const [ms, groups] = await timed(() => store.query(query).toArray());
       const counted = (groups as { count: number }[]).reduce((sum, { count }) => sum + count, 0);
       const [readMs, found] = await timed(() => countedByReading(rows()));
       if (counted !== found) throw new Error(`${name}: ${counted} events were counted, and ${found} read`);
-      taken.push(ms);
-      read.push(readMs);
+      rates.push((counted / ms) * 1000);
+      readRates.push((found / readMs) * 1000);
     }
-    measured.set(name, [median(taken), median(read)]);
+    measured.set(name, [median(rates), median(readRates)]);
   }
   return measured;
 }
@@ -77,32 +87,35 @@ function decoded(events: readonly { data: unknown }[]): number {
   return events.filter(({ data }) => data !== null).length;
 }
 
-/** Bytes that are read from files for each event of a result, beside its own in the log. */
-export async function bytesRead({ store, events, rawBytesPerEvent }: Asked): Promise<Map<string, Measured>> {
+/** Bytes that are read for each event of a result, beside its own in the log. */
+export async function bytesRead(asked: Asked): Promise<Map<string, Measured>> {
   const measured = new Map<string, Measured>();
   for (const result of RESULTS) {
-    const kinds: readonly [string, (i: number) => QueryRows<unknown>][] = [
-      [
-        `of a stream of ${result.toLocaleString('en')}, together`,
-        (i) => store.query({ where: { stream: { eq: streamOf(result, (i * STRIDE) % streams(result, events)) } } }),
-      ],
-      [
-        `of a correlation id of ${result.toLocaleString('en')}, spread over the log`,
-        (i) => {
-          const id = correlationOf(result, (i * STRIDE) % correlations(result, events));
-          return store.query({ where: { correlationId: { eq: id } } });
-        },
-      ],
-    ];
-    for (const [name, query] of kinds) {
-      const perEvent: number[] = [];
+    for (const [name, of] of Object.entries(FINDS)) {
+      const [fromFiles, ofLog]: [number[], number[]] = [[], []];
       for (let i = 0; i < FOUND; i++) {
-        const rows = query(i);
+        const rows = asked.store.query({ where: of(result, i * STRIDE, asked.events) });
+        const before = readByProcess();
         const found = (await rows.toArray()).length;
-        perEvent.push((await rows.explain()).bytesRead / found);
+        fromFiles.push((readByProcess() - before) / found);
+        ofLog.push((await rows.explain()).bytesRead / found);
       }
-      measured.set(name, [median(perEvent), rawBytesPerEvent]);
+      const what = `${whole(result)} of a ${name}`;
+      measured.set(what, [median(fromFiles), asked.rawBytesPerEvent]);
+      measured.set(`${what}, by explain()`, [median(ofLog), asked.rawBytesPerEvent]);
     }
   }
   return measured;
+}
+
+const FINDS: Readonly<Record<string, (result: Result, n: number, events: number) => Where>> = {
+  'stream, together': (result, n, events) => ({ stream: { eq: streamOf(result, n % streams(result, events)) } }),
+  'correlation id, spread over the log': (result, n, events) => ({
+    correlationId: { eq: correlationOf(result, n % correlations(result, events)) },
+  }),
+};
+
+/** Bytes that all threads of this process have read from files, whether the page cache had them or not. */
+function readByProcess(): number {
+  return Number(/^rchar: (\d+)$/m.exec(fs.readFileSync('/proc/self/io', 'utf8'))![1]);
 }

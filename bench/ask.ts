@@ -26,7 +26,7 @@ const TABLES = {
   proofs: { what: 'proofs, ms', floor: 'bare SHA-256, Ed25519, files', format: digits(3) },
   synced: { what: 'an append with a condition on a tag, ms', floor: 'without', format: digits(2) },
   accepted: { what: 'the same, until it is accepted, ms', floor: 'without', format: digits(3) },
-  counts: { what: 'counts, ms', floor: 'plain read of the same', format: digits(1) },
+  counts: { what: 'counted, events/s', floor: 'plain read of the same', format: whole },
   pages: { what: `pages of 100, rows/s`, floor: 'one read of the same', format: whole },
   bytes: { what: 'bytes read for each event', floor: 'its bytes in the log', format: whole },
 } as const;
