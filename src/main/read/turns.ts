@@ -8,7 +8,7 @@ import { setImmediate as giveThreadBack } from 'node:timers/promises';
 const TURN_MS = 5;
 
 export class Turns {
-  /** When the first read of this turn asked; undefined where none has. */
+  /** When reads began in this turn; undefined where none has. */
   #began: number | undefined;
   readonly #end = (): void => {
     this.#began = undefined;
@@ -17,9 +17,18 @@ export class Turns {
   /** To be asked where a read begins, and between its batches: undefined where it may go on, or what it has to wait for. */
   over(): Promise<void> | undefined {
     const now = performance.now();
-    if (this.#began !== undefined) return now - this.#began < TURN_MS ? undefined : giveThreadBack();
+    if (this.#began === undefined) this.#begin(now);
+    else if (now - this.#began >= TURN_MS) return this.#next();
+    return undefined;
+  }
+
+  #begin(now: number): void {
     this.#began = now;
     setImmediate(this.#end).unref();
-    return undefined;
+  }
+
+  async #next(): Promise<void> {
+    await giveThreadBack();
+    if (this.#began === undefined) this.#begin(performance.now());
   }
 }
