@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isKeeperError } from '../../dist/main/index.js';
 import { PlaceHasher } from '../../dist/shared/format/checksum.js';
-import { decodeSealedHeader, encodeSealedHeader } from '../../dist/shared/format/sealed.js';
+import { decodeSealedHeader, encodeSealedHeader, SEALED_MAGIC } from '../../dist/shared/format/sealed.js';
 import type { Image } from '../crash/image.js';
+import { intercept } from '../crash/intercept.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
 import {
   changed,
@@ -115,6 +116,38 @@ function overwritten(file: string, ...parts: (keyof ReturnType<typeof partsOf>)[
   };
   return withFiles(whole.image, { [file]: changed(content, fill) });
 }
+
+describe('a file that is sealed or compacted', () => {
+  it('takes the place of none where the copy of its header, which no read needs, does not read back', async () => {
+    const disk = new MemoryDisk((await wholeStore()).image);
+    let isFailing = true;
+    const storage = intercept(disk, {
+      write: (handle, parts, offset) => {
+        const [bytes] = parts;
+        const isCopy =
+          offset > 0 && bytes!.length === HEADER_BYTES && Buffer.from(bytes!).readUInt32LE() === SEALED_MAGIC;
+        return disk.write(handle, isFailing && isCopy ? [new Uint8Array(HEADER_BYTES)] : parts, offset);
+      },
+    });
+    const store = await open(storage);
+    await expect(store.seal()).rejects.toMatchObject({
+      code: 'ERR_STORAGE',
+      message: expect.stringContaining('read back'),
+    });
+    const names = (): string[] => filesOf(disk.image()).filter((name) => /\.(sealed|tmp)/.test(name));
+    expect(names()).toEqual([]);
+    isFailing = false;
+    expect((await store.seal()).segments).toBe(sealedFiles.length);
+    await store.deleteStream('a');
+    isFailing = true;
+    await expect(store.compact()).rejects.toMatchObject({ message: expect.stringContaining('read back') });
+    expect(names()).toEqual(sealedFiles);
+    isFailing = false;
+    expect((await store.compact()).segments).toBeGreaterThan(0);
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true });
+    await store.close();
+  });
+});
 
 describe('a sealed segment', () => {
   it.each([

@@ -273,8 +273,8 @@ export interface EventLog<M extends object = AnyEvents> {
   checkpoint(): Promise<Checkpoint>;
   /**
    * A proof that an event is in the newest checkpoint, which `verifyProof` of `keeperlog/proof` checks without the store. Signs a new
-   * checkpoint where the newest one does not cover the event yet.
-   * @throws ERR_NOT_FOUND where there is no such event, or, of a store that is read only, no checkpoint that covers it; what
+   * checkpoint where the newest one does not cover the event yet. Of a deleted event there is none any more: what was proven before holds.
+   * @throws ERR_NOT_FOUND where there is no such event, or it was deleted, or, of a store that is read only, no checkpoint that covers it; what
    *   {@link checkpoint} and {@link get} throw
    */
   prove(id: string | number): Promise<InclusionProof>;

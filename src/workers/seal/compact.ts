@@ -12,6 +12,7 @@ import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
 import type { SealedWork } from '../../shared/seal-tasks.js';
+import { damagedParts } from '../../shared/sealed-parts.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
 import { readRange, type Storage, writeFully } from '../../shared/storage.js';
 import { unsealing } from '../../shared/unsealing.js';
@@ -170,7 +171,10 @@ function recheck(
   const old = framesFrom(storage, hasher, work, { from, lastSequence });
   const file = temporaryPath(work);
   try {
-    const sealed = SealedSegment.open(storage, { file, number, storeId, hasher });
+    const place = { file, number, storeId, hasher };
+    // What reads do without has to be there as well.
+    if (from.sequence === range.start.sequence && damagedParts(storage, place).length > 0) return undefined;
+    const sealed = SealedSegment.open(storage, place);
     try {
       const { rawBytes, lastFrame, isCompacted } = sealed.header;
       if (!isCompacted || rawBytes !== range.rawBytes || !sameChecksum(lastFrame, range.lastFrame)) return undefined;

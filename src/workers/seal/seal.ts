@@ -8,6 +8,7 @@ import { Holes } from '../../shared/holes.js';
 import { readSegmentHeader } from '../../shared/inspect.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
 import type { SealedRange, SealedWork, SealResults, SealTask, SealTaskOf } from '../../shared/seal-tasks.js';
+import { damagedParts } from '../../shared/sealed-parts.js';
 import { SealedSegment } from '../../shared/sealed-segment.js';
 import { isFailedSync, isOutOfSpace, readRange, type Storage } from '../../shared/storage.js';
 import { hinted } from '../../shared/storage-error.js';
@@ -133,9 +134,12 @@ function assemble(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'assem
 
 function compare(storage: Storage, hasher: PlaceHasher, task: SealTaskOf<'compare'>): SealResults['compare'] {
   const { number, storeId, from } = task;
+  const place = { file: temporaryPath(task), number, storeId, hasher };
   let sealed: SealedSegment;
   try {
-    sealed = SealedSegment.open(storage, { file: temporaryPath(task), number, storeId, hasher });
+    // What reads do without has to be there as well.
+    if (from === 0 && damagedParts(storage, place).length > 0) return undefined;
+    sealed = SealedSegment.open(storage, place);
   } catch (error) {
     if (isKeeperError(error, 'ERR_CORRUPT')) return undefined;
     throw error;
