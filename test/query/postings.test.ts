@@ -34,6 +34,7 @@ function postingsOf(all: Lists): Postings {
   return {
     firstSequence: 0,
     lastSequence: 300,
+    valuesOf: () => VALUES.length,
     ofValue: async (field, value) => listOf(places(field, value)),
     ofPrefix: async (field, prefix) => {
       const joined = VALUES.filter((value) => value.startsWith(prefix)).flatMap((value) => places(field, value));
@@ -53,6 +54,15 @@ const query: fc.Arbitrary<PostingQuery> = fc.letrec<{ query: PostingQuery }>((ti
       field: fc.constantFrom(...FIELDS),
       value: fc.constantFrom(...VALUES, 'none', ''),
     }),
+    fc
+      .uniqueArray(fc.nat(300), { maxLength: 6 })
+      .map((ends) => ends.sort((one, other) => one - other))
+      .map((ends) => ({
+        kind: 'sequences' as const,
+        intervals: ends.flatMap((low, i) =>
+          i % 2 === 0 && ends[i + 1] !== undefined ? [{ low, high: ends[i + 1]! }] : [],
+        ),
+      })),
     fc.record({
       kind: fc.constantFrom('all' as const, 'any' as const),
       of: fc.array(tie('query'), { minLength: 1, maxLength: 4 }),
@@ -65,6 +75,7 @@ function isNamed(query: PostingQuery, all: Lists, place: number): boolean {
     const named = query.of.map((part) => isNamed(part, all, place));
     return query.kind === 'all' ? !named.includes(false) : named.includes(true);
   }
+  if (query.kind === 'sequences') return query.intervals.some(({ low, high }) => place >= low && place <= high);
   const { kind, field, value } = query;
   const values = VALUES.filter((one) => (kind === 'prefix' ? one.startsWith(value) : one === value));
   return values.some((one) => all[`${field} ${one}`]!.includes(place));

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { Where } from 'keeperlog';
 import { describe, expect, test } from 'vitest';
 import { parseCel } from '../../dist/main/read/query/cel.js';
+import { located, type OrderedLog } from '../../dist/main/read/query/locate.js';
 import {
   asksPayload,
   compile,
@@ -10,8 +11,10 @@ import {
   followPath,
   onHeader,
 } from '../../dist/shared/portable/query/evaluate.js';
-import { type PostingQuery, postingsOf, zoneOf } from '../../dist/shared/portable/query/narrow.js';
+import { decided, type Intervals, intervalsOf } from '../../dist/shared/portable/query/intervals.js';
+import { type PostingQuery, postingsOf } from '../../dist/shared/portable/query/narrow.js';
 import { parseWhere } from '../../dist/shared/portable/query/parse-where.js';
+import type { Predicate } from '../../dist/shared/portable/query/predicate.js';
 import { toCel } from '../../dist/shared/portable/query/to-cel.js';
 import { effort, SEED, TIMEOUT_MS } from '../support/effort.js';
 import { plainEvents, where } from './arbitraries.js';
@@ -109,6 +112,7 @@ function isNamed(query: PostingQuery, event: Plain): boolean {
     const named = query.of.map((part) => isNamed(part, event));
     return query.kind === 'all' ? !named.includes(false) : named.includes(true);
   }
+  if (query.kind === 'sequences') return isIn(query.intervals, event.sequence);
   const { field, value } = query;
   const has = field in event ? event[field as 'stream'] : (event.metadata[field] as string | undefined);
   const values: readonly string[] = has === undefined ? [] : typeof has === 'string' ? [has] : has;
@@ -139,42 +143,141 @@ describe('what an index is asked', () => {
   );
 
   test(
-    'and the ranges of sequence and time hold every match',
-    () => {
+    'and the ranges of sequences hold every match, and leave the same to be asked',
+    async () => {
       let narrow = 0;
-      property((where, events) => {
-        const { sequence, time } = zoneOf(parseWhere(where));
-        if (sequence.low > 1 || time.low > 0 || sequence.high < 10 || time.high < 9e12) narrow++;
-        for (const event of events) {
-          if (!isFound(where, event)) continue;
-          expect(event.sequence).toBeGreaterThanOrEqual(sequence.low);
-          expect(event.sequence).toBeLessThanOrEqual(sequence.high);
-          expect(event.time.getTime()).toBeGreaterThanOrEqual(Math.floor(time.low));
-          expect(event.time.getTime()).toBeLessThanOrEqual(Math.ceil(time.high));
-        }
-      });
-      expect(narrow).toBeGreaterThan(options.numRuns / 50);
+      await fc.assert(
+        fc.asyncProperty(where, plainEvents, async (where, events) => {
+          const here = await located(parseWhere(where), logOf(events));
+          const intervals = intervalsOf(here);
+          if (!isIn(intervals, 0) || !isIn(intervals, 13)) narrow++;
+          const matches = events.filter((event) => isFound(where, event));
+          for (const { sequence } of matches) expect(isIn(intervals, sequence)).toBe(true);
+          const found = compile(here);
+          expect(events.filter((event) => found(examined(event)))).toEqual(matches);
+          for (const within of [
+            { low: 1, high: events.length },
+            { low: 3, high: 5 },
+            { low: 2, high: 2 },
+          ]) {
+            const rest = compile(decided(here, within));
+            const part = ({ sequence }: Plain): boolean => sequence >= within.low && sequence <= within.high;
+            expect(events.filter((event) => part(event) && rest(examined(event)))).toEqual(matches.filter(part));
+          }
+        }),
+        options,
+      );
+      expect(narrow).toBeGreaterThan(options.numRuns / 20);
     },
     TIMEOUT_MS,
   );
 });
 
+function isIn(intervals: Intervals, sequence: number): boolean {
+  return intervals.some(({ low, high }) => sequence >= low && sequence <= high);
+}
+
+/** A log that has these events. */
+function logOf(events: readonly Plain[]): OrderedLog {
+  return {
+    nodeId: 'n',
+    first: async (reached) => {
+      const place = events.findIndex(({ timestampNs, sequence }) => reached(timestampNs, sequence));
+      return place === -1 ? events.length + 1 : place + 1;
+    },
+  };
+}
+
 describe('ranges are as narrow as the predicate says', () => {
-  test.each<[Where, number, number]>([
-    [{ sequence: { gte: 5, lt: 9 } }, 5, 9],
-    [{ and: [{ sequence: { gt: 2 } }, { type: { eq: 'A' } }, { sequence: { in: [7, 4] } }] }, 4, 7],
-    [{ or: [{ sequence: { eq: 3 } }, { id: { eq: '1700000000000000000_8_n' } }] }, 3, 8],
-    [{ or: [{ sequence: { eq: 3 } }, { type: { eq: 'A' } }] }, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
-    [{ not: { sequence: { lt: 6 } } }, 6, Number.POSITIVE_INFINITY],
-    [{ or: [{ sequence: { eq: 3 } }, { sequence: { gt: 9, lt: 2 } }] }, 3, 3],
-  ])('%j', (where, low, high) => {
-    expect(zoneOf(parseWhere(where)).sequence).toEqual({ low, high });
+  const [FIRST, LAST] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+
+  test.each<[Where, [low: number, high: number][]]>([
+    [{ sequence: { gte: 5, lt: 9 } }, [[5, 8]]],
+    [{ sequence: { gt: 5, lte: 9n } }, [[6, 9]]],
+    [{ sequence: { gt: 5.5, lt: 9.5 } }, [[6, 9]]],
+    [{ sequence: { gt: 5, lt: 6 } }, []],
+    [
+      { sequence: { ne: 5 } },
+      [
+        [FIRST, 4],
+        [6, LAST],
+      ],
+    ],
+    [
+      { sequence: { in: [10, 30_000, 11, 2.5, 10n] } },
+      [
+        [10, 11],
+        [30_000, 30_000],
+      ],
+    ],
+    [
+      { or: [{ sequence: { eq: 30_000 } }, { sequence: { eq: 10 } }] },
+      [
+        [10, 10],
+        [30_000, 30_000],
+      ],
+    ],
+    [
+      { not: { sequence: { in: [3, 4, 9] } } },
+      [
+        [FIRST, 2],
+        [5, 8],
+        [10, LAST],
+      ],
+    ],
+    [
+      { and: [{ sequence: { gt: 2 } }, { type: { eq: 'A' } }, { sequence: { in: [7, 4, 1] } }] },
+      [
+        [4, 4],
+        [7, 7],
+      ],
+    ],
+    [
+      { or: [{ sequence: { eq: 3 } }, { id: { in: ['1700000000000000000_8_n', 'none'] } }] },
+      [
+        [3, 3],
+        [8, 8],
+      ],
+    ],
+    [{ id: { eq: 'none' } }, []],
+    [{ or: [{ sequence: { eq: 3 } }, { type: { eq: 'A' } }] }, [[FIRST, LAST]]],
+    [{ not: { sequence: { lt: 6 } } }, [[6, LAST]]],
+    [{ or: [{ sequence: { eq: 3 } }, { sequence: { gt: 9, lt: 2 } }] }, [[3, 3]]],
+  ])('%o', async (where, wanted) => {
+    const intervals = intervalsOf(await located(parseWhere(where), logOf([])));
+    expect(intervals).toEqual(wanted.map(([low, high]) => ({ low, high })));
   });
 
-  test('and so are those of time', () => {
-    const { time } = zoneOf(parseWhere({ time: { gte: '2026-01-01T00:00:00Z', lt: new Date(1_800_000_000_000) } }));
-    expect(time).toEqual({ low: Date.UTC(2026, 0, 1), high: 1_800_000_000_000 });
-    const { time: ofIds } = zoneOf(parseWhere({ timestampNs: { eq: 1_700_000_000_000_000_000n } }));
-    expect(ofIds.high - ofIds.low).toBeLessThan(5);
+  const [events] = fc.sample(
+    plainEvents.filter(({ length }) => length > 9),
+    { seed: 1, numRuns: 1 },
+  ) as [Plain[]];
+  const { id, time, timestampNs } = events[4]!;
+
+  test.each<[string, Where, number, number]>([
+    ['time.gte', { time: { gte: time } }, 5, LAST],
+    ['time.gt', { time: { gt: time } }, 6, LAST],
+    ['time.lt', { time: { lt: time.toISOString() } }, FIRST, 4],
+    ['time.lte', { time: { lte: time } }, FIRST, 5],
+    ['time.eq', { time: { eq: time } }, 5, 5],
+    ['time.in', { time: { in: [time, new Date(0)] } }, 5, 5],
+    ['timestampNs.gt', { timestampNs: { gt: timestampNs } }, 6, LAST],
+    ['timestampNs.lte', { timestampNs: { lte: timestampNs } }, FIRST, 5],
+    ['timestampNs.eq', { timestampNs: { eq: timestampNs } }, 5, 5],
+    ['id.gte', { id: { gte: id } }, 5, LAST],
+    ['id.gt', { id: { gt: id } }, 6, LAST],
+    ['id.lt', { id: { lt: id } }, FIRST, 4],
+    ['id.lte', { id: { lte: id } }, FIRST, 5],
+    ['id.prefix', { id: { prefix: id.slice(0, 21) } }, 5, 5],
+  ])('of %s', async (_, where, low, high) => {
+    const here = await located(parseWhere(where), logOf(events));
+    expect(intervalsOf(here)).toEqual([{ low, high }]);
+    // Nothing is left to be asked where a range is all that was.
+    expect(asksIds(here)).toBe(false);
   });
+
+  function asksIds(predicate: Predicate): boolean {
+    if (predicate.kind !== 'term') return predicate.of.some(asksIds);
+    return predicate.field.name !== 'sequence';
+  }
 });

@@ -83,7 +83,11 @@ describe.each(WAYS)('a store $name', ({ options: way, reopened, sealed }) => {
   beforeAll(async () => {
     store = await openStore({ dir, ...LIMITS, ...(reopened ? {} : way) });
     await fill(store);
-    if (sealed !== undefined) expect((await store.seal()).segments).toBeGreaterThan(0);
+    if (sealed !== undefined) {
+      // Some, or all of them, may have been sealed in the background before.
+      await store.seal();
+      expect((await store.watermarks()).sealed).toBeGreaterThan(0);
+    }
     if (reopened) {
       await store.close();
       for (const name of fs.readdirSync(dir)) if (sealed?.test(name)) fs.rmSync(path.join(dir, name));
@@ -350,6 +354,7 @@ describe('what a query took', () => {
     expect(told).toMatchObject({ recordsExamined: 0, recordsMatched: found.length, bytesRead: 0 });
     const groups = await explain({ aggregate: { count: true, max: 'sequence' }, groupBy: 'agent' });
     expect(groups).toMatchObject({ recordsExamined: 0, recordsMatched: EVENTS, segmentsPruned: 0 });
-    expect((await explain({ aggregate: { count: true, max: 'time' } })).recordsExamined).toBe(EVENTS);
+    expect((await explain({ aggregate: { count: true, max: 'time' } })).recordsExamined).toBe(1);
+    expect((await explain({ aggregate: { count: true, max: 'revision' } })).recordsExamined).toBe(EVENTS);
   });
 });

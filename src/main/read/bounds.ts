@@ -85,10 +85,10 @@ async function resolve(
     return bound;
   }
   if (bound instanceof Date) {
-    const ms = BigInt(bound.getTime());
+    const from = BigInt(bound.getTime()) * NS_PER_MS;
     return edge === 'low'
-      ? firstAtOrAfter(records, durable, ms * NS_PER_MS)
-      : (await firstAtOrAfter(records, durable, (ms + 1n) * NS_PER_MS)) - 1;
+      ? firstThat(records, durable, (timestampNs) => timestampNs >= from)
+      : (await firstThat(records, durable, (timestampNs) => timestampNs >= from + NS_PER_MS)) - 1;
   }
   const id = parseEventId(bound);
   if (id !== undefined) records.catalog.start.check(id.sequence);
@@ -101,9 +101,12 @@ async function resolve(
   throw new KeeperError('ERR_NOT_FOUND', `${name} is ${bound}, and there is no durable event with this id`);
 }
 
-/** The first sequence with a timestamp that is not before another; one after the last if there is none. */
-async function firstAtOrAfter(records: Records, durable: number, timestampNs: bigint): Promise<number> {
-  let [low, high] = partAround(records, durable, timestampNs);
+/** Whether an event has reached something: it, and so all that come after it. */
+export type Reached = (timestampNs: bigint, sequence: number) => boolean;
+
+/** The first sequence that has reached something; one after the last if none has. Found by halves, as timestamps ascend. */
+export async function firstThat(records: Records, durable: number, reached: Reached): Promise<number> {
+  let [low, high] = partAround(records, durable, reached);
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     const present = records.holes.skip(middle);
@@ -113,14 +116,18 @@ async function firstAtOrAfter(records: Records, durable: number, timestampNs: bi
     }
     // What was removed counts with the time of the last event that was removed with it.
     const { view } = await records.loadOne(present, durable);
-    if (recordTimestampNs(view, 0) >= timestampNs) high = middle;
+    if (reached(recordTimestampNs(view, 0), present)) high = middle;
     else low = present + 1;
   }
   return low;
 }
 
-/** The part of the log in which the first event with such a timestamp is, from one sequence to before another: by headers in memory. */
-function partAround({ catalog, floor }: Records, durable: number, timestampNs: bigint): [low: number, high: number] {
+/** The part of the log in which the first event is that has, from one sequence to before another: by headers in memory. */
+function partAround(
+  { catalog, floor, holes }: Records,
+  durable: number,
+  reached: Reached,
+): [low: number, high: number] {
   const { segments } = catalog;
   let low = 0;
   let high = Math.max(0, segments.length - 1);
@@ -128,7 +135,7 @@ function partAround({ catalog, floor }: Records, durable: number, timestampNs: b
     const middle = (low + high) >>> 1;
     const { next } = segments[middle]!.blocks;
     // Of the last one nothing is told.
-    if (next === undefined || next.previousTimestampNs >= timestampNs) high = middle;
+    if (next === undefined || reached(next.previousTimestampNs, holes.skipBack(next.firstSequence - 1))) high = middle;
     else low = middle + 1;
   }
   const segment = segments[low];

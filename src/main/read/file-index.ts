@@ -44,6 +44,10 @@ export class FileIndex implements SegmentIndex {
     return segment.count === places;
   }
 
+  valuesOf(field: PostedField): number {
+    return this.#reader.header.fields[field].values;
+  }
+
   async ofValue(field: PostedField, value: string): Promise<PlaceList> {
     // What is not well-formed would be looked for as something else.
     if (!value.isWellFormed()) return NO_RECORDS;

@@ -83,7 +83,7 @@ async function* piecesIn(
   for (const [from, to] of windows(low, high, sought.windowRecords, range.direction)) {
     check();
     const candidates = await index.ask((asked) => sought.candidates(segment, asked, from, to));
-    if (candidates === undefined) yield { kind: 'listed', sequences: each(from, to, range.direction), exact: false };
+    if (candidates === undefined) yield* allOf(query, segment, from, to);
     else if ('add' in candidates) yield { kind: 'counted', add: candidates.add };
     else yield* placed(query, segment, index, candidates, size);
   }

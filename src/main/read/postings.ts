@@ -24,6 +24,8 @@ export interface Postings {
   /** The sequences that they speak of. */
   readonly firstSequence: number;
   readonly lastSequence: number;
+  /** How many values of a field there are, at least about. */
+  valuesOf(field: PostedField): number;
   ofValue(field: PostedField, value: string): Promise<PlaceList>;
   /**
    * Those of all values with a prefix.

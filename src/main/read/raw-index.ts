@@ -139,6 +139,10 @@ export class RawIndex implements SegmentIndex {
     };
   }
 
+  valuesOf(field: PostedField): number {
+    return this.#terms[field].count;
+  }
+
   async ofValue(field: PostedField, value: string): Promise<PlaceList> {
     const terms = this.#terms[field];
     const term = terms.find(value);

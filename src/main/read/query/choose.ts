@@ -1,4 +1,5 @@
 /** From what a query asks of an index to the records that are looked at: the cheapest postings, cut down by others. */
+import { common, type Intervals, reaches } from '../../../shared/portable/query/intervals.js';
 import type { PostingQuery, Served } from '../../../shared/portable/query/narrow.js';
 import type { PlaceList, Postings } from '../postings.js';
 import type { Candidates } from '../sought.js';
@@ -9,7 +10,7 @@ const WORTHWHILE = 16;
 
 /** Lists that records are in: in all of them, or in any. */
 type Lists =
-  | { readonly kind: 'list'; readonly list: PlaceList; readonly count: number }
+  | { readonly kind: 'list'; readonly list: PlaceList; readonly count: number; readonly isPosted: boolean }
   | { readonly kind: 'all' | 'any'; readonly of: readonly Lists[]; readonly count: number };
 
 /** What postings came to. */
@@ -46,11 +47,15 @@ class Lookup {
   }
 
   async listsOf(query: PostingQuery): Promise<Lists> {
+    if (query.kind === 'sequences') {
+      const list = listOf(query.intervals, this.#source.firstSequence, this.#low, this.#high);
+      return { kind: 'list', list, count: list.count, isPosted: false };
+    }
     if (!('of' in query)) {
       const { field, value } = query;
       const asked = query.kind === 'value' ? this.#source.ofValue(field, value) : this.#source.ofPrefix(field, value);
       const list = await asked;
-      return { kind: 'list', list, count: list.count };
+      return { kind: 'list', list, count: list.count, isPosted: true };
     }
     const of: Lists[] = [];
     for (const part of query.of) {
@@ -68,7 +73,7 @@ class Lookup {
     if (lists.kind === 'all') return this.#intersection(lists.of);
     if (lists.kind === 'list') {
       const places = await lists.list.within(this.#low, this.#high);
-      this.read += places.length;
+      if (lists.isPosted) this.read += places.length;
       return places;
     }
     const parts: Uint32Array[] = [];
@@ -78,18 +83,38 @@ class Lookup {
 
   async #intersection(of: readonly Lists[]): Promise<Uint32Array> {
     const [cheapest, ...others] = [...of].sort((one, other) => one.count - other.count);
-    let common = await this.resolve(cheapest!);
+    let found = await this.resolve(cheapest!);
     for (const lists of others) {
-      if (common.length === 0) break;
+      if (found.length === 0) break;
       if (lists.kind === 'list') {
-        this.read += common.length;
-        common = await lists.list.among(common);
-      } else if (lists.count <= WORTHWHILE * common.length) {
-        common = intersection(common, await this.resolve(lists));
+        if (lists.isPosted) this.read += found.length;
+        found = await lists.list.among(found);
+      } else if (lists.count <= WORTHWHILE * found.length) {
+        found = intersection(found, await this.resolve(lists));
       } else {
         this.exact = false;
       }
     }
-    return common;
+    return found;
   }
+}
+
+/** The places of sequences in a range: no postings have to be read for them. */
+function listOf(intervals: Intervals, firstSequence: number, low: number, high: number): PlaceList {
+  const here = common(intervals, [{ low, high }]);
+  const count = here.reduce((sum, interval) => sum + interval.high - interval.low + 1, 0);
+  return {
+    count,
+    within: async () => {
+      const places = new Uint32Array(count);
+      let at = 0;
+      for (const interval of here) {
+        for (let sequence = interval.low; sequence <= interval.high; sequence++)
+          places[at++] = sequence - firstSequence;
+      }
+      return places;
+    },
+    among: async (places) =>
+      places.filter((place) => reaches(here, { low: firstSequence + place, high: firstSequence + place })),
+  };
 }

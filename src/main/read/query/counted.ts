@@ -1,15 +1,10 @@
 /** Groups that postings tell of, without a look at a record: how many events are in them, which is the first and the last. */
-import type { Aggregation, GroupValue, ParsedAggregate } from '../../../shared/portable/query/aggregate.js';
+import { Aggregation, type GroupValue, type ParsedAggregate } from '../../../shared/portable/query/aggregate.js';
+import type { FieldName } from '../../../shared/portable/query/fields.js';
+import { SEQUENCE } from '../../../shared/portable/query/intervals.js';
 import type { PostedField } from '../../../shared/portable/query/narrow.js';
 import type { Postings } from '../postings.js';
-
-/** A range of a segment, and the places of those records in it that are counted: of all, where they are not named. */
-export interface Counting {
-  readonly firstSequence: number;
-  readonly low: number;
-  readonly high: number;
-  readonly ordinals: Uint32Array | undefined;
-}
+import { type Counting, combined } from './combined.js';
 
 /** What was counted. */
 export interface CountedGroups {
@@ -19,83 +14,129 @@ export interface CountedGroups {
   add(): void;
 }
 
-/** Counts records into groups; undefined where postings cannot tell. */
+/** Counts records into groups; undefined where it is as well to look at them: there are more values than records that are counted. */
 export type Count = (postings: Postings, counting: Counting) => Promise<CountedGroups | undefined>;
 
 /** Fields with postings of which an event has one value at most. */
 const SINGLE = ['stream', 'type', 'agent', 'session', 'correlationId'] as const satisfies PostedField[];
 
 /** How to count what is asked into an aggregation; undefined where it asks for what no postings tell. */
-export function countFor({ groupBy, min, max }: ParsedAggregate, aggregation: Aggregation): Count | undefined {
-  if (groupBy.length > 1 || ![...min, ...max].every(({ field }) => field.name === 'sequence')) return undefined;
-  if (groupBy.length === 0) {
-    return async (_, { firstSequence, low, high, ordinals }) => {
-      const [first, last] =
-        ordinals === undefined ? [low, high] : [ordinals[0], ordinals.at(-1)].map((place) => firstSequence + place!);
-      const count = ordinals?.length ?? high - low + 1;
-      return {
-        read: 0,
-        add: () => {
-          if (count > 0) aggregation.addMany(null, count, first!, last!);
-        },
-      };
-    };
+export function countFor(asked: ParsedAggregate, aggregation: Aggregation): Count | undefined {
+  const { groupBy, min, max } = asked;
+  const extremes = [...min, ...max].map(({ field }) => field.name).filter((name) => name !== SEQUENCE.name);
+  const names = new Set<FieldName>([...groupBy, ...extremes]);
+  const fields = SINGLE.filter((name) => names.has(name));
+  if (fields.length < names.size) return undefined;
+  return async (postings, counting) => {
+    if (fields.some((field) => postings.valuesOf(field) > countOf(counting))) return undefined;
+    // Apart at first: where an index turns out to be damaged, another is asked.
+    const found = new Counter(asked, fields, postings, counting);
+    const groups = await found.groups();
+    return { read: found.read, add: () => aggregation.merge(groups) };
+  };
+}
+
+class Counter {
+  readonly #asked: ParsedAggregate;
+  readonly #fields: readonly PostedField[];
+  readonly #postings: Postings;
+  readonly #counting: Counting;
+  readonly #wanted: number;
+  #groups: Aggregation;
+  read = 0;
+
+  constructor(asked: ParsedAggregate, fields: readonly PostedField[], postings: Postings, counting: Counting) {
+    this.#asked = asked;
+    this.#fields = fields;
+    this.#postings = postings;
+    this.#counting = counting;
+    this.#wanted = countOf(counting);
+    this.#groups = new Aggregation(asked);
   }
-  const field = SINGLE.find((name) => name === groupBy[0]);
-  return field && ((postings, counting) => countByField(field, aggregation, postings, counting));
-}
 
-/** A group in a range: how many records, and the places of the first and the last one. */
-interface Grouped {
-  readonly value: GroupValue;
-  readonly count: number;
-  readonly first: number;
-  readonly last: number;
-}
+  async groups(): Promise<Aggregation> {
+    if (this.#wanted === 0) return this.#groups;
+    const [field] = this.#fields;
+    if (this.#asked.groupBy.length === 0) {
+      this.#addAll();
+      for (const name of this.#fields) await this.#addValues(name);
+    } else if (this.#fields.length === 1) {
+      await this.#countBy(field!);
+    } else {
+      for await (const { values, count, first, last, read } of combined(this.#fields, this.#postings, this.#counting)) {
+        this.read += read;
+        this.#add((name) => values[this.#fields.indexOf(name as PostedField)] ?? null, count, first, last);
+      }
+    }
+    return this.#groups;
+  }
 
-async function countByField(
-  field: PostedField,
-  aggregation: Aggregation,
-  postings: Postings,
-  counting: Counting,
-): Promise<CountedGroups> {
-  const { firstSequence, low, high, ordinals } = counting;
-  const groups: Grouped[] = [];
-  const wanted = ordinals?.length ?? high - low + 1;
-  let read = 0;
-  let grouped = 0;
-  const isWhole = ordinals === undefined && low <= postings.firstSequence && high >= postings.lastSequence;
-  if (isWhole) {
-    for await (const { value, count, first, last } of postings.ofEach(field, '')) {
-      read++;
-      grouped += count;
-      groups.push({ value, count, first, last });
+  get #isWhole(): boolean {
+    const { low, high, ordinals } = this.#counting;
+    return ordinals === undefined && low <= this.#postings.firstSequence && high >= this.#postings.lastSequence;
+  }
+
+  #add(valueIn: (name: FieldName) => GroupValue, count: number, first: number, last: number): void {
+    const { firstSequence } = this.#counting;
+    this.#groups.addMany(valueIn, count, firstSequence + first, firstSequence + last);
+  }
+
+  /** Everything, whatever its values are. */
+  #addAll(): void {
+    const { ordinals, low, high, firstSequence } = this.#counting;
+    const [first, last] = [ordinals?.[0] ?? low - firstSequence, ordinals?.at(-1) ?? high - firstSequence];
+    this.#add(() => null, this.#wanted, first, last);
+  }
+
+  /** The values of a field, for what is the least or the greatest one. */
+  async #addValues(field: PostedField): Promise<void> {
+    for await (const { value, first, last } of this.#lists(field)) {
+      this.#add((name) => (name === field ? value : null), 0, first, last);
     }
   }
-  if (grouped < wanted) {
-    groups.length = 0;
+
+  async #countBy(field: PostedField): Promise<void> {
+    if (this.#isWhole) {
+      let grouped = 0;
+      for await (const { value, count, first, last } of this.#lists(field)) {
+        grouped += count;
+        this.#add(() => value, count, first, last);
+      }
+      if (grouped === this.#wanted) return;
+      // Some have none: which these are, the others have to be known for.
+      this.#groups = new Aggregation(this.#asked);
+    }
+    const { low, high, firstSequence, ordinals } = this.#counting;
     const isGrouped = new Uint8Array(high - low + 1);
     const offset = low - firstSequence;
-    for await (const list of postings.ofEach(field, '')) {
+    for await (const list of this.#postings.ofEach(field, '')) {
       const own = ordinals === undefined ? await list.within(low, high) : await list.among(ordinals);
-      read += own.length;
-      if (own.length > 0) groups.push(groupOf(list.value, own));
+      this.read += own.length;
+      if (own.length > 0) this.#add(() => list.value, own.length, own[0]!, own.at(-1)!);
       for (const place of own) isGrouped[place - offset] = 1;
     }
-    const rest = placesOf(counting).filter((place) => isGrouped[place - offset] === 0);
-    if (rest.length > 0) groups.push(groupOf(null, rest));
+    const rest = placesOf(this.#counting).filter((place) => isGrouped[place - offset] === 0);
+    if (rest.length > 0) this.#add(() => null, rest.length, rest[0]!, rest.at(-1)!);
   }
-  groups.sort((one, other) => one.first - other.first);
-  const add = (): void => {
-    for (const { value, count, first, last } of groups) {
-      aggregation.addMany(value, count, firstSequence + first, firstSequence + last);
+
+  /** Each value there is, and how many records have it, of which the first and the last are told. */
+  async *#lists(field: PostedField): AsyncGenerator<{ value: string; count: number; first: number; last: number }> {
+    const { low, high, ordinals } = this.#counting;
+    for await (const list of this.#postings.ofEach(field, '')) {
+      if (this.#isWhole) {
+        this.read++;
+        yield list;
+        continue;
+      }
+      const own = ordinals === undefined ? await list.within(low, high) : await list.among(ordinals);
+      this.read += own.length;
+      if (own.length > 0) yield { value: list.value, count: own.length, first: own[0]!, last: own.at(-1)! };
     }
-  };
-  return { read, add };
+  }
 }
 
-function groupOf(value: GroupValue, places: Uint32Array): Grouped {
-  return { value, count: places.length, first: places[0]!, last: places.at(-1)! };
+function countOf({ ordinals, low, high }: Counting): number {
+  return ordinals?.length ?? high - low + 1;
 }
 
 function placesOf({ ordinals, firstSequence, low, high }: Counting): Uint32Array {

@@ -1,15 +1,18 @@
 /** A query as it runs: once from a plan to its rows, and what it took. */
+import { setImmediate as giveThreadBack } from 'node:timers/promises';
+import { RecordView } from '../../../shared/decoding/record-view.js';
 import type { Hole } from '../../../shared/holes.js';
+import { aborted } from '../../../shared/portable/errors.js';
 import type { Direction } from '../../../shared/portable/log.js';
 import { Aggregation, type ParsedAggregate } from '../../../shared/portable/query/aggregate.js';
-import { asksPayload } from '../../../shared/portable/query/evaluate.js';
-import { type Zone, zoneOf } from '../../../shared/portable/query/narrow.js';
+import { asksPayload, type Examined } from '../../../shared/portable/query/evaluate.js';
+import { common, decided, type Intervals, intervalsOf, reaches } from '../../../shared/portable/query/intervals.js';
 import type { ParsedQuery } from '../../../shared/portable/query/parse-query.js';
 import type { Predicate } from '../../../shared/portable/query/predicate.js';
 import { projectorOf } from '../../../shared/portable/query/project.js';
-import type { Explanation } from '../../../shared/portable/query/query.js';
+import type { AggregateRow, Explanation } from '../../../shared/portable/query/query.js';
 import { toCel } from '../../../shared/portable/query/to-cel.js';
-import { type Range, resolveRange } from '../bounds.js';
+import { firstThat, type Range, type Reached, resolveRange } from '../bounds.js';
 import type { Indexes } from '../indexes.js';
 import type { Lease } from '../leases.js';
 import type { Records } from '../records.js';
@@ -17,9 +20,11 @@ import type { Batches } from '../rows.js';
 import { search } from '../scan.js';
 import type { Pool } from '../sought.js';
 import { storedEvent } from '../stored-event.js';
+import { bySequence, withValues } from './ascending.js';
 import { parseCel } from './cel.js';
-import { countFor } from './counted.js';
+import { type Count, countFor } from './counted.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
+import { located } from './locate.js';
 import { type Make, Queried } from './queried.js';
 
 /** The log that a query is asked of. */
@@ -34,8 +39,16 @@ export interface QueriedLog {
 
 type OnHole = (hole: Hole) => void;
 
-/** Milliseconds that a Date can hold, both ways. */
-const LAST_MS = 8.64e15;
+/** What waits for nothing gives the thread back after so many reads of single records, or searches for one. */
+const READS_A_TURN = 16;
+
+/** Groups that are made, and their rows in the end. */
+interface Groups {
+  readonly aggregation: Aggregation;
+  /** Undefined where events have to be looked at. */
+  readonly count: Count | undefined;
+  readonly rows: () => Promise<AggregateRow[]>;
+}
 
 export class Execution {
   readonly #log: QueriedLog;
@@ -53,6 +66,7 @@ export class Execution {
   #last: number | undefined;
   /** What a cursor has that leads to the first row. */
   #begin = 0;
+  #singleReads = 0;
   #whole = false;
 
   constructor(log: QueriedLog, query: ParsedQuery) {
@@ -121,48 +135,74 @@ export class Execution {
     const predicate = await this.#predicate();
     const whole = await this.#wholeRange(durable);
     this.#begin = direction === 'forwards' ? whole.low - 1 : whole.high + 1;
-    const range = await this.#narrowed(whole, zoneOf(predicate), durable);
-    const aggregation = aggregate && new Aggregation(aggregate);
-    const queried = this.#sought(predicate, aggregate, aggregation);
+    const here = await this.#located(predicate, durable);
+    const parts = common(intervalsOf(here), [whole]);
+    const asked = parts.length === 1 ? decided(here, parts[0]!) : here;
+    const groups = aggregate && this.#groupsOf(aggregate, durable);
+    const queried = this.#sought(asked, groups);
     this.#queried = queried;
-    this.#countSegments(range, durable);
-    const found = search({
-      records,
-      indexes: this.#log.indexes,
-      durable,
-      range,
-      sought: queried,
-      limit,
-      signal,
-      lease,
-      onHole,
-    });
-    for (let next = await found.next(); ; next = await found.next()) {
-      if (next.done === true) {
-        this.#whole = next.value;
-        break;
+    this.#countSegments(parts, durable);
+    let left = limit;
+    for (const part of partsInOrder(parts, direction)) {
+      const found = search({
+        records,
+        indexes: this.#log.indexes,
+        durable,
+        range: { ...part, direction },
+        sought: queried,
+        limit: left,
+        signal,
+        lease,
+        onHole,
+      });
+      for (let next = await found.next(); ; next = await found.next()) {
+        if (next.done === true) {
+          this.#whole = next.value;
+          break;
+        }
+        const { rows, sequences } = next.value;
+        this.#last = sequences.at(-1)!;
+        left -= rows.length;
+        yield { rows, positionOf: direction === 'forwards' ? (place) => sequences[place]! : () => whole.high };
       }
-      const { rows, sequences } = next.value;
-      this.#last = sequences.at(-1)!;
-      yield { rows, positionOf: direction === 'forwards' ? (place) => sequences[place]! : () => whole.high };
+      if (!this.#whole) break;
     }
-    if (aggregation !== undefined) yield { rows: aggregation.rows(), positionOf: () => whole.high };
+    if (groups !== undefined) yield { rows: await groups.rows(), positionOf: () => whole.high };
     return direction === 'backwards' || this.#whole ? whole.high : (this.#last ?? 0);
   }
 
-  #sought(
-    predicate: Predicate,
-    aggregate: ParsedAggregate | undefined,
-    aggregation: Aggregation | undefined,
-  ): Queried<unknown> {
+  #sought(predicate: Predicate, groups: Groups | undefined): Queried<unknown> {
     const { nodeId, tombstones } = this.#records;
     // What the header decides is decided where it was read.
     const asked = { nodeId, tombstones, pool: asksPayload(predicate) ? this.#log.pool : undefined };
-    if (aggregate !== undefined && aggregation !== undefined) {
-      const count = countFor(aggregate, aggregation);
-      return new Queried(predicate, asked, (view) => aggregation.add(view), count);
+    if (groups === undefined) return new Queried<unknown>(predicate, asked, this.#make(nodeId));
+    return new Queried(predicate, asked, (view) => groups.aggregation.add(view), groups.count);
+  }
+
+  #groupsOf(aggregate: ParsedAggregate, durable: number): Groups {
+    const sequences = bySequence(aggregate);
+    const aggregation = new Aggregation(sequences);
+    const count = countFor(sequences, aggregation);
+    if (count !== undefined) {
+      const rows = () => withValues(aggregation.rows(), aggregate, (sequence) => this.#eventAt(sequence, durable));
+      return { aggregation, count, rows };
     }
-    return new Queried<unknown>(predicate, asked, this.#make(nodeId));
+    // Each event is looked at, so there is nothing to be known in the end.
+    const whole = new Aggregation(aggregate);
+    return { aggregation: whole, count, rows: async () => whole.rows() };
+  }
+
+  async #eventAt(sequence: number, durable: number): Promise<Examined> {
+    await this.#pause();
+    this.#queried!.recordsExamined++;
+    return new RecordView(await this.#records.loadOne(sequence, durable), 0, this.#records.nodeId);
+  }
+
+  /** Between reads of single records: gives the thread back now and then. @throws ERR_ABORTED */
+  async #pause(): Promise<void> {
+    const { signal } = this.#query;
+    if (signal?.aborted === true) throw aborted(signal, 'the read');
+    if (++this.#singleReads % READS_A_TURN === 0) await giveThreadBack();
   }
 
   #make(nodeId: string): Make<unknown> {
@@ -177,30 +217,22 @@ export class Execution {
     return resolveRange(this.#records, durable, { direction, after: decodeCursor(await this.#owner(), cursor) });
   }
 
-  /** The part of a range that a predicate can match in. */
-  async #narrowed(range: Range, { sequence, time }: Zone, durable: number): Promise<Range> {
-    let low = Math.max(range.low, Math.ceil(sequence.low));
-    let high = Math.min(range.high, Math.floor(sequence.high));
-    if (low > high || time.low > LAST_MS || time.high < -LAST_MS || time.low > time.high)
-      return { ...range, low: 1, high: 0 };
-    const bounds = {
-      ...(time.low > -LAST_MS && { from: new Date(Math.floor(time.low)) }),
-      ...(time.high < LAST_MS && { to: new Date(Math.ceil(time.high)) }),
+  /** A predicate as it can be asked of the log as it is now: times and ids are known by the sequences that come to them. */
+  #located(predicate: Predicate, durable: number): Promise<Predicate> {
+    const records = this.#records;
+    const first = async (reached: Reached): Promise<number> => {
+      await this.#pause();
+      return firstThat(records, durable, reached);
     };
-    if (bounds.from !== undefined || bounds.to !== undefined) {
-      const between = await resolveRange(this.#records, durable, bounds);
-      low = Math.max(low, between.low);
-      high = Math.min(high, between.high);
-    }
-    return { direction: range.direction as Direction, low, high };
+    return located(predicate, { nodeId: records.nodeId, first });
   }
 
-  #countSegments({ low, high }: Range, durable: number): void {
+  #countSegments(parts: Intervals, durable: number): void {
     const { catalog } = this.#records;
     const segments = catalog.segments.filter(({ firstSequence }) => firstSequence <= durable);
     this.#segmentsConsidered = segments.length;
     this.#segmentsOutside = segments.filter(
-      (segment) => low > high || segment.firstSequence > high || catalog.lastSequenceOf(segment, durable) < low,
+      (segment) => !reaches(parts, { low: segment.firstSequence, high: catalog.lastSequenceOf(segment, durable) }),
     ).length;
   }
 
@@ -213,4 +245,10 @@ export class Execution {
     this.#parsing ??= typeof where === 'string' ? parseCel(where) : Promise.resolve(where);
     return this.#parsing;
   }
+}
+
+/** Parts of the log in the order of reading; of none, one that has nothing in it. */
+function partsInOrder(parts: Intervals, direction: Direction): Intervals {
+  if (parts.length === 0) return [{ low: 1, high: 0 }];
+  return direction === 'forwards' ? parts : parts.toReversed();
 }

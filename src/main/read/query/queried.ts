@@ -3,7 +3,8 @@
 import { RecordView } from '../../../shared/decoding/record-view.js';
 import { type Memory, recordLength } from '../../../shared/format/record.js';
 import { compile, isAlways, type Matches } from '../../../shared/portable/query/evaluate.js';
-import { postingsOf, restOf, type Served } from '../../../shared/portable/query/narrow.js';
+import { decided } from '../../../shared/portable/query/intervals.js';
+import { asksLists, postingsOf, restOf } from '../../../shared/portable/query/narrow.js';
 import type { Predicate } from '../../../shared/portable/query/predicate.js';
 import type { Segment } from '../catalog.js';
 import type { SegmentIndex } from '../postings.js';
@@ -30,12 +31,13 @@ interface Asked {
 }
 
 export class Queried<T> implements Sought<T> {
+  readonly #predicate: Predicate;
   readonly #matches: Matches;
-  readonly #served: Served | undefined;
   readonly #make: Make<T>;
   readonly #count: Count | undefined;
   readonly #nodeId: string;
   readonly #isEverything: boolean;
+  readonly isSelective: boolean;
   readonly #tombstones: TombstonesInForce;
   #view: RecordView | undefined;
   /** Segments of which postings left nothing, and those of which something was looked at or counted. */
@@ -54,22 +56,22 @@ export class Queried<T> implements Sought<T> {
    */
   constructor(predicate: Predicate, { nodeId, tombstones, pool }: Asked, make: Make<T>, count?: Count) {
     this.#tombstones = tombstones;
+    this.#predicate = predicate;
     this.#matches = compile(predicate);
-    this.#served = postingsOf(predicate);
     this.#nodeId = nodeId;
     this.#make = make;
     this.#count = count;
     this.#isEverything = isAlways(predicate);
+    const served = postingsOf(predicate);
+    // Of sequences alone, those were chosen before.
+    const isCounted = count !== undefined && (this.#isEverything || served?.exact === true);
+    this.isSelective = isCounted || (served !== undefined && asksLists(served.postings));
     this.elsewhere = pool && {
       pool,
       predicate,
       rest: restOf(predicate),
       onLooked: (examined, decoded) => this.#onLooked(examined, decoded),
     };
-  }
-
-  get isSelective(): boolean {
-    return this.#served !== undefined || (this.#isEverything && this.#count !== undefined);
   }
 
   /** Segments that postings have shown to hold nothing. */
@@ -89,8 +91,14 @@ export class Queried<T> implements Sought<T> {
     low: number,
     high: number,
   ): Promise<Candidates | Counted | undefined> {
-    const chosen = this.#served && (await choose(this.#served, index, low, high));
-    if (chosen === undefined && !this.#isEverything) return undefined;
+    const predicate = decided(this.#predicate, { low, high });
+    const isEverything = isAlways(predicate);
+    const served = isEverything ? undefined : postingsOf(predicate);
+    const chosen = served && (await choose(served, index, low, high));
+    if (chosen === undefined && !(isEverything && this.#count !== undefined)) {
+      this.#used.add(segment.number);
+      return undefined;
+    }
     const ordinals = chosen?.ordinals;
     const counted = chosen?.exact === false ? undefined : await this.#counted(segment, index, low, high, ordinals);
     this.postingsRead += chosen?.read ?? 0;
@@ -107,9 +115,7 @@ export class Queried<T> implements Sought<T> {
     ordinals: Uint32Array | undefined,
   ): Promise<Counted | undefined> {
     if (this.#count === undefined || (await hasDeleted(this.#tombstones, index, low, high))) return undefined;
-    // Where records were removed, those that have a stream are there.
-    const there =
-      ordinals ?? (index.isWhole ? undefined : await (await index.ofPrefix('stream', '')).within(low, high));
+    const there = index.isWhole ? ordinals : await present(index, low, high, ordinals);
     const counted = await this.#count(index, { firstSequence, low, high, ordinals: there });
     if (counted === undefined) return undefined;
     this.postingsRead += counted.read;
@@ -142,4 +148,15 @@ export class Queried<T> implements Sought<T> {
     }
     return row;
   }
+}
+
+/** Where records were removed, those that have a stream are there. */
+async function present(
+  index: SegmentIndex,
+  low: number,
+  high: number,
+  ordinals: Uint32Array | undefined,
+): Promise<Uint32Array> {
+  const all = await index.ofPrefix('stream', '');
+  return ordinals === undefined ? all.within(low, high) : all.among(ordinals);
 }

@@ -1,6 +1,7 @@
 /** Groups of events: how many, and the least and greatest values. One pass, and memory for the groups alone. */
 import { type Examined, readerOf } from './evaluate.js';
-import type { Field } from './fields.js';
+import type { Field, FieldName } from './fields.js';
+import { SEQUENCE } from './intervals.js';
 import { compareText } from './operand.js';
 import type { AggregateRow, ExtremeValue, GroupField } from './query.js';
 import { refuse } from './refusal.js';
@@ -28,6 +29,8 @@ export type GroupValue = string | number | bigint | null;
 interface Group {
   readonly values: readonly GroupValue[];
   count: number;
+  /** The least sequence of events that were not looked at. */
+  first: number;
   readonly min: Extreme[];
   readonly max: Extreme[];
 }
@@ -56,14 +59,26 @@ export class Aggregation {
   }
 
   /**
-   * Take in many events that are not looked at: where they are grouped by one member at most, of which they all have this
-   * value, and extremes are asked of their sequences alone.
+   * Take in many events that are not looked at, which have the same values in all the fields that make groups or of which there
+   * are extremes; but sequences, of which the first and the last one are known. Of an aggregation that is merged into another they
+   * may come in any order.
    */
-  addMany(value: GroupValue, count: number, firstSequence: number, lastSequence: number): void {
-    const group = this.#groupOf(() => value);
+  addMany(valueIn: (name: FieldName) => GroupValue, count: number, firstSequence: number, lastSequence: number): void {
+    const group = this.#groupOf(valueIn);
     group.count += count;
-    for (const extreme of group.min) extreme.addValue(firstSequence);
-    for (const extreme of group.max) extreme.addValue(lastSequence);
+    group.first = Math.min(group.first, firstSequence);
+    for (const extreme of group.min) extreme.addValue(extreme.isOfSequence ? firstSequence : valueIn(extreme.name));
+    for (const extreme of group.max) extreme.addValue(extreme.isOfSequence ? lastSequence : valueIn(extreme.name));
+  }
+
+  /** Take in what another one has, of the same groups and extremes, to which many events were added at a time. */
+  merge(other: Aggregation): void {
+    for (const own of other.#groups.toSorted((one, next) => one.first - next.first || 0)) {
+      const group = this.#groupOf((name) => own.values[this.#asked.groupBy.indexOf(name)]!);
+      group.count += own.count;
+      for (const [i, extreme] of group.min.entries()) extreme.merge(own.min[i]!);
+      for (const [i, extreme] of group.max.entries()) extreme.merge(own.max[i]!);
+    }
   }
 
   /** The groups, in the order in which they were met. */
@@ -103,7 +118,13 @@ export class Aggregation {
     const { min, max } = this.#asked;
     const extremes = (fields: readonly NamedField[], sign: 1 | -1): Extreme[] =>
       fields.map(({ field }) => new Extreme(field, sign));
-    const group: Group = { values, count: 0, min: extremes(min, -1), max: extremes(max, 1) };
+    const group: Group = {
+      values,
+      count: 0,
+      first: Number.POSITIVE_INFINITY,
+      min: extremes(min, -1),
+      max: extremes(max, 1),
+    };
     this.#groups.push(group);
     return group;
   }
@@ -118,6 +139,7 @@ const RANKS = { nothing: 0, number: 1, time: 2, text: 3 } as const;
 
 /** The least or the greatest value of a field. */
 class Extreme {
+  readonly name: FieldName;
   readonly #read: (event: Examined) => unknown;
   readonly #isTime: boolean;
   readonly #sign: 1 | -1;
@@ -126,9 +148,14 @@ class Extreme {
 
   /** @param sign 1 for the greatest, -1 for the least */
   constructor(field: Field, sign: 1 | -1) {
+    this.name = field.name;
     this.#read = readerOf(field);
     this.#isTime = field.name === 'time';
     this.#sign = sign;
+  }
+
+  get isOfSequence(): boolean {
+    return this.name === SEQUENCE.name;
   }
 
   get value(): ExtremeValue {
@@ -138,6 +165,10 @@ class Extreme {
 
   add(event: Examined): void {
     this.addValue(this.#read(event));
+  }
+
+  merge(other: Extreme): void {
+    this.addValue(other.#value);
   }
 
   addValue(value: unknown): void {

@@ -1,11 +1,11 @@
 /**
- * What an index or a segment's ranges can say about a predicate. Never more than holds: what they leave out cannot match,
- * what they leave in is still to be tested.
+ * What an index can say about a predicate. Never more than holds: what it leaves out cannot match, what it leaves in is still
+ * to be tested.
  */
-import { parseEventId } from '../event-id.js';
 import type { FieldName } from './fields.js';
-import { isInstant, type Operand } from './operand.js';
-import { all, type Group, type Op, type Predicate, type Term } from './predicate.js';
+import { type Intervals, isOfSequence, testIntervals } from './intervals.js';
+import type { Operand } from './operand.js';
+import { all, type Group, type Predicate, type Term } from './predicate.js';
 
 /** Fields that an index keeps postings of. */
 const POSTED = ['stream', 'type', 'tags', 'agent', 'session', 'correlationId', 'causes'] as const satisfies FieldName[];
@@ -13,9 +13,13 @@ const POSTED = ['stream', 'type', 'tags', 'agent', 'session', 'correlationId', '
 /** A field that an index keeps postings of. */
 export type PostedField = (typeof POSTED)[number];
 
-/** Which records, in terms of postings: those of a value, those of all values with a prefix, all of them or any of them. */
+/**
+ * Which records, in terms of postings: those of a value, those of all values with a prefix, those of some sequences, all of them or
+ * any of them.
+ */
 export type PostingQuery =
   | { readonly kind: 'value' | 'prefix'; readonly field: PostedField; readonly value: string }
+  | { readonly kind: 'sequences'; readonly intervals: Intervals }
   | { readonly kind: 'all' | 'any'; readonly of: readonly PostingQuery[] };
 
 /** Postings, and whether what they name is just what matches. */
@@ -34,6 +38,12 @@ export function postingsOf(predicate: Predicate): Served | undefined {
 export function restOf(predicate: Predicate): Predicate {
   const parts = predicate.kind === 'all' ? predicate.of : [predicate];
   return all(parts.filter((part) => postingsOf(part)?.exact !== true));
+}
+
+/** Whether any list has to be read, rather than sequences be counted off. */
+export function asksLists(query: PostingQuery): boolean {
+  if ('of' in query) return query.of.some(asksLists);
+  return query.kind !== 'sequences';
 }
 
 function allPostings({ of }: Group): Served | undefined {
@@ -58,7 +68,9 @@ function joined(kind: 'all' | 'any', parts: readonly Served[]): PostingQuery {
   return parts.length === 1 ? parts[0]!.postings : { kind, of: parts.map(({ postings }) => postings) };
 }
 
-function termPostings({ field: { name }, test }: Term): Served | undefined {
+function termPostings({ field, test }: Term): Served | undefined {
+  if (isOfSequence(field)) return { postings: { kind: 'sequences', intervals: testIntervals(test) }, exact: true };
+  const { name } = field;
   if (!isPosted(name)) return undefined;
   const value = (text: Operand): PostingQuery => ({ kind: 'value', field: name, value: text as string });
   switch (test.op) {
@@ -75,102 +87,4 @@ function termPostings({ field: { name }, test }: Term): Served | undefined {
 
 function isPosted(name: FieldName): name is PostedField {
   return POSTED.some((posted) => posted === name);
-}
-
-/** From low to high, both inclusive; nothing where low is above high. */
-export interface Interval {
-  readonly low: number;
-  readonly high: number;
-}
-
-/** Ranges outside of which nothing matches. */
-export interface Zone {
-  readonly sequence: Interval;
-  /** Milliseconds since 1970. */
-  readonly time: Interval;
-}
-
-const EVERYTHING: Interval = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
-const NOTHING: Interval = { low: Number.POSITIVE_INFINITY, high: Number.NEGATIVE_INFINITY };
-const EVERYWHERE: Zone = { sequence: EVERYTHING, time: EVERYTHING };
-const NOWHERE: Zone = { sequence: NOTHING, time: NOTHING };
-
-const NS_PER_MS = 1_000_000;
-/** More than what is lost where nanoseconds are turned into milliseconds. */
-const ROUNDING_MS = 1;
-
-/** The ranges that what matches is in. */
-export function zoneOf(predicate: Predicate): Zone {
-  if (predicate.kind === 'term') return termZone(predicate);
-  const zones = predicate.of.map(zoneOf);
-  if (predicate.kind === 'all') return zones.reduce((one, other) => combined(one, other, common), EVERYWHERE);
-  const possible = zones.filter(({ sequence, time }) => sequence.low <= sequence.high && time.low <= time.high);
-  return possible.reduce((one, other) => combined(one, other, around), NOWHERE);
-}
-
-function combined(one: Zone, other: Zone, combine: (one: Interval, other: Interval) => Interval): Zone {
-  return { sequence: combine(one.sequence, other.sequence), time: combine(one.time, other.time) };
-}
-
-function common(one: Interval, other: Interval): Interval {
-  return { low: Math.max(one.low, other.low), high: Math.min(one.high, other.high) };
-}
-
-function around(one: Interval, other: Interval): Interval {
-  return { low: Math.min(one.low, other.low), high: Math.max(one.high, other.high) };
-}
-
-function termZone({ field: { name }, test }: Term): Zone {
-  if (!('value' in test || 'values' in test)) return EVERYWHERE;
-  const operands = 'values' in test ? test.values : [test.value];
-  switch (name) {
-    case 'sequence':
-      return { ...EVERYWHERE, sequence: rangeOf(test.op, operands.map(Number)) };
-    case 'time':
-      return {
-        ...EVERYWHERE,
-        time: rangeOf(
-          test.op,
-          operands.filter(isInstant).map(({ ms }) => ms),
-        ),
-      };
-    case 'timestampNs':
-      return { ...EVERYWHERE, time: rangeOf(test.op, operands.map(msOf), ROUNDING_MS) };
-    case 'id':
-      return test.op === 'eq' || test.op === 'in' ? idZone(operands) : EVERYWHERE;
-    default:
-      return EVERYWHERE;
-  }
-}
-
-/** Both ends belong to it, also where they need not. */
-function rangeOf(op: Op, numbers: readonly number[], rounding = 0): Interval {
-  const low = Math.min(...numbers) - rounding;
-  const high = Math.max(...numbers) + rounding;
-  switch (op) {
-    case 'eq':
-    case 'in':
-      return { low, high };
-    case 'gt':
-    case 'gte':
-      return { low, high: EVERYTHING.high };
-    case 'lt':
-    case 'lte':
-      return { low: EVERYTHING.low, high };
-    default:
-      return EVERYTHING;
-  }
-}
-
-/** About: a double does not hold all digits of a timestamp. */
-function msOf(timestampNs: Operand): number {
-  return Number(timestampNs) / NS_PER_MS;
-}
-
-function idZone(operands: readonly Operand[]): Zone {
-  const ids = operands.map((operand) => parseEventId(operand as string)).filter((id) => id !== undefined);
-  if (ids.length === 0) return NOWHERE;
-  const times = ids.map(({ timestampNs }) => msOf(timestampNs));
-  const sequences = ids.map(({ sequence }) => sequence);
-  return { sequence: rangeOf('in', sequences), time: rangeOf('in', times, ROUNDING_MS) };
 }
