@@ -116,6 +116,7 @@ const paths = [
   'data.list.length',
   'data.b\\\\',
   'data."',
+  'metadata',
   'metadata.custom',
   'metadata.custom.n',
 ];

@@ -32,6 +32,10 @@ describe('CEL is another way to write', () => {
     ['tags.exists(t, t in ["x", "y"])', { tags: { in: ['x', 'y'] } }],
     ['tags.exists(tag, tag.startsWith("p:"))', { tags: { prefix: 'p:' } }],
     ['has(event.tags)', { tags: { exists: true } }],
+    ['has(tags)', { tags: { exists: true } }],
+    ['!has(agent)', { agent: { exists: false } }],
+    ['has(type)', { type: { exists: true } }],
+    ['has(data)', { data: { exists: true } }],
     ['has(metadata.agent)', { agent: { exists: true } }],
     ['metadata.agent == "ada"', { agent: { eq: 'ada' } }],
     ['!has(data.n)', { 'data.n': { exists: false } }],
@@ -71,6 +75,27 @@ describe('CEL is another way to write', () => {
     ['data.s == "\\u00fc\\n\\x41"', { 'data.s': { eq: 'ü\nA' } }],
   ])('%s', async (text, where) => {
     expect(await parseCel(text)).toEqual(parseWhere(where));
+  });
+});
+
+describe('CEL that is no part of queries is told by name, and what to write instead', () => {
+  test.each<[string, RegExp]>([
+    ['type.endsWith("x")', /endsWith\(\).*startsWith/],
+    ['type.matches("x.*")', /matches\(\).*startsWith/],
+    ['data.s.contains("x")', /contains\(\).*startsWith/],
+    ['type == "A" ? true : false', /\? :.*\(a && b\) \|\| \(!a && c\)/],
+    ['size(tags) > 1', /size\(\).*has\(event\.tags\)/],
+    ['tags.size() > 1', /size\(\).*has\(event\.tags\)/],
+    ['data.n + 1 > 5', /calculates \(\+\).*data\.n > 4/],
+    ['data.n > 2 * 3', /literal.*calculates \(\*\)/],
+    ['data.n > data.m', /literal.*not with each other/],
+    ['tags.all(t, t == "x")', /all\(\).*exists/],
+    ['has(data.n, data.m)', /has\(\).*one member.*has\(event\.agent\)/],
+    ['time > duration("1h")', /duration\(\).*timestamp\("/],
+    ['f(data.n) == 1', /calls f\(\)/],
+    ['has(typ)', /no member of an event.*agent/],
+  ])('%s', async (text, message) => {
+    await expect(parseCel(text)).rejects.toThrow(message);
   });
 });
 
@@ -125,8 +150,13 @@ describe('CEL is refused at its place', () => {
     ['type.endsWith("x")', 0],
     ['type.matches("x")', 0],
     ['size(tags) > 0', 0],
-    ['has(type)', 0],
-    ['has(data)', 0],
+    ['has(typ)', 4],
+    ['has(event)', 4],
+    ['has("x")', 0],
+    ['has()', 0],
+    ['tags.size() > 0', 0],
+    ['1 < size(tags)', 4],
+    ['-data.n > 5', 0],
     ['has(data.n, data.m)', 0],
     ['type == "A" ? true : false', 0],
     ['data[type] == 1', 5],

@@ -68,8 +68,9 @@ export function lookUp(path: string, event: Plain): unknown {
 
 function holds(op: string, value: unknown, operand: any, field: string, event: Plain): Truth {
   if (op === 'exists') {
-    const isThere = field === 'tags' || field === 'causes' ? event[field].length > 0 : value !== undefined;
-    return isThere === operand;
+    if (field === 'tags' || field === 'causes') return event[field].length > 0 === operand;
+    if (field === 'metadata') return Object.getOwnPropertyNames(event.metadata).length > 0 === operand;
+    return (value !== undefined) === operand;
   }
   if (value === undefined) return undefined;
   const moment = field === 'time' && typeof operand === 'string' ? new Date(operand) : operand;

@@ -114,6 +114,11 @@ describe('a missing path', () => {
     expect(finds({ session: { ne: 's' } })).toBe(false);
     expect(finds({ not: { session: { eq: 's' } } })).toBe(false);
     expect(finds({ session: { exists: false } })).toBe(true);
+    expect(finds({ metadata: { exists: true } })).toBe(true);
+    expect(finds({ metadata: { exists: true } }, null, { metadata: {} })).toBe(false);
+    expect(finds({ metadata: { exists: false } }, null, { metadata: {} })).toBe(true);
+    expect(finds({ not: { metadata: { exists: true } } }, null, { metadata: {} })).toBe(true);
+    expect(finds({ data: { exists: true } })).toBe(true);
     expect(finds({ agent: { ne: 's' } })).toBe(true);
   });
 });

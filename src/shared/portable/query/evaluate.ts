@@ -136,8 +136,9 @@ function holdsOf(test: Test, field: Field): ValueTest {
   }
 }
 
-/** Tags and causes are always there: of them it is asked whether there is one. */
+/** Tags, causes and metadata are always there: of them it is asked whether there is anything in them. */
 function isThere(field: Field): ValueTest {
+  if (field.name === 'metadata' && field.path.length === 0) return (value) => Object.keys(value as object).length > 0;
   if (kindOf(field) === 'texts') return (value) => (value as readonly string[]).length > 0;
   return (value) => value !== undefined;
 }

@@ -1,5 +1,6 @@
 /** From the syntax tree of CEL text to a predicate. What has no structured form is refused, with its place in the text. */
 import { Budget, operandOf } from './budget.js';
+import { hintOf, hintOfOperand, notSupported } from './cel-hints.js';
 import { type Field, fieldOf, kindOf } from './fields.js';
 import { parseMoment } from './operand.js';
 import { orderTest, prefixTest } from './parse-where.js';
@@ -91,7 +92,7 @@ function convertComparison(node: CelNode, comparator: Comparator): Term {
   const [left, right] = node.args as [CelNode, CelNode];
   if (isPath(left)) return compare(left, comparator, right);
   if (isPath(right)) return compare(right, MIRRORED[comparator], left);
-  throw refuse(placePath(node.start), 'compares nothing of an event');
+  throw refuseNothing(node, left, right);
 }
 
 function compare(path: CelNode, comparator: Comparator, literal: CelNode): Term {
@@ -114,7 +115,7 @@ function convertIn(node: CelNode, budget: Budget): Term {
       throw refuse(placePath(left.start), 'is a list: LIST.exists(x, x in […]) asks for one');
     return term(field, inTest(field, right, budget));
   }
-  if (!isPath(right)) throw refuse(placePath(node.start), 'compares nothing of an event');
+  if (!isPath(right)) throw refuseNothing(node, left, right);
   const field = fieldAt(right);
   const kind = kindOf(field);
   if (kind !== 'texts' && kind !== 'anything') throw refuse(placePath(right.start), 'is no list');
@@ -132,9 +133,8 @@ function inTest(field: Field, list: CelNode, budget: Budget): Test {
 function convertHas(node: CelNode): Term {
   const [name, args] = node.args as [string, CelNode[]];
   const [member] = args;
-  if (name !== 'has' || member === undefined || args.length > 1 || !isPath(member) || member.op === 'id') {
-    throw unsupported(node);
-  }
+  // CEL itself takes members of something alone: `has(event.agent)`. `has(agent)` can mean nothing else.
+  if (name !== 'has' || member === undefined || args.length > 1 || !isPath(member)) throw unsupported(node);
   return term(fieldAt(member), { op: 'exists' });
 }
 
@@ -210,6 +210,24 @@ function keyOf({ op, args }: CelNode): string {
   throw refuse(placePath(start), 'must be a string or an integer');
 }
 
+/** Neither side is of an event: perhaps something is done with it first. */
+function refuseNothing({ start }: CelNode, ...sides: readonly CelNode[]): Error {
+  for (const side of sides) {
+    const why = notSupported(side);
+    if (why !== undefined && !isLiteral(side)) return refuse(placePath(side.start), why);
+  }
+  return refuse(placePath(start), 'compares nothing of an event');
+}
+
+function isLiteral(node: CelNode): boolean {
+  try {
+    literalOf(node);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The value of a literal; what is none is refused. */
 function literalOf(node: CelNode): unknown {
   switch (node.op) {
@@ -228,7 +246,7 @@ function literalOf(node: CelNode): unknown {
       break;
     }
   }
-  throw refuse(placePath(node.start), 'must be a literal');
+  throw refuse(placePath(node.start), hintOfOperand(node));
 }
 
 /** `timestamp("…")`, and `double("Infinity")`, for which there is no literal. */
@@ -246,8 +264,6 @@ function convertedLiteral(node: CelNode): Date | number | undefined {
   throw refuse(placePath(literal.start), 'must be a time with an offset, to the millisecond: 2026-01-31T12:00:00.000Z');
 }
 
-function unsupported({ start, op }: CelNode): Error {
-  const what =
-    op === 'id' || op === '.' || op === '[]' ? 'is no test: compare it with something' : `is no part of queries`;
-  return refuse(placePath(start), what);
+function unsupported(node: CelNode): Error {
+  return refuse(placePath(node.start), hintOf(node));
 }

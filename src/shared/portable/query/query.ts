@@ -30,7 +30,7 @@ export interface Conditions<V = QueryValue> {
   readonly lte?: V;
   /** Begins with it. */
   readonly prefix?: string;
-  /** Whether there is anything. Tags and causes are there if there is at least one. */
+  /** Whether there is anything. Tags, causes and metadata are there if there is something in them; data is always, if only null. */
   readonly exists?: boolean;
 }
 
@@ -75,7 +75,7 @@ export interface Where {
   readonly idempotencyKey?: Conditions<string>;
   /** The data itself, where that is no object. */
   readonly data?: Conditions;
-  /** The metadata as a whole: whether there is any. */
+  /** The metadata as a whole: `exists` is whether there is any, be it an agent, a session or a correlation id alone. */
   readonly metadata?: Conditions;
   /** A path into data or metadata. */
   readonly [path: `data.${string}` | `metadata.${string}`]: Conditions;
