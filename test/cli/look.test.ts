@@ -55,7 +55,9 @@ describe('query', () => {
     expect(await query(placed)).toMatch(/^1 \S+ orders\/1 OrderPlaced \[order:1 shop\] .*\n3 \S+ orders\/2 /);
     const rows = (...args: string[]) => query(...args).then(parseLines);
     expect((await rows(placed, '--json')).map(({ sequence }) => sequence)).toEqual([1, 3]);
-    expect((await rows(placed, '--json', '--backwards', '--limit', '1')).map(({ sequence }) => sequence)).toEqual([3]);
+    expect((await rows(placed, '--json', '--backwards', '--limit', '3')).map(({ sequence }) => sequence)).toEqual([
+      3, 1,
+    ]);
     expect(await rows('data.total >= 12', '--select', 'stream', '--select', 'data.total')).toEqual([
       { stream: 'orders/1', 'data.total': '12' },
     ]);
@@ -64,6 +66,29 @@ describe('query', () => {
       { group: { stream: 'orders/2' }, count: 1, max: { sequence: 3 } },
     ]);
     expect(await query('false')).toBe('');
+  });
+  test('tells where the next page begins, and goes on there', async () => {
+    const cwd = await withOrders();
+    const found: number[] = [];
+    let cursor: string[] = [];
+    for (let pages = 0; pages < 3; pages++) {
+      const more = ['--limit', '1', '--backwards', ...cursor];
+      const { code, stdout, stderr } = await run(cwd, 'query', 'type == "OrderPlaced"', '--json', ...more);
+      expect(code).toBe(0);
+      found.push(...parseLines(stdout).map(({ sequence }) => sequence as number));
+      if (stderr === '') break;
+      const [told] = parseLines(stderr);
+      expect(told).toEqual({ cursor: expect.stringMatching(/^[\w-]+$/) });
+      cursor = ['--cursor', told.cursor as string];
+    }
+    expect(found).toEqual([3, 1]);
+    const text = await run(cwd, 'query', 'type == "OrderPlaced"', '--limit', '1');
+    const [, told] = /^more may follow: the same with --cursor (\S+)\n$/.exec(text.stderr)!;
+    const rest = await run(cwd, 'query', 'type == "OrderPlaced"', '--cursor', told!, '--select', 'sequence');
+    expect(rest).toMatchObject({ code: 0, stdout: '{"sequence":3}\n', stderr: '' });
+    const other = await run(cwd, 'query', 'true', '--cursor', told!, '--json');
+    expect(other.code).toBe(2);
+    expect(parseLines(other.stderr)[0]).toMatchObject({ error: { code: 'ERR_INVALID_QUERY', path: 'cursor' } });
   });
   test('explains what it takes', async () => {
     const cwd = await withOrders();
