@@ -3,7 +3,8 @@ import { Aggregation, type GroupValue, type ParsedAggregate } from '../../../sha
 import type { FieldName } from '../../../shared/portable/query/fields.js';
 import { SEQUENCE } from '../../../shared/portable/query/intervals.js';
 import type { PostedField } from '../../../shared/portable/query/narrow.js';
-import type { Postings } from '../postings.js';
+import { compareText } from '../../../shared/portable/query/operand.js';
+import type { PlaceList, Postings } from '../postings.js';
 import { type Counting, combined } from './combined.js';
 
 /** What was counted. */
@@ -58,7 +59,7 @@ class Counter {
     if (this.#wanted === 0) return this.#groups;
     const [field] = this.#fields;
     if (this.#asked.groupBy.length === 0) {
-      this.#addAll();
+      this.#addAll(this.#wanted, () => null);
       for (const name of this.#fields) await this.#addValues(name);
     } else if (this.#fields.length === 1) {
       await this.#countBy(field!);
@@ -81,24 +82,36 @@ class Counter {
     this.#groups.addMany(valueIn, count, firstSequence + first, firstSequence + last);
   }
 
-  /** Everything, whatever its values are. */
-  #addAll(): void {
+  /** Everything at once. */
+  #addAll(count: number, valueIn: (name: FieldName) => GroupValue): void {
     const { ordinals, low, high, firstSequence } = this.#counting;
     const [first, last] = [ordinals?.[0] ?? low - firstSequence, ordinals?.at(-1) ?? high - firstSequence];
-    this.#add(() => null, this.#wanted, first, last);
+    this.#add(valueIn, count, first, last);
   }
 
-  /** The values of a field, for what is the least or the greatest one. */
+  /** The least and the greatest value of a field. */
   async #addValues(field: PostedField): Promise<void> {
-    for await (const { value, first, last } of this.#lists(field)) {
-      this.#add((name) => (name === field ? value : null), 0, first, last);
+    let least: string | undefined;
+    let greatest: string | undefined;
+    for await (const list of this.#postings.ofEach(field, '')) {
+      const { value } = list;
+      const isLess = least === undefined || compareText(value, least) < 0;
+      const isGreater = greatest === undefined || compareText(value, greatest) > 0;
+      if (this.#isWhole) this.read++;
+      else if (!(isLess || isGreater) || (await this.#own(list)).length === 0) continue;
+      if (isLess) least = value;
+      if (isGreater) greatest = value;
+    }
+    for (const value of [least, greatest]) {
+      if (value !== undefined) this.#addAll(0, (name) => (name === field ? value : null));
     }
   }
 
   async #countBy(field: PostedField): Promise<void> {
     if (this.#isWhole) {
       let grouped = 0;
-      for await (const { value, count, first, last } of this.#lists(field)) {
+      for await (const { value, count, first, last } of this.#postings.ofEach(field, '')) {
+        this.read++;
         grouped += count;
         this.#add(() => value, count, first, last);
       }
@@ -106,12 +119,11 @@ class Counter {
       // Some have none: which these are, the others have to be known for.
       this.#groups = new Aggregation(this.#asked);
     }
-    const { low, high, firstSequence, ordinals } = this.#counting;
+    const { low, high, firstSequence } = this.#counting;
     const isGrouped = new Uint8Array(high - low + 1);
     const offset = low - firstSequence;
     for await (const list of this.#postings.ofEach(field, '')) {
-      const own = ordinals === undefined ? await list.within(low, high) : await list.among(ordinals);
-      this.read += own.length;
+      const own = await this.#own(list);
       if (own.length > 0) this.#add(() => list.value, own.length, own[0]!, own.at(-1)!);
       for (const place of own) isGrouped[place - offset] = 1;
     }
@@ -119,19 +131,12 @@ class Counter {
     if (rest.length > 0) this.#add(() => null, rest.length, rest[0]!, rest.at(-1)!);
   }
 
-  /** Each value there is, and how many records have it, of which the first and the last are told. */
-  async *#lists(field: PostedField): AsyncGenerator<{ value: string; count: number; first: number; last: number }> {
+  /** The records of a list that are counted. */
+  async #own(list: PlaceList): Promise<Uint32Array> {
     const { low, high, ordinals } = this.#counting;
-    for await (const list of this.#postings.ofEach(field, '')) {
-      if (this.#isWhole) {
-        this.read++;
-        yield list;
-        continue;
-      }
-      const own = ordinals === undefined ? await list.within(low, high) : await list.among(ordinals);
-      this.read += own.length;
-      if (own.length > 0) yield { value: list.value, count: own.length, first: own[0]!, last: own.at(-1)! };
-    }
+    const own = await (ordinals === undefined ? list.within(low, high) : list.among(ordinals));
+    this.read += own.length;
+    return own;
   }
 }
 
