@@ -48,6 +48,14 @@ export interface Pruned {
   readonly bytes: number;
 }
 
+/** What the log does not have any more, and its files may go. */
+interface Gone {
+  readonly segments: readonly Segment[];
+  readonly bytes: number;
+  /** The base that was in force. */
+  readonly base: string | undefined;
+}
+
 /** What is kept of segments that go. */
 interface Kept {
   readonly heads: HashTable;
@@ -59,6 +67,8 @@ interface Kept {
 export class Pruning {
   readonly #parts: PruningParts;
   #closed = false;
+  /** Ends the waiting for those who read what is to go. */
+  #anew = new AbortController();
   #written: ReturnType<typeof withResolvers<NamedBase>> | undefined;
   #cut: ReturnType<typeof withResolvers<void>> | undefined;
   /** Why a part of the engine will not answer any more. */
@@ -70,11 +80,11 @@ export class Pruning {
 
   /**
    * Remove segments, or the first of them, which are the oldest, and sealed.
-   * @returns undefined where somebody has begun to read them meanwhile
+   * @returns undefined where it is to be decided anew: somebody has begun to read them meanwhile, and others before that one has ended
    * @throws ERR_CORRUPT where log, tree or base do not verify, and ERR_STORAGE: they stay; ERR_CLOSED
    */
   async prune(segments: readonly Segment[]): Promise<Pruned | undefined> {
-    const { catalog, base, auditor, work } = this.#parts;
+    const { catalog, base, auditor } = this.#parts;
     await this.#parts.leaveBase();
     // The digests of what goes are in the tree from then on, and the tiles that have them are whole.
     const lastSequence = lastOf(catalog, segments.at(-1)!);
@@ -84,20 +94,29 @@ export class Pruning {
     const { next, heads, results } = kept;
     const floor = catalog.holes.skip(next.firstSequence);
     const written = await this.#write({ floor, heads, results });
-    if (catalog.start.leases.lowest < next.firstSequence) return undefined;
-    const going = catalog.segments.filter(({ number }) => number < next.number);
-    const bytes = catalog.closedBytes(going);
-    const old = base.file?.named.file;
-    // First: a repeated call finds its result in the log or in the base at any moment.
-    base.adopt(BaseFile.open(this.#parts.storage, work.dir, this.#parts.hasher, written));
-    await this.#begin({ floor, firstSegment: next.number, base: written });
-    await this.#remove(going, old === undefined || old === written.file ? [] : [old]);
-    return { floor, segments: going.length, bytes };
+    const cut: LogCut = { floor, firstSegment: next.number, base: written };
+    this.#anew = new AbortController();
+    const { leases } = catalog.start;
+    const gone = await leases.inGap(next.firstSequence - 1, this.#anew.signal, () => this.#begin(cut));
+    if (gone === undefined) {
+      this.#check();
+      // What a cut has failed with is in force here.
+      if (written.file !== base.file?.named.file) await this.#remove([], [written.file]);
+      return undefined;
+    }
+    await this.#remove(gone.segments, gone.base === undefined || gone.base === written.file ? [] : [gone.base]);
+    return { floor, segments: gone.segments.length, bytes: gone.bytes };
+  }
+
+  /** What was decided may not be what would be decided now: nobody waits any longer to carry it out. */
+  decideAnew(): void {
+    this.#anew.abort();
   }
 
   /** What is under way ends between two slices. */
   close(): void {
     this.#closed = true;
+    this.#anew.abort();
   }
 
   onBackground(message: FromBackground): void {
@@ -167,12 +186,18 @@ export class Pruning {
 
   /**
    * Let the log begin behind what goes: whoever begins to read, or to do something else with a segment, from now on begins there,
-   * though the manifest does not say so yet.
+   * though the manifest does not say so yet. All of that is done before anybody else gets a turn.
    */
-  async #begin(cut: LogCut): Promise<void> {
+  async #begin(cut: LogCut): Promise<Gone> {
     this.#check();
     if (this.#gone.writer !== undefined) throw this.#gone.writer;
-    const { catalog, toWriter } = this.#parts;
+    const { catalog, base, storage, hasher, work, toWriter } = this.#parts;
+    // Before the log begins later: the catalog leaves them out then.
+    const segments = catalog.segments.filter(({ number }) => number < cut.firstSegment);
+    const bytes = catalog.closedBytes(segments);
+    const old = base.file?.named.file;
+    // First: a repeated call finds its result in the log or in the base at any moment.
+    base.adopt(BaseFile.open(storage, work.dir, hasher, cut.base));
     const { floor, firstSegment } = catalog.start;
     catalog.start.moveTo(cut);
     this.#cut = withResolvers<void>();
@@ -184,13 +209,14 @@ export class Pruning {
       throw error;
     }
     catalog.prune(cut);
+    return { segments, bytes, base: old };
   }
 
   /** Nothing needs them any more. What is left over goes when the store is opened again. */
   async #remove(segments: readonly Segment[], others: readonly string[]): Promise<void> {
     const { pool, work } = this.#parts;
     const files = segments.flatMap(({ number }) => [indexFile(number), sealedFile(number), segmentFile(number)]);
-    const task = { kind: 'remove', ...work, number: segments[0]!.number, files: [...files, ...others] } as const;
+    const task = { kind: 'remove', ...work, number: segments[0]?.number ?? 0, files: [...files, ...others] } as const;
     await withTries(() => pool.run(task));
   }
 

@@ -20,7 +20,7 @@ const NS_PER_MS = 1_000_000n;
 export interface RetentionParts {
   readonly limits: RetentionOptions;
   readonly catalog: Pick<Catalog, 'segments' | 'sealedUpTo' | 'isRaw' | 'start'>;
-  readonly pruning: Pick<Pruning, 'prune' | 'close'>;
+  readonly pruning: Pick<Pruning, 'prune' | 'decideAnew' | 'close'>;
   /** Bytes of a segment's file. */
   bytesOf(segment: Segment): number;
   /** Bytes of the segment that is being written. */
@@ -46,6 +46,8 @@ export class Retention {
   #last: Promise<void> = Promise.resolve();
   #isDue = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Up to this sequence nobody read for a moment: who has begun since may not have ended when the next one begins. */
+  #unreadUpTo = 0;
   #closed = false;
   /** A failed sync, after which nothing is removed any more until the store is opened again. */
   #failure: KeeperError | undefined;
@@ -71,11 +73,13 @@ export class Retention {
   /** A sealed segment is not as large any more as it was. */
   resized(number: number): void {
     this.#sizes.delete(number);
+    this.#parts.pruning.decideAnew(); // the log may be small enough by now
   }
 
   /** The wall clock has jumped: how old anything is, is not known until the store is opened again. */
   suspendAge(): void {
     this.#clockJumped = true;
+    this.#parts.pruning.decideAnew();
   }
 
   /** Stop between two slices. */
@@ -92,7 +96,7 @@ export class Retention {
     try {
       for (let due = this.#due(); due.length > 0 && !this.#closed; due = this.#due()) {
         const pruned = await this.#parts.pruning.prune(due);
-        if (pruned === undefined) continue; // somebody has begun to read them meanwhile
+        if (pruned === undefined) continue;
         for (const { number } of due) this.#sizes.delete(number);
         this.#isFailureTold = false;
         this.#parts.onPruned(pruned);
@@ -122,14 +126,20 @@ export class Retention {
     const isOld = this.#ageTest();
     let bytes = limits.maxBytes === undefined ? 0 : this.#bytes();
     const due: Segment[] = [];
+    const unread = this.#unreadUpTo;
+    this.#unreadUpTo = 0;
     for (const [i, segment] of segments.slice(0, -1).entries()) {
       const next = segments[i + 1]!;
       const last = next.firstSequence - 1;
       const isLarge = limits.maxBytes !== undefined && bytes > limits.maxBytes;
       // The newest event stays, though the segment behind its own may have none yet: the log's end is read there.
       if (last > sealedUpTo || next.firstSequence > durable || !(isLarge || isOld(next))) break;
-      if (lowest <= last) {
-        catalog.start.leases.whenAbove(last, () => this.soon());
+      if (lowest <= last && last > unread) {
+        // A moment is enough to get ready, and the next one to have them go.
+        catalog.start.leases.whenAbove(last, () => {
+          this.#unreadUpTo = catalog.start.leases.lowest - 1;
+          this.soon();
+        });
         break;
       }
       due.push(segment);

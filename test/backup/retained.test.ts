@@ -142,6 +142,7 @@ describe('where retention has removed all that the last backup has', () => {
     const other = copyDir(dir);
     const first = await openCopy(dir);
     await fill(first, 20, 40);
+    await untilWithin(first, LIMIT.maxBytes);
     const backup = temporaryDir();
     await first.backup(backup);
     const before = contentOf(backup);

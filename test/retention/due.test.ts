@@ -45,6 +45,7 @@ function log(limits: RetentionOptions, options: { sealed?: number; durable?: num
         segments = segments.filter(({ number }) => !numbers.includes(number));
         return { floor: segments[0]!.firstSequence, segments: due.length, bytes: 0 };
       },
+      decideAnew() {},
       close() {},
     },
     bytesOf: () => 100,
@@ -203,6 +204,17 @@ describe('a lease', () => {
     expect(gone).toEqual([[1, 2]]);
   });
 
+  test('that begins as another one ends does not hold for ever: a moment between the two is enough', async () => {
+    const { gone, look, leases } = log({ maxBytes: 849 });
+    const first = leases.take(1);
+    await look();
+    first.end();
+    const second = leases.take(1);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(gone).toEqual([[1, 2]]); // getting ready needs no moment, and having them go waits for the next one
+    second.end();
+  });
+
   test('that was lost is taken up again by a reader that goes on', async () => {
     const { leases, pass } = log({});
     const reader = leases.take(5);
@@ -213,6 +225,77 @@ describe('a lease', () => {
     reader.end();
     reader.moveTo(9);
     expect(leases.lowest).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('a gap between leases', () => {
+  /** What is done in the gap below 10, and what became of it. */
+  function waiting(...held: number[]) {
+    const told = log({});
+    const { leases } = told;
+    const taken = held.map((sequence) => leases.take(sequence));
+    const end = new AbortController();
+    const done: number[] = [];
+    let result: unknown = 'none yet';
+    const act = async (): Promise<string> => {
+      done.push(leases.lowest);
+      return 'done';
+    };
+    void leases.inGap(10, end.signal, act).then((value) => {
+      result = value;
+    });
+    return { ...told, taken, end, done, result: () => result };
+  }
+
+  test('is used where it is, before anything else', async () => {
+    const { done, result, pass } = waiting(11);
+    expect(done).toEqual([11]);
+    await pass(0);
+    expect(result()).toBe('done');
+  });
+
+  test('of no length is enough, also where a reader goes on rather than ends', async () => {
+    const { leases, taken, done, result, pass } = waiting(3, 7);
+    taken[0]!.end();
+    taken[0] = leases.take(3);
+    expect(done).toEqual([]); // the other one is still there
+    taken[1]!.moveTo(11);
+    taken[0].moveTo(12);
+    expect(done).toEqual([11]);
+    leases.take(1);
+    await pass(0);
+    expect(result()).toBe('done');
+    taken[0].end();
+    expect(done).toEqual([11]);
+  });
+
+  test('that does not come until the end is told to be none, and not used later', async () => {
+    const { taken, end, done, result, pass } = waiting(3);
+    end.abort();
+    await pass(0);
+    expect(result()).toBeUndefined();
+    taken[0]!.end();
+    expect(done).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('comes at last where a reader has gone without a word, and not where it goes on', async () => {
+    const gone = waiting(3);
+    await gone.pass(LEASE_MS + 1);
+    expect([gone.done, gone.result()]).toEqual([[Number.POSITIVE_INFINITY], 'done']);
+    const going = waiting(3);
+    await going.pass(1000);
+    going.taken[0]!.moveTo();
+    await going.pass(LEASE_MS);
+    expect([going.done, going.result()]).toEqual([[], undefined]);
+  });
+
+  test('has what is done there fail for who waits, not for who lets go', async () => {
+    const { leases } = log({});
+    const lease = leases.take(3);
+    const failed = leases.inGap(10, new AbortController().signal, () => Promise.reject(new Error('it failed')));
+    lease.end();
+    await expect(failed).rejects.toThrow('it failed');
   });
 });
 

@@ -1,7 +1,9 @@
 /** Who reads while segments go. */
 import fs from 'node:fs';
+import path from 'node:path';
 import { openStore, type Store } from 'keeperlog';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { makeDir, removeDir } from '../support/stores.js';
 import { expectTidy, filesOf, fill, openWith, SEGMENT_BYTES, untilWithin } from './kit.js';
 
 const LIMIT = { maxBytes: 3 * SEGMENT_BYTES };
@@ -65,6 +67,51 @@ describe('a read of this process', () => {
       for (let row = await rows.next(); row.done !== true; row = await rows.next());
     };
     await expect(goOn()).rejects.toMatchObject({ code: 'ERR_PRUNED', floor });
+  });
+});
+
+describe('back to back', () => {
+  /** One after the other, for as long as the log has its beginning, which it must lose before the test's time is over. */
+  async function untilBegun(store: Store, hold: (round: number) => Promise<unknown>): Promise<void> {
+    let round = 0;
+    for (; store.stats().floor === 1; round++) await hold(round);
+    expect(round).toBeGreaterThan(1);
+  }
+
+  test('backups hold the log no longer than the one under way, beside appends', { timeout: 60_000 }, async () => {
+    const store = await openWith(LIMIT);
+    const to = makeDir();
+    onTestFinished(() => removeDir(to));
+    let filled = 0;
+    let done = false;
+    const filling = (async () => {
+      for (; !done; filled++) await fill(store, 1, filled);
+    })();
+    try {
+      await untilBegun(store, (round) => store.backup(path.join(to, `${round % 2}`)));
+    } finally {
+      done = true;
+      await filling;
+    }
+    expect(store.stats().floor).toBeGreaterThan(1);
+    await untilWithin(store, LIMIT.maxBytes);
+    expect(await store.verify({ deep: true })).toMatchObject({ ok: true, events: filled + 1 - store.stats().floor });
+  });
+
+  test('reads hold the log no longer than the one under way', { timeout: 60_000 }, async () => {
+    const store = await openWith(LIMIT, { cacheBytes: 0, sealing: 'on-demand' });
+    await fill(store, 60);
+    let reading = store.read({}, { direction: 'backwards' })[Symbol.asyncIterator]();
+    await reading.next();
+    await store.seal();
+    await untilHeld(store);
+    await untilBegun(store, async () => {
+      await reading.return?.(undefined);
+      reading = store.read({}, { direction: 'backwards' })[Symbol.asyncIterator]();
+      for (let i = 0; i < 20; i++) await reading.next();
+    });
+    await reading.return?.(undefined);
+    await untilWithin(store, LIMIT.maxBytes);
   });
 });
 

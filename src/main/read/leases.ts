@@ -66,6 +66,33 @@ export class Leases {
     this.#waiting = { sequence, go };
   }
 
+  /**
+   * Do something in the moment in which nobody needs a sequence any more, or what is below, however short that moment is: once a
+   * promise has told of it, the next one may have begun to read. So it begins before whoever lets go goes on.
+   * @param end ends the waiting
+   * @returns undefined where there is none for so long that a reader who does not go on has lost its lease, or until the end
+   */
+  async inGap<T>(sequence: number, end: AbortSignal, act: () => Promise<T>): Promise<T | undefined> {
+    if (this.lowest > sequence) return act();
+    if (end.aborted) return undefined;
+    return new Promise((resolve) => {
+      let isOver = false;
+      const done = (result: Promise<T> | undefined): void => {
+        isOver = true;
+        clearTimeout(timer);
+        end.removeEventListener('abort', giveUp);
+        resolve(result);
+      };
+      const giveUp = (): void => done(undefined);
+      // A lease that is lost is told of by nobody.
+      const timer = setTimeout(() => done(this.lowest > sequence ? act() : undefined), LEASE_MS).unref();
+      end.addEventListener('abort', giveUp);
+      this.whenAbove(sequence, () => {
+        if (!isOver) done(act());
+      });
+    });
+  }
+
   #changed(): void {
     const waiting = this.#waiting;
     if (waiting === undefined || this.lowest <= waiting.sequence) return;
