@@ -143,7 +143,7 @@ async function expectAll(store: Store): Promise<void> {
     named.map((row) => JSON.stringify(row)),
     expected,
   );
-  expectSame((await store.verify({ deep: true })).problems, []);
+  expectSame((await store.verify({ deep: true })).problems, [], 'what does not verify');
 }
 
 function isLasting({ stream }: RecordedEvent): boolean {

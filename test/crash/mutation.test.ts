@@ -37,6 +37,7 @@ const LOSSES = [
   'the sealed segment cannot be read',
   'of the sealed segment does not verify',
   'the index does not verify',
+  'what does not verify',
   'what was removed is in',
   'is that of an older one',
 ];

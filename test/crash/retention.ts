@@ -85,7 +85,7 @@ async function checkPruned(image: Image, promised: Promised): Promise<void> {
     after.slice(0, before.length).map(({ id }) => id),
     before.map(({ id }) => id),
   );
-  expectSame((await again.verify({ deep: true })).problems, []);
+  expectSame((await again.verify({ deep: true })).problems, [], 'what does not verify');
   rest.kill();
 }
 
@@ -115,7 +115,7 @@ async function expectWhole(store: Store, { calls, acknowledged, torn }: Promised
   );
   const left = { calls: calls.slice(gone), acknowledged: Math.max(0, acknowledged - gone), torn };
   const present = gone + findCalls(rows, left);
-  expectSame((await store.verify({ deep: true })).problems, []);
+  expectSame((await store.verify({ deep: true })).problems, [], 'what does not verify');
   if (floor === 1) return present;
   if (bytes < MAX_BYTES - 128 * KiB) throw new Error(`too much is gone: ${bytes} bytes are left`);
   const { publicKey } = await store.checkpoint();

@@ -392,7 +392,7 @@ async function checkSealing(state: CrashState<Promised>): Promise<void> {
     (await readAll(store)).map(({ id }) => id),
     before.map(({ id }) => id),
   );
-  expectSame((await store.verify({ deep: true })).problems, []);
+  expectSame((await store.verify({ deep: true })).problems, [], 'what does not verify');
   const raw = disk.list(DIR).filter((file) => segmentNumber(file) !== undefined);
   const used = raw.filter((file) => contentOf(disk.image(), file).some((byte) => byte !== 0));
   if (used.length > 1) throw new Error(`not sealed: ${used.join()}`);
