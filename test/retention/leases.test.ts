@@ -94,6 +94,8 @@ describe('back to back', () => {
       await filling;
     }
     expect(store.stats().floor).toBeGreaterThan(1);
+    // However much was appended meanwhile, and is not sealed yet.
+    await store.seal();
     await untilWithin(store, LIMIT.maxBytes);
     expect(await store.verify({ deep: true })).toMatchObject({ ok: true, events: filled + 1 - store.stats().floor });
   });
