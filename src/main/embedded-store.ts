@@ -1,7 +1,6 @@
 /** The members of a store that a user calls. */
-
 import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
-import type { Settings } from '../shared/options.js';
+import type { RetentionOptions, Settings } from '../shared/options.js';
 import { isKeeperError, KeeperError } from '../shared/portable/errors.js';
 import type { NewEvent, RecordedEvent } from '../shared/portable/events.js';
 import type {
@@ -29,6 +28,7 @@ import { Appends } from './appends.js';
 import { Audit } from './audit.js';
 import { Backups } from './backup.js';
 import type { CompactOptions, CompactReport } from './compact-types.js';
+import type { PruneOptions, PruneReport } from './prune-types.js';
 import { invalidQuery } from './read/bounds.js';
 import { Reader } from './read/reader.js';
 import type { StreamEnds } from './read/stream-ends.js';
@@ -231,6 +231,10 @@ export class EmbeddedStore<M extends object> implements Store<M> {
 
   async compact(options: CompactOptions = {}): Promise<CompactReport> {
     return this.#writing().compaction.compact(options);
+  }
+
+  async prune(retention: RetentionOptions, options: PruneOptions = {}): Promise<PruneReport> {
+    return this.#writing().retention.prune(retention, options);
   }
 
   async backup(dir: string, options: BackupOptions = {}): Promise<BackupReport> {

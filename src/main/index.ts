@@ -82,6 +82,7 @@ export type {
 export type { OneOrMany, SelectedTypes, Selector, Selectors, TypePattern } from '../shared/portable/selector.js';
 export type { Problem } from '../shared/problem.js';
 export type { CompactOptions, CompactProgress, CompactReport } from './compact-types.js';
+export type { PruneOptions, PruneProgress, PruneReport } from './prune-types.js';
 export { repairStore } from './repair.js';
 export type { RepairOptions, RepairProgress, RepairReport, RepairStoreOptions } from './repair-types.js';
 export { restoreStore } from './restore.js';

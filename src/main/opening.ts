@@ -221,6 +221,7 @@ async function makeStore(
         catalog,
         pruning,
         clock,
+        seal: (signal) => sealer.seal(signal === undefined ? {} : { signal }),
         bytesOf: ({ number }) => segmentFileBytes(storage, dir, number),
         activeBytes: () => loadPosition(ring.state, POSITION.endOffset),
         durable: () => records.durable(),

@@ -9,12 +9,13 @@ import { indexFile, sealedFile, segmentFile } from '../shared/format/file-names.
 import type { NamedBase } from '../shared/format/manifest.js';
 import { readSafeInteger } from '../shared/format/record.js';
 import type { FromBackground, FromWriter, LogCut, ToBackground, ToWriter } from '../shared/messages.js';
-import { fromWire, KeeperError } from '../shared/portable/errors.js';
+import { aborted, fromWire, KeeperError } from '../shared/portable/errors.js';
 import type { FramePosition, SealedWork } from '../shared/seal-tasks.js';
 import type { Storage } from '../shared/storage.js';
 import { BaseFile, type CurrentBase } from './append/base-file.js';
 import { HashTable } from './append/hash-table.js';
 import type { Keys } from './append/keys.js';
+import type { PruneProgress } from './prune-types.js';
 import type { Catalog, Segment } from './read/catalog.js';
 import type { Auditor } from './seal/auditor.js';
 import { type Pool, withTries } from './seal/pool.js';
@@ -41,13 +42,6 @@ export interface PruningParts {
   toWriter(message: ToWriter): void;
 }
 
-/** What has gone. */
-export interface Pruned {
-  readonly floor: number;
-  readonly segments: number;
-  readonly bytes: number;
-}
-
 /** What the log does not have any more, and its files may go. */
 interface Gone {
   readonly segments: readonly Segment[];
@@ -69,6 +63,8 @@ export class Pruning {
   #closed = false;
   /** Ends the waiting for those who read what is to go. */
   #anew = new AbortController();
+  /** Of who has asked for what is under way. */
+  #signal: AbortSignal | undefined;
   #written: ReturnType<typeof withResolvers<NamedBase>> | undefined;
   #cut: ReturnType<typeof withResolvers<void>> | undefined;
   /** Why a part of the engine will not answer any more. */
@@ -81,10 +77,12 @@ export class Pruning {
   /**
    * Remove segments, or the first of them, which are the oldest, and sealed.
    * @returns undefined where it is to be decided anew: somebody has begun to read them meanwhile, and others before that one has ended
-   * @throws ERR_CORRUPT where log, tree or base do not verify, and ERR_STORAGE: they stay; ERR_CLOSED
+   * @throws ERR_CORRUPT where log, tree or base do not verify, and ERR_STORAGE: they stay; ERR_CLOSED, ERR_ABORTED
    */
-  async prune(segments: readonly Segment[]): Promise<Pruned | undefined> {
+  async prune(segments: readonly Segment[], signal?: AbortSignal): Promise<PruneProgress | undefined> {
     const { catalog, base, auditor } = this.#parts;
+    this.#signal = signal;
+    this.#check();
     await this.#parts.leaveBase();
     // The digests of what goes are in the tree from then on, and the tiles that have them are whole.
     const lastSequence = lastOf(catalog, segments.at(-1)!);
@@ -95,9 +93,10 @@ export class Pruning {
     const floor = catalog.holes.skip(next.firstSequence);
     const written = await this.#write({ floor, heads, results });
     const cut: LogCut = { floor, firstSegment: next.number, base: written };
+    this.#check();
     this.#anew = new AbortController();
-    const { leases } = catalog.start;
-    const gone = await leases.inGap(next.firstSequence - 1, this.#anew.signal, () => this.#begin(cut));
+    const end = AbortSignal.any([this.#anew.signal, ...(signal === undefined ? [] : [signal])]);
+    const gone = await catalog.start.leases.inGap(next.firstSequence - 1, end, () => this.#begin(cut));
     if (gone === undefined) {
       this.#check();
       // What a cut has failed with is in force here.
@@ -222,6 +221,7 @@ export class Pruning {
 
   #check(): void {
     if (this.#closed) throw new KeeperError('ERR_CLOSED', 'the store was closed while segments were being removed');
+    if (this.#signal?.aborted === true) throw aborted(this.#signal, 'pruning');
   }
 }
 

@@ -2,11 +2,14 @@
  * Retention: which segments go, and when. The oldest sealed ones, as soon as the log is larger or older than it may be, and
  * none that is being read. How one goes is in {@link file://./prune.ts}.
  */
-import { isLimited, type RetentionOptions } from '../shared/options.js';
-import { isKeeperError, type KeeperError } from '../shared/portable/errors.js';
+import { checkWorkOptions, invalid, isLimited, parseRetention, type RetentionOptions } from '../shared/options.js';
+import { aborted, isKeeperError, type KeeperError } from '../shared/portable/errors.js';
 import { isFailedSync } from '../shared/storage.js';
-import type { Pruned, Pruning } from './prune.js';
+import type { Pruning } from './prune.js';
+import type { PruneOptions, PruneProgress, PruneReport } from './prune-types.js';
 import type { Catalog, Segment } from './read/catalog.js';
+import { orAborted } from './seal/or-aborted.js';
+import { closedError } from './store-errors.js';
 
 /**
  * It looks again after so long at most, whatever it waits for, and at least; and after a failure: where a disk is full, nothing else may
@@ -21,6 +24,8 @@ export interface RetentionParts {
   readonly limits: RetentionOptions;
   readonly catalog: Pick<Catalog, 'segments' | 'sealedUpTo' | 'isRaw' | 'start'>;
   readonly pruning: Pick<Pruning, 'prune' | 'decideAnew' | 'close'>;
+  /** Seal what is full. */
+  seal(signal: AbortSignal | undefined): Promise<unknown>;
   /** Bytes of a segment's file. */
   bytesOf(segment: Segment): number;
   /** Bytes of the segment that is being written. */
@@ -33,10 +38,20 @@ export interface RetentionParts {
     /** Of the newest event. Unit: seconds. */
     readonly seconds: number;
   };
-  onPruned(pruned: Pruned): void;
+  onPruned(pruned: PruneProgress): void;
   onFailure(error: unknown): void;
   /** The wall clock is not to be trusted: age is not looked at. */
   onClockDoubted(aheadMs: number): void;
+}
+
+/** What is to go now. */
+interface Due {
+  /** Oldest first. */
+  readonly segments: readonly Segment[];
+  /** Why the one behind them stays, though a limit asks for it. */
+  readonly left: PruneReport['left'];
+  /** The last sequence of that one, where somebody reads it. */
+  readonly heldUpTo?: number;
 }
 
 export class Retention {
@@ -82,6 +97,33 @@ export class Retention {
     this.#parts.pruning.decideAnew();
   }
 
+  /**
+   * Once, by other limits, what is full being sealed before; behind what is under way.
+   * @throws ERR_INVALID_OPTIONS; what sealing throws, and {@link Pruning.prune}; ERR_ABORTED, ERR_CLOSED
+   */
+  async prune(given: RetentionOptions, options: PruneOptions): Promise<PruneReport> {
+    const limits = parseRetention(given);
+    if (!isLimited(limits)) throw invalid('retention', 'must have maxAgeMs, maxBytes, or both');
+    checkWorkOptions(options);
+    const { signal } = options;
+    // Whoever waits keeps Node alive, which the writer's answer does not.
+    const waiting = setInterval(() => {}, LOOK_AGAIN_MS.most);
+    try {
+      await this.#parts.seal(signal);
+      const run = this.#last.then(() => this.#once(limits, options));
+      this.#last = run.then(
+        () => this.soon(), // who waited for a reader may have to be told of another one
+        (error) => {
+          if (isFailedSync(error)) this.#failure = error;
+          this.soon();
+        },
+      );
+      return await orAborted(run, signal, 'pruning');
+    } finally {
+      clearInterval(waiting);
+    }
+  }
+
   /** Stop between two slices. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -94,12 +136,8 @@ export class Retention {
     clearTimeout(this.#timer);
     let mostMs: number = LOOK_AGAIN_MS.most;
     try {
-      for (let due = this.#due(); due.length > 0 && !this.#closed; due = this.#due()) {
-        const pruned = await this.#parts.pruning.prune(due);
-        if (pruned === undefined) continue;
-        for (const { number } of due) this.#sizes.delete(number);
-        this.#isFailureTold = false;
-        this.#parts.onPruned(pruned);
+      for (let due = this.#next(); due.length > 0 && !this.#closed; due = this.#next()) {
+        if ((await this.#remove(due)) !== undefined) this.#isFailureTold = false;
       }
     } catch (error) {
       this.#failed(error);
@@ -116,44 +154,81 @@ export class Retention {
     this.#isFailureTold = true;
   }
 
-  /** The segments that are to go now, oldest first. */
-  #due(): Segment[] {
-    const { catalog, limits } = this.#parts;
-    const durable = this.#parts.durable();
-    const { segments } = catalog;
-    const sealedUpTo = catalog.sealedUpTo();
-    const { lowest } = catalog.start.leases;
-    const isOld = this.#ageTest();
-    let bytes = limits.maxBytes === undefined ? 0 : this.#bytes();
-    const due: Segment[] = [];
+  /** What is to go now; as soon as nobody reads what is behind it, that is looked at as well. */
+  #next(): readonly Segment[] {
+    const { leases } = this.#parts.catalog.start;
     const unread = this.#unreadUpTo;
     this.#unreadUpTo = 0;
-    for (const [i, segment] of segments.slice(0, -1).entries()) {
-      const next = segments[i + 1]!;
-      const last = next.firstSequence - 1;
-      const isLarge = limits.maxBytes !== undefined && bytes > limits.maxBytes;
-      // The newest event stays, though the segment behind its own may have none yet: the log's end is read there.
-      if (last > sealedUpTo || next.firstSequence > durable || !(isLarge || isOld(next))) break;
-      if (lowest <= last && last > unread) {
-        // A moment is enough to get ready, and the next one to have them go.
-        catalog.start.leases.whenAbove(last, () => {
-          this.#unreadUpTo = catalog.start.leases.lowest - 1;
-          this.soon();
-        });
-        break;
-      }
-      due.push(segment);
-      bytes -= isLarge ? this.#bytesOf(segment) : 0;
+    const { segments, heldUpTo } = this.#due(this.#parts.limits, unread);
+    if (heldUpTo !== undefined) {
+      // A moment is enough to get ready, and the next one to have them go.
+      leases.whenAbove(heldUpTo, () => {
+        this.#unreadUpTo = leases.lowest - 1;
+        this.soon();
+      });
     }
-    return due;
+    return segments;
   }
 
-  /** Whether the segment before one is too old, by its newest event. */
-  #ageTest(): (next: Segment) => boolean {
-    const { maxAgeMs } = this.#parts.limits;
+  async #once(limits: RetentionOptions, { signal, onProgress }: PruneOptions): Promise<PruneReport> {
+    let done = { floor: this.#parts.catalog.start.floor, segments: 0, bytes: 0 };
+    for (;;) {
+      if (this.#closed) throw closedError();
+      if (signal?.aborted === true) throw aborted(signal, 'pruning');
+      if (this.#failure !== undefined) throw this.#failure;
+      const { segments, left } = this.#due(limits);
+      const clockDoubted = limits.maxAgeMs !== undefined && this.#isClockDoubted();
+      if (segments.length === 0) return { ...done, left, clockDoubted };
+      const pruned = await this.#remove(segments, signal);
+      if (pruned === undefined) continue;
+      done = { floor: pruned.floor, segments: done.segments + pruned.segments, bytes: done.bytes + pruned.bytes };
+      onProgress?.({ ...done });
+    }
+  }
+
+  /** Undefined where it is to be decided anew. */
+  async #remove(due: readonly Segment[], signal?: AbortSignal): Promise<PruneProgress | undefined> {
+    const pruned = await this.#parts.pruning.prune(due, signal);
+    if (pruned === undefined) return undefined;
+    for (const { number } of due) this.#sizes.delete(number);
+    this.#parts.onPruned(pruned);
+    return pruned;
+  }
+
+  /** @param unread nobody reads what is up to there */
+  #due(limits: RetentionOptions, unread = 0): Due {
+    const { catalog } = this.#parts;
+    const durable = this.#parts.durable();
+    const all = catalog.segments;
+    const sealedUpTo = catalog.sealedUpTo();
+    const { lowest } = catalog.start.leases;
+    const { maxBytes = Number.POSITIVE_INFINITY } = limits;
+    const isOld = this.#ageTest(limits);
+    let bytes = limits.maxBytes === undefined ? 0 : this.#bytes();
+    const segments: Segment[] = [];
+    for (const [i, segment] of all.entries()) {
+      const next = all[i + 1];
+      const isLarge = bytes > maxBytes;
+      if (!(isLarge || isOld(next))) break;
+      if (next === undefined) return { segments, left: 'unsealed' };
+      const last = next.firstSequence - 1;
+      // The newest event stays, though the segment behind its own may have none yet: the log's end is read there.
+      if (last > sealedUpTo || next.firstSequence > durable) return { segments, left: 'unsealed' };
+      if (lowest <= last && last > unread) return { segments, left: 'being-read', heldUpTo: last };
+      segments.push(segment);
+      bytes -= isLarge ? this.#bytesOf(segment) : 0;
+    }
+    return { segments, left: null };
+  }
+
+  /** Whether the segment before one, or the newest one, is too old, by its newest event. */
+  #ageTest({ maxAgeMs }: RetentionOptions): (next: Segment | undefined) => boolean {
     if (maxAgeMs === undefined || this.#isClockDoubted()) return () => false;
-    const oldest = this.#parts.clock.wallMs() - maxAgeMs;
-    return (next) => newestMs(next) < oldest;
+    const { clock } = this.#parts;
+    const oldest = clock.wallMs() - maxAgeMs;
+    // Without an event there is no time.
+    const ofAllMs = clock.seconds === 0 ? Number.POSITIVE_INFINITY : clock.seconds * 1000;
+    return (next) => (next === undefined ? ofAllMs : newestMs(next)) < oldest;
   }
 
   #isClockDoubted(): boolean {

@@ -1,5 +1,6 @@
 /** What an embedded store has beyond the portable log. */
 import type { BackupOptions, BackupReport } from '../shared/backup-report.js';
+import type { RetentionOptions } from '../shared/options.js';
 import type { AnyEvents, NewEvent } from '../shared/portable/events.js';
 import type { Appended, AppendOptions, CallOptions, EventLog, SequenceRange } from '../shared/portable/log.js';
 import type { Checkpoint } from '../shared/portable/proof/checkpoint.js';
@@ -7,6 +8,7 @@ import type { ConsistencyProof } from '../shared/portable/proof/proof.js';
 import type { Problem } from '../shared/problem.js';
 import type { RecoveryReport } from '../shared/recovery-report.js';
 import type { CompactOptions, CompactReport } from './compact-types.js';
+import type { PruneOptions, PruneReport } from './prune-types.js';
 import type { RepairOptions, RepairReport } from './repair-types.js';
 import type { SealOptions, SealReport } from './seal/seal-types.js';
 
@@ -186,6 +188,16 @@ export interface Store<M extends object = AnyEvents> extends EventLog<M>, AsyncD
    *   is, with all its events; ERR_STORAGE; ERR_ABORTED; ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
    */
   compact(options?: CompactOptions): Promise<CompactReport>;
+  /**
+   * Remove the oldest events once, for good, as the option `retention` does by itself: every full segment is sealed, then whole sealed
+   * segments go, the oldest first, as long as the log is larger, or their newest event older, than the limits allow. Streams go on with their
+   * revisions, live idempotency keys stay known, and proofs hold. What is being read in this process stays. Appends and reads go on
+   * meanwhile. Where nothing is to go, nothing is removed.
+   * @param retention at least one limit, within the bounds of the option
+   * @throws ERR_CORRUPT where a segment, the base or the audit tree does not verify: what does not verify stays; ERR_STORAGE; ERR_ABORTED;
+   *   ERR_INVALID_OPTIONS, also of a store that is read only; ERR_CLOSED
+   */
+  prune(retention: RetentionOptions, options?: PruneOptions): Promise<PruneReport>;
   /**
    * Copy the store into a directory, while it is written or not: every event that was durable when this was called, perhaps some more,
    * the audit tree with the newest checkpoint among them, and the checkpoint of heads. Not the key that signs. Appends, reads, rotation

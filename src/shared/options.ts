@@ -205,7 +205,8 @@ export function parseOptions(input: string | StoreOptions): Settings {
   });
 }
 
-function parseRetention(retention: RetentionOptions = {}): RetentionOptions {
+/** @throws ERR_INVALID_OPTIONS */
+export function parseRetention(retention: RetentionOptions = {}): RetentionOptions {
   if (typeof retention !== 'object' || retention === null) throw invalid('retention', 'must be an object');
   refuseUnknown(retention, { maxAgeMs: true, maxBytes: true }, 'retention.');
   const { maxAgeMs, maxBytes } = retention;

@@ -20,6 +20,7 @@ const COMMANDS = [
   'repair',
   'seal',
   'compact',
+  'prune',
   'backup',
   'restore',
   'prove',

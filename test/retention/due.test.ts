@@ -1,6 +1,6 @@
 /** Which segments are due, by the arithmetic alone: clocks, leases and timers that move as they are told. */
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Pruned } from '../../dist/main/prune.js';
+import type { PruneProgress } from '../../dist/main/prune-types.js';
 import type { Segment } from '../../dist/main/read/catalog.js';
 import { LEASE_MS, Leases } from '../../dist/main/read/leases.js';
 import { Retention, type RetentionParts } from '../../dist/main/retention.js';
@@ -38,7 +38,7 @@ function log(limits: RetentionOptions, options: { sealed?: number; durable?: num
       start: { leases },
     },
     pruning: {
-      async prune(due: readonly Segment[]): Promise<Pruned> {
+      async prune(due: readonly Segment[]): Promise<PruneProgress> {
         if (failures.length > 0) throw failures.shift();
         const numbers = due.map(({ number }) => number);
         gone.push(numbers);
@@ -48,6 +48,7 @@ function log(limits: RetentionOptions, options: { sealed?: number; durable?: num
       decideAnew() {},
       close() {},
     },
+    seal: async () => {},
     bytesOf: () => 100,
     activeBytes: () => 50,
     durable: () => options.durable ?? 95,

@@ -85,7 +85,7 @@ describe('back to back', () => {
     let filled = 0;
     let done = false;
     const filling = (async () => {
-      for (; !done; filled++) await fill(store, 1, filled);
+      for (; !done && filled < 200; filled++) await fill(store, 1, filled);
     })();
     try {
       await untilBegun(store, (round) => store.backup(path.join(to, `${round % 2}`)));
@@ -115,6 +115,26 @@ describe('back to back', () => {
     await reading.return?.(undefined);
     await untilWithin(store, LIMIT.maxBytes);
   });
+});
+
+test('a store is closed while what is to go is ready, and somebody reads it: it stays, and its base goes', async () => {
+  let store = await openWith(LIMIT, { cacheBytes: 0, sealing: 'on-demand' });
+  await fill(store, 60);
+  const first = store.read()[Symbol.asyncIterator]();
+  await first.next();
+  await store.seal();
+  await untilHeld(store);
+  await first.return?.(undefined);
+  const second = store.read()[Symbol.asyncIterator]();
+  await second.next();
+  await vi.waitFor(() => expect(filesOf(store, '.base')).toHaveLength(1), { timeout: 20_000, interval: 20 });
+  expect(store.stats().floor).toBe(1);
+  await store.close();
+  expect(store.stats().floor).toBe(1);
+  const { dir } = store.stats();
+  store = await openWith(undefined, { dir, sealing: 'on-demand' });
+  expectTidy(store);
+  expect(await store.verify({ deep: true })).toMatchObject({ ok: true, events: 60 });
 });
 
 describe('a process that only reads, beside the writer', () => {

@@ -17,6 +17,7 @@ import { infoCommand } from './info.js';
 import { ingestCommand } from './ingest.js';
 import { endOnClosedPipe, tellFailure } from './output.js';
 import { proveCommand } from './prove.js';
+import { pruneCommand } from './prune.js';
 import { queryCommand } from './query.js';
 import { readCommand } from './read.js';
 import { repairCommand } from './repair.js';
@@ -53,6 +54,7 @@ const COMMANDS = [
   repairCommand,
   sealCommand,
   compactCommand,
+  pruneCommand,
   backupCommand,
   restoreCommand,
   proveCommand,
