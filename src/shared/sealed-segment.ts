@@ -42,6 +42,8 @@ export class SealedSegment {
   readonly #table: BlockTable;
   /** What was read last, and memory of the block that was unpacked last: reads go on where others have ended. */
   #stored = NOTHING;
+  /** Bytes of the file that reads have wanted so far, counted where they begin. */
+  fileBytesRead = 0;
   /** Which of the file's bytes were wanted last. */
   #lastFrom = 0;
   #lastTo = 0;
@@ -107,6 +109,7 @@ export class SealedSegment {
   async readAsync(target: Uint8Array, offset: number): Promise<number> {
     const wanted = this.#wantedFor(target.length, offset, Buffer.allocUnsafe);
     if (wanted === undefined) return this.#fill(target, offset, this.#stored);
+    this.fileBytesRead += wanted.bytes.length;
     const length = await this.#storage.readAsync(this.#handle, wanted.bytes, wanted.offset);
     return this.#fill(target, offset, this.#keep(wanted, length));
   }
@@ -132,6 +135,7 @@ export class SealedSegment {
   #readStored(length: number, offset: number): Stored {
     const wanted = this.#wantedFor(length, offset, (bytes) => this.#aheadFor(bytes));
     if (wanted === undefined) return this.#stored;
+    this.fileBytesRead += wanted.bytes.length;
     this.#stored = NOTHING;
     return this.#keep(wanted, this.#storage.read(this.#handle, wanted.bytes, wanted.offset));
   }

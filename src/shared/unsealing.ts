@@ -37,6 +37,8 @@ export interface LogStorage extends ReadStorage {
   look(handle: FileHandle, offset: number, length: number): Place | undefined;
   /** Bytes of an open file as it is on the disk. */
   fileBytes(handle: FileHandle): number;
+  /** Bytes that reads of a sealed segment have wanted of its file so far, counted where they begin; undefined for what is not sealed. */
+  fileBytesRead(handle: FileHandle): number | undefined;
 }
 
 /** @param storeId and hasher are those of the store in the directories that are read */
@@ -73,6 +75,7 @@ export function unsealing(storage: ReadStorage, storeId: Uint8Array, hasher: Pla
     size: (handle) => open.get(handle)?.bytes ?? storage.size(handle),
     look: (handle, offset, length) => open.get(handle)?.look(offset, length),
     fileBytes: (handle) => open.get(handle)?.fileBytes ?? storage.size(handle),
+    fileBytesRead: (handle) => open.get(handle)?.fileBytesRead,
     read: (handle, target, offset) => open.get(handle)?.read(target, offset) ?? storage.read(handle, target, offset),
     readAsync: (handle, target, offset) =>
       open.get(handle)?.readAsync(target, offset) ?? storage.readAsync(handle, target, offset),

@@ -82,10 +82,14 @@ export class SegmentFiles {
         const { offset } = step.value;
         const bytes = memoryFor(step.value, () => this.#log.size(file.handle));
         const atOnce = this.#pageCache.isLikely(bytes.length);
-        const length = atOnce
+        const before = this.#log.fileBytesRead(file.handle);
+        const reading = atOnce
           ? this.#log.read(file.handle, bytes, offset)
-          : await this.#log.readAsync(file.handle, bytes, offset);
-        onRead?.(length);
+          : this.#log.readAsync(file.handle, bytes, offset);
+        // Begun by now: of a sealed segment what is read of its file counts, not what comes of it.
+        const read = before === undefined ? undefined : this.#log.fileBytesRead(file.handle)! - before;
+        const length = typeof reading === 'number' ? reading : await reading;
+        onRead?.(read ?? length);
         step = steps.next(bytes.subarray(0, length));
       }
       return step.value;

@@ -180,7 +180,7 @@ export interface Explanation {
   readonly recordsDecoded: number;
   /** Records that matched. */
   readonly recordsMatched: number;
-  /** From files, sections of index files and what postings had to be built from included; what came from memory is not counted. */
+  /** Of files as they are on the disk, index files and what postings had to be built from included; what came from memory is not counted. */
   readonly bytesRead: number;
   /** Milliseconds of reading, without what the caller did in between. */
   readonly timeMs: number;
