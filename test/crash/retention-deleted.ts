@@ -11,6 +11,7 @@ import { expectSame, NOTHING, type Promised } from './history.js';
 import { EMPTY_DISK, type Image, withoutFiles } from './image.js';
 import { InlineRuntime } from './inline-runtime.js';
 import { MemoryDisk } from './memory-disk.js';
+import { seeded } from './random.js';
 import { expectTidy, KEEPING } from './retention.js';
 import type { Start } from './scenarios.js';
 import { DIR, type Session } from './session.js';
@@ -33,8 +34,10 @@ export async function deletedTwice(): Promise<Start> {
   const disk = new MemoryDisk<Promised>(EMPTY_DISK);
   const store = await openStoreOn(KEEPING, new InlineRuntime(disk));
   const revisions = new Map<string, number>();
+  // Bytes that are not compressed, as compacted segments are: the log is to stay larger than retention lets it be.
+  const next = seeded(1);
   const append = async (stream: string, ...sizes: readonly number[]): Promise<void> => {
-    const events = sizes.map((size) => ({ type: 'Happened', data: `of ${stream}, `.repeat(size) }));
+    const events = sizes.map((size) => ({ type: 'Happened', data: Buffer.alloc(size * 9).map(() => next() * 256) }));
     revisions.set(stream, (await store.append(stream, events)).revision);
   };
   const drop = async (stream: string): Promise<void> => {

@@ -86,7 +86,10 @@ export class Log {
     this.#written = undefined;
   }
 
-  probe(): void {}
+  probe(): boolean {
+    return true;
+  }
+
   close(): void {}
 }
 
