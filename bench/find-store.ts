@@ -24,6 +24,9 @@ const TYPES = 100;
 const CORRELATED = 20;
 /** Of the records of a type, those whose step is so high are let through: a tenth. */
 const STEPS = 1000;
+const FILTERS = 5;
+/** Records of a filter that the pool is not asked about, at most: those before it is worth it, and the piece in which they end. */
+const LOOKED_AT_BY_CALLER = 8192;
 const HIGH_STEP = 900;
 const GETS = 5000;
 const COLD_GETS = 200;
@@ -43,6 +46,8 @@ export interface Costs {
   readonly correlation: number;
   readonly time: number;
   readonly filter: number;
+  /** By the processor time of the pool's thread; undefined where it looks at too few to tell. */
+  readonly filterThread: number | undefined;
   readonly memory: number;
 }
 export type Floors = { readonly [K in keyof Costs]?: number };
@@ -136,12 +141,23 @@ async function ask(dir: string, size: number): Promise<{ costs: Omit<Costs, 'ope
     ranges.push({ from: (await store.get(from))!.time, to: (await store.get(from + LONG))!.time });
   }
   const time = await finds((i) => store.read({}, ranges[i]!), LONG);
-  const filter = await filtered(store, size);
+  const { filter, filterThread } = await filtered(store, size);
   await store.close();
   const cold = await coldGets(dir, ids);
+  const decoded = 1e6 / median(bareTimes(FINDS, bareCodec(small(), 1000)));
   const codec = (count: number): number => percentile(bareTimes(FINDS, bareCodec(small(), count)));
   return {
-    costs: { open, get: get * 1000, coldGet: cold.get, stream, correlation, time, filter, memory: mostMemory() },
+    costs: {
+      open,
+      get: get * 1000,
+      coldGet: cold.get,
+      stream,
+      correlation,
+      time,
+      filter,
+      filterThread,
+      memory: mostMemory(),
+    },
     floors: {
       open: threads,
       get: percentile(barePreads(dir, GETS, PIECE_BYTES)),
@@ -149,7 +165,8 @@ async function ask(dir: string, size: number): Promise<{ costs: Omit<Costs, 'ope
       stream: codec(LONG),
       correlation: codec(CORRELATED),
       time: codec(LONG),
-      filter: 1e6 / median(bareTimes(FINDS, bareCodec(small(), 1000))),
+      filter: decoded,
+      filterThread: decoded,
     },
   };
 }
@@ -173,19 +190,35 @@ function found(events: readonly { data: unknown }[], count: number): void {
   if (decoded < count) throw new Error(`${decoded} of ${count} events were found`);
 }
 
-/** Records of one type in a hundred that are looked at in a second, each for a member of its data. */
-async function filtered(store: Store, size: number): Promise<number> {
+/** Records of one type in a hundred that are looked at in a second, each for a member of its data; and by the pool's thread alone. */
+async function filtered(store: Store, size: number): Promise<Pick<Costs, 'filter' | 'filterThread'>> {
   const where = { type: { eq: 'Type7' }, 'data.step': { gte: HIGH_STEP } };
   const rates: number[] = [];
-  for (let run = 0; run < 3; run++) {
+  const threadRates: number[] = [];
+  for (let run = 0; run < FILTERS; run++) {
+    const before = processorMs();
     const rows = store.query({ where });
     const [took, events] = await timed(() => rows.toArray());
     found(events, (size / TYPES) * (1 - HIGH_STEP / STEPS) * 0.9);
     const { recordsExamined } = await rows.explain();
     if (recordsExamined > size / TYPES) throw new Error(`${recordsExamined} records were looked at`);
     rates.push((recordsExamined / took) * 1000);
+    const ms = Math.max(...Array.from(processorMs(), ([thread, ms]) => ms - (before.get(thread) ?? 0)));
+    threadRates.push(((recordsExamined - LOOKED_AT_BY_CALLER) / ms) * 1000);
   }
-  return median(rates);
+  const isPool = size / TYPES > 4 * LOOKED_AT_BY_CALLER;
+  return { filter: median(rates), filterThread: isPool ? median(threadRates) : undefined };
+}
+
+/** Processor time of each thread but the main one. Unit: milliseconds. */
+function processorMs(): Map<string, number> {
+  const threads = fs.readdirSync('/proc/self/task').filter((thread) => Number(thread) !== process.pid);
+  return new Map(
+    threads.map((thread) => {
+      const [ns] = fs.readFileSync(`/proc/self/task/${thread}/schedstat`, 'utf8').split(' ');
+      return [thread, Number(ns) / 1e6];
+    }),
+  );
 }
 
 /** Gets in a store that was just opened, of whose files nothing is in memory, and bare reads of the same kind. */
