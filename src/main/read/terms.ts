@@ -3,6 +3,7 @@
  * a few arrays: an object for each value would take several times as much, and there may be one for each record.
  */
 import { randomInt } from 'node:crypto';
+import { hashOf } from './bytes-hash.js';
 
 const SLOTS = 16;
 const TEXT_BYTES = 256;
@@ -33,7 +34,7 @@ export class Terms {
 
   /** A record has a value. Returns how many bytes the memory has grown by. */
   post(bytes: Buffer, start: number, end: number, place: number): number {
-    const hash = this.#hash(bytes, start, end);
+    const hash = hashOf(bytes, start, end, this.#seed);
     const slot = this.#slotOf(bytes, start, end, hash);
     const number = this.#slots[slot]! - 1;
     if (number === -1) return this.#begin(bytes, start, end, hash, place);
@@ -47,7 +48,7 @@ export class Terms {
   /** Of a value. */
   find(value: string): number | undefined {
     const bytes = Buffer.from(value);
-    const hash = this.#hash(bytes, 0, bytes.length);
+    const hash = hashOf(bytes, 0, bytes.length, this.#seed);
     const number = this.#slots[this.#slotOf(bytes, 0, bytes.length, hash)]! - 1;
     // Not every string comes back from its bytes.
     return number === -1 || this.valueOf(number) !== value ? undefined : number;
@@ -177,14 +178,6 @@ export class Terms {
   /** In use, but for postings. */
   get #bytes(): number {
     return this.#text.byteLength + this.#terms.byteLength + this.#slots.byteLength;
-  }
-
-  /** FNV-1a, begun with the seed, its bits mixed at the end. */
-  #hash(bytes: Uint8Array, start: number, end: number): number {
-    let hash = this.#seed | 0;
-    for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-    return (hash ^ (hash >>> 13)) >>> 0;
   }
 }
 

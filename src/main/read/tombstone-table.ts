@@ -6,6 +6,7 @@
 import { randomInt } from 'node:crypto';
 import { memoryOf, readSafeInteger, writeSafeInteger } from '../../shared/format/record.js';
 import { PACKED_BYTES, type PackedTombstones, packTombstone } from '../../shared/format/tombstones.js';
+import { hashOf } from './bytes-hash.js';
 
 const CHUNK_BYTES = 64 * 1024;
 const MIN_SLOTS = 64;
@@ -121,7 +122,7 @@ export class TombstoneTable {
   #slotOf(bytes: Uint8Array, start: number, end: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    for (let slot = this.#hash(bytes, start, end) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = hashOf(bytes, start, end, this.#seed) & mask; ; slot = (slot + 1) & mask) {
       const place = slots[slot]!;
       if (place === 0 || this.#isAt(place - 1, bytes, start, end)) return slot;
     }
@@ -141,14 +142,6 @@ export class TombstoneTable {
 
   #chunkOf(place: number): Chunk {
     return this.#chunks[Math.floor((place * ALIGNMENT) / CHUNK_BYTES)]!;
-  }
-
-  /** FNV-1a, begun with the seed, its bits mixed at the end. */
-  #hash(bytes: Uint8Array, start: number, end: number): number {
-    let hash = this.#seed | 0;
-    for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-    return (hash ^ (hash >>> 13)) >>> 0;
   }
 }
 
