@@ -43,3 +43,9 @@ export function readerOf({ chunks, first }: Entries): (index: number) => EntryAt
     return { entries: memory[place >>> CHUNK_BITS]!, at: (place % CHUNK_ENTRIES) * ENTRY_BYTES };
   };
 }
+
+/** Entries one after the other. */
+export function* inOrder(all: Entries): Generator<EntryAt> {
+  const entryAt = readerOf(all);
+  for (let i = 0; i < all.count; i++) yield entryAt(i);
+}

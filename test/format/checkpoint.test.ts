@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -7,6 +8,7 @@ import type { Entries } from '../../dist/shared/entries.js';
 import {
   addToFilter,
   CHECKPOINT_BLOCK_BYTES,
+  checkpointBytes,
   compareHashes,
   decodeCheckpointHeader,
   ENTRIES_PER_BLOCK,
@@ -23,7 +25,7 @@ import { nodeStorage } from '../../dist/shared/storage.js';
 import { commitCheckpoint, writeCheckpoint } from '../../dist/workers/background/checkpoint-writer.js';
 import { Workspace } from '../../dist/workers/background/workspace.js';
 import { flipped, hasher, otherHasher, STORE, viewOf } from '../support/bytes.js';
-import { randomHash, sharedEntries } from '../support/entries.js';
+import { type Entry, randomHash, sharedEntries } from '../support/entries.js';
 import { temporaryDir } from '../support/stores.js';
 
 const SECTIONS = { sequence: 77, heads: 300, keys: 5, fences: Buffer.alloc(24, 3), filter: Buffer.alloc(375, 9) };
@@ -107,7 +109,7 @@ describe('the filter', () => {
     fc.assert(
       fc.property(fc.array(randomHash, { minLength: 1, maxLength: 200 }), (hashes) => {
         const filter = Buffer.alloc(filterBytesFor(hashes.length));
-        for (const hash of hashes) addToFilter(filter, hash);
+        for (const hash of hashes) addToFilter(filter, hash[0]!, hash[1]!);
         expect(hashes.every((hash) => mayContain(filter, hash))).toBe(true);
       }),
     );
@@ -150,6 +152,46 @@ describe('a checkpoint’s file', async () => {
       }),
       { numRuns: 15 },
     );
+  });
+
+  test('is made of many checkpoints one after the other as at once, and takes over a filter while it has room', async () => {
+    const hashOf = (i: number): Uint32Array =>
+      new Uint32Array(createHash('sha256').update(String(i)).digest().buffer, 0, 4);
+    const rows = (from: number, to: number, step: number, a: number): Entry[] =>
+      Array.from({ length: Math.ceil((to - from) / step) }, (_, i) => ({ hash: hashOf(from + i * step), a, b: 1 }));
+    const changes = [
+      rows(0, 20_000, 1, 1),
+      rows(19_000, 21_000, 1, 2),
+      rows(5, 21_000, 97, 3),
+      rows(20_990, 30_000, 1, 4),
+    ];
+    const [dir, onceDir] = [temporaryDir(), temporaryDir()];
+    const filters: number[] = [];
+    for (const [i, heads] of changes.entries()) {
+      const file = await write(dir, i + 1, sharedEntries(heads, i), sharedEntries([]), i);
+      filters.push(file.header.filterBytes);
+      file.close();
+    }
+    // What is damaged is not taken over.
+    const last = changes.length;
+    const damaged = fs.readFileSync(path.join(dir, HEADS_FILE));
+    damaged.fill(0, damaged.length - 4000);
+    fs.writeFileSync(path.join(dir, HEADS_FILE), damaged);
+    const file = await write(dir, last + 1, sharedEntries(rows(0, 9, 1, 5)), sharedEntries([]), last);
+    filters.push(file.header.filterBytes);
+    expect(filters).toEqual([25_000, 25_000, 25_000, 37_744, 37_744].map((bytes) => expect.closeTo(bytes, -3)));
+    expect(new Set(filters).size).toBe(2);
+
+    const expected = new Map([...changes, rows(0, 9, 1, 5)].flat().map((entry) => [entry.hash.join(), entry]));
+    for (const { hash, a, b } of expected.values())
+      expect(file.find(hash)).toEqual({ revision: a - 1, lastSequence: b });
+    const once = await write(onceDir, last + 1, sharedEntries([...expected.values()]), sharedEntries([]));
+    const parts = [dir, onceDir].map((from) => fs.readFileSync(path.join(from, HEADS_FILE)));
+    const end = checkpointBytes(once.header) - once.header.filterBytes;
+    expect(
+      parts[0]!.subarray(CHECKPOINT_BLOCK_BYTES, end).equals(parts[1]!.subarray(CHECKPOINT_BLOCK_BYTES, end)),
+    ).toBe(true);
+    for (const one of [file, once]) one.close();
   });
 
   test('gives back the keys in their order', async () => {

@@ -74,7 +74,7 @@ class Rebuilding {
     const fences = Buffer.alloc(blocksOf(all) * FENCE_BYTES);
     // A head has its last sequence behind its revision, a key its sequence before its time.
     const heads = this.#take(1, all, 24, (entry, number) => {
-      addToFilter(filter, Uint32Array.of(entry.readUInt32LE(0), entry.readUInt32LE(4)));
+      addToFilter(filter, entry.readUInt32LE(0), entry.readUInt32LE(4));
       if (number % ENTRIES_PER_BLOCK === 0)
         entry.copy(fences, (number / ENTRIES_PER_BLOCK) * FENCE_BYTES, 0, FENCE_BYTES);
     });

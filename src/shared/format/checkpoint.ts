@@ -23,7 +23,7 @@
  *   4080  8 B  zero
  *   4088  8 B  checksum of bytes 0 to 4088
  *   then the fence section: for each block of heads the upper u64 of its first hash;
- *   then the filter section: a Bloom filter of all heads (Bloom 1970), 10 bits a head and 7 probes: probe i tests bit
+ *   then the filter section: a Bloom filter of all heads (Bloom 1970), 8 bits a head at least and 7 probes: probe i tests bit
  *   (h0 + i * h1) mod m, with h0 and h1 the two lower u32 of the hash and m the number of bits.
  *
  * Checksums are XXH3 over store id, number of the block (u32; 0 for header and sections) and the bytes.
@@ -45,7 +45,8 @@ export interface TableKind {
 }
 const CHECKPOINT: TableKind = { magic: 0x64684c4b, format: 2 };
 const HEADER_CHECKSUM = 80;
-const FILTER_BITS_PER_HEAD = 10;
+/** A filter is made with so many bits a head, and taken over by later tables as long as there are so many at least. */
+const FILTER_BITS = { made: 10, least: 8 } as const;
 const FILTER_PROBES = 7;
 /** Bytes of a fence. */
 export const FENCE_BYTES = 8;
@@ -77,16 +78,24 @@ export function sectionsOffset(header: CheckpointHeader): number {
   return (firstKeyBlock(header) + blocksOf(header.keys)) * CHECKPOINT_BLOCK_BYTES;
 }
 
-/** The size of a filter for so many heads. */
+/** The size of a new filter for so many heads. */
 export function filterBytesFor(heads: number): number {
-  return Math.ceil((heads * FILTER_BITS_PER_HEAD) / 8);
+  return Math.ceil((heads * FILTER_BITS.made) / 8);
 }
 
-export function addToFilter(filter: Buffer, hash: NameHash): void {
+/** Whether a filter of so many bytes has room for so many heads. */
+export function isFilterFor(filterBytes: number, heads: number): boolean {
+  return filterBytes * 8 >= heads * FILTER_BITS.least;
+}
+
+/** @param h0 the two lower u32 of a hash */
+export function addToFilter(filter: Buffer, h0: number, h1: number): void {
   const bits = filter.length * 8;
+  const step = h1 % bits;
+  let bit = h0 % bits;
   for (let i = 0; i < FILTER_PROBES; i++) {
-    const bit = (hash[0]! + i * hash[1]!) % bits;
     filter[bit >>> 3] = filter[bit >>> 3]! | (1 << (bit & 7));
+    bit = (bit + step) % bits;
   }
 }
 
@@ -94,9 +103,11 @@ export function addToFilter(filter: Buffer, hash: NameHash): void {
 export function mayContain(filter: Buffer, hash: NameHash): boolean {
   const bits = filter.length * 8;
   if (bits === 0) return false;
+  const step = hash[1]! % bits;
+  let bit = hash[0]! % bits;
   for (let i = 0; i < FILTER_PROBES; i++) {
-    const bit = (hash[0]! + i * hash[1]!) % bits;
     if ((filter[bit >>> 3]! & (1 << (bit & 7))) === 0) return false;
+    bit = (bit + step) % bits;
   }
   return true;
 }
@@ -151,7 +162,12 @@ export function checkpointBytes(header: CheckpointHeader): number {
 
 /** Whether the sections are those that the header's block speaks of. */
 export function verifySections(block: Buffer, fences: Buffer, filter: Buffer, hasher: PlaceHasher): boolean {
-  return hasher.verify(block, 64, 0, fences) && hasher.verify(block, 72, 0, filter);
+  return hasher.verify(block, 64, 0, fences) && verifyFilter(block, filter, hasher);
+}
+
+/** Whether the filter is the one that the header's block speaks of. */
+export function verifyFilter(block: Buffer, filter: Buffer, hasher: PlaceHasher): boolean {
+  return hasher.verify(block, 72, 0, filter);
 }
 
 /** Close a block that holds so many entries of a checkpoint as of a sequence. */

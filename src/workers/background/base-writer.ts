@@ -5,7 +5,7 @@
  */
 import path from 'node:path';
 import { corrupt } from '../../shared/damage.js';
-import type { EntryAt } from '../../shared/entries.js';
+import { type EntryAt, inOrder } from '../../shared/entries.js';
 import {
   decodeBaseHeader,
   encodeBaseHeader,
@@ -23,8 +23,9 @@ import type { NamedBase } from '../../shared/format/manifest.js';
 import { readSafeInteger } from '../../shared/format/record.js';
 import type { BaseSnapshot } from '../../shared/messages.js';
 import { isFailedSync, type Storage, writeFully } from '../../shared/storage.js';
-import { openOldHeads } from './checkpoint-writer.js';
-import { BlockWriter, inOrder, writeTable } from './table-writer.js';
+import { BlockWriter } from './block-writer.js';
+import { openOldHeads } from './old-heads.js';
+import { writeTable } from './table-writer.js';
 import type { Workspace } from './workspace.js';
 
 /** So many events are before one of the same call at most. */
