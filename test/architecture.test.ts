@@ -122,6 +122,7 @@ describe('the source', () => {
       'hash-wasm',
       'msgpackr/pack',
       'fs-native-extensions',
+      'lru-cache',
       'lz4-napi',
       'piscina',
     ];

@@ -14,6 +14,11 @@ import type { Steps } from './segment-blocks.js';
 /** Does steps on the file. */
 type RunSteps = <T>(steps: Steps<T>) => Promise<T>;
 
+/** Offsets of records, asked in ascending order. */
+interface OffsetsAt {
+  at(place: number): number | undefined;
+}
+
 /** A pass over a dictionary gives the thread back after so long. */
 const TURN_MS = 5;
 /** Entries that are taken from it at once. */
@@ -112,14 +117,14 @@ export class FileIndex implements SegmentIndex {
     for (let i = 0; i < places.length; ) {
       const first = chunkOf(places[i]!);
       const row = rowOf(places, i);
-      const chunks = await this.#run(
-        row < LONG_ROW ? single(this.#reader.offsets(first)) : this.#reader.offsetsInRow(first, row),
+      const chunks = await this.#run<OffsetsAt[]>(
+        row < LONG_ROW ? single(this.#reader.chunk(first)) : this.#reader.offsetsInRow(first, row),
       );
       for (; i < places.length && chunkOf(places[i]!) < first + chunks.length; i++) {
         const offsets = chunks[chunkOf(places[i]!) - first]!;
         const at = places[i]! % CHUNK_RECORDS;
-        found.starts[i] = offsets[at]! * RECORD_ALIGNMENT;
-        found.ends[i] = offsets[at + 1]! * RECORD_ALIGNMENT;
+        found.starts[i] = offsets.at(at)! * RECORD_ALIGNMENT;
+        found.ends[i] = offsets.at(at + 1)! * RECORD_ALIGNMENT;
       }
     }
     return found;

@@ -59,7 +59,8 @@ interface Seen {
 }
 
 function* checkOffsets(reader: IndexReader, first: number, chunks: number): Steps<void> {
-  for (let chunk = first; chunk < Math.min(first + AT_ONCE, chunks); chunk++) yield* reader.offsets(chunk);
+  const end = Math.min(first + AT_ONCE, chunks);
+  for (let chunk = first; chunk < end; ) chunk += (yield* reader.offsetsInRow(chunk, end - chunk)).length;
 }
 
 function* checkEntries(

@@ -1,33 +1,24 @@
 /** What is in memory of indexes, within a budget: sections of index files, and whole indexes of segments that have none. */
-
-interface Held {
-  readonly item: object;
-  bytes: number;
-}
+import { LRUCache } from 'lru-cache';
 
 export class IndexMemory {
   readonly budget: number;
-  /** The longest unused first. */
-  readonly #held = new Map<string, Held>();
-  #bytes = 0;
+  readonly #held: LRUCache<string, object>;
 
   /** @param budget in bytes */
   constructor(budget: number) {
     this.budget = budget;
+    // None is held where there is no budget: the least item takes more.
+    this.#held = new LRUCache({ maxSize: Math.max(1, budget) });
   }
 
   /** In use. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#held.calculatedSize;
   }
 
   get(key: string): object | undefined {
-    const held = this.#held.get(key);
-    if (held === undefined) return undefined;
-    // Moved to the end: the most recently used.
-    this.#held.delete(key);
-    this.#held.set(key, held);
-    return held.item;
+    return this.#held.get(key);
   }
 
   /**
@@ -35,25 +26,19 @@ export class IndexMemory {
    * @returns false where it alone is over the budget: then it is not held
    */
   put(key: string, item: object, bytes: number): boolean {
-    this.delete(key);
-    if (bytes > this.budget) return false;
-    this.#held.set(key, { item, bytes });
-    this.#bytes += bytes;
-    for (const other of this.#held.keys()) {
-      if (this.#bytes <= this.budget) break;
-      this.delete(other);
-    }
-    return true;
+    // One that is held already keeps the size that it came with.
+    this.#held.delete(key);
+    this.#held.set(key, item, { size: Math.max(1, bytes) }); // what was just begun has none
+    return bytes <= this.budget;
   }
 
   delete(key: string): void {
-    this.#bytes -= this.#held.get(key)?.bytes ?? 0;
     this.#held.delete(key);
   }
 
   /** Let go of everything whose key begins so. */
   deleteAll(beginning: string): void {
-    for (const key of this.#held.keys()) if (key.startsWith(beginning)) this.delete(key);
+    for (const key of this.#held.keys()) if (key.startsWith(beginning)) this.#held.delete(key);
   }
 }
 

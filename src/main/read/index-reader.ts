@@ -9,6 +9,7 @@ import {
   type BlockRef,
   CHUNK_RECORDS,
   CHUNKS_PER_PAGE,
+  ChunkCursor,
   chunkIn,
   chunksOf,
   decodeChunk,
@@ -89,20 +90,14 @@ export class IndexReader {
     return new TreeBlockReader(bytes, this.header.nodeId, this.header.places);
   }
 
-  /** The offsets of the records of a chunk and of what follows them, in units of 8 bytes. */
-  *offsets(chunk: number): Steps<Uint32Array> {
-    const key = `${this.#name}chunk ${chunk}`;
-    const held = this.#memory.get(key);
-    if (held !== undefined) return held as Uint32Array;
-    const bytes = yield* this.#read(yield* this.#chunkRef(chunk));
-    const offsets = this.#decodeChunk(chunk, bytes);
-    this.#memory.put(key, offsets, offsets.byteLength + SECTION_BYTES);
-    return offsets;
+  /** The offsets of the records of a chunk, of which few are wanted. */
+  *chunk(chunk: number): Steps<ChunkCursor> {
+    return new ChunkCursor(yield* this.block(yield* this.#chunkRef(chunk)), this.header.segment.rawBytes);
   }
 
   /**
-   * The same for chunks that follow each other, read together: as many of them as one read brings. They are not kept in memory, where many
-   * would push out what is asked again.
+   * The offsets of the records of chunks that follow each other, and of what follows each chunk, in units of 8 bytes: of as many chunks as
+   * one read brings. They are not kept in memory, where many would push out what is asked again.
    */
   *offsetsInRow(first: number, count: number): Steps<Uint32Array[]> {
     const refs = [yield* this.#chunkRef(first)];
@@ -136,9 +131,10 @@ export class IndexReader {
 
   /** Where the record of a place begins, and where what follows it does. */
   *recordAt(place: number): Steps<RecordAt> {
-    const offsets = yield* this.offsets(Math.floor(place / CHUNK_RECORDS));
+    const offsets = yield* this.chunk(Math.floor(place / CHUNK_RECORDS));
     const at = place % CHUNK_RECORDS;
-    return { offset: offsets[at]! * RECORD_ALIGNMENT, end: offsets[at + 1]! * RECORD_ALIGNMENT };
+    const offset = offsets.at(at) * RECORD_ALIGNMENT;
+    return { offset, end: offsets.at(at + 1) * RECORD_ALIGNMENT };
   }
 
   *block(ref: BlockRef): Steps<Buffer> {

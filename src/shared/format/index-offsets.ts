@@ -58,6 +58,31 @@ export function decodeChunk(bytes: Buffer, records: number, rawBytes: number): U
   return offsets;
 }
 
+/** Goes through the offsets of a chunk without decoding what comes behind those that are asked for. */
+export class ChunkCursor {
+  readonly #reader: ByteReader;
+  readonly #rawBytes: number;
+  #next = 0;
+  #offset = 0;
+
+  /** @param rawBytes of the segment */
+  constructor(bytes: Buffer, rawBytes: number) {
+    this.#reader = new ByteReader(bytes);
+    this.#rawBytes = rawBytes;
+  }
+
+  /**
+   * The offset of a record of the chunk, or of what follows the last one, in units of 8 bytes.
+   * @param place not before the one that was asked for last
+   * @throws MalformedBytes
+   */
+  at(place: number): number {
+    for (; this.#next <= place; this.#next++) this.#offset += this.#reader.varint();
+    if (this.#offset * RECORD_ALIGNMENT > this.#rawBytes) throw new MalformedBytes('a record is beyond its segment');
+    return this.#offset;
+  }
+}
+
 export function encodePage(chunks: readonly BlockRef[]): Buffer {
   const bytes = Buffer.alloc(chunks.length * ENTRY_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -173,20 +173,23 @@ export class TreeBlockReader {
 
   /** In a block of which nothing was read: the block that may hold a key, the last one that begins at or below it, or else the first. */
   seekBlock(key: string): BlockRef {
-    let found: BlockRef | undefined;
+    const reader = this.#reader;
+    // Not an object for each of them, of which there are hundreds.
+    let offset = -1;
+    let length = 0;
     while (!this.isAtEnd) {
       this.#left--;
-      const isAbove = this.#keys.compare(this.#reader, key) > 0;
-      const next = { offset: this.#reader.varint(), length: this.#reader.varint() };
-      if (isAbove && found !== undefined) {
-        this.#ahead = { key: this.#keys.last, ...next };
+      const isAbove = this.#keys.compare(reader, key) > 0;
+      if (isAbove && offset !== -1) {
+        this.#ahead = { key: this.#keys.last, offset: reader.varint(), length: reader.varint() };
         break;
       }
-      found = next;
+      offset = reader.varint();
+      length = reader.varint();
       if (isAbove) break;
     }
-    if (found === undefined) throw new MalformedBytes('a block names none');
-    return found;
+    if (offset === -1) throw new MalformedBytes('a block names none');
+    return { offset, length };
   }
 
   #skipValue(): void {
