@@ -1,6 +1,7 @@
 /** An index file says of its records what a plain look at them says, however little of it fits into memory. */
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { PageCache } from '../../dist/main/read/page-cache.js';
 import { indexFile } from '../../dist/shared/format/file-names.js';
 import { INDEXED } from '../../dist/shared/format/index-file.js';
 import type { PostedField } from '../../dist/shared/portable/query/narrow.js';
@@ -98,5 +99,40 @@ test('a value among many, and a list of many, are read without the rest', async 
   for await (const _ of index.ofEach('correlationId', '')) values++;
   expect(values).toBe(count);
   expect(memory.bytes).toBeLessThanOrEqual(256 * 1024);
+  files.close();
+}, 60_000);
+
+test('many values asked at once, some read at once and some not, each get their own places', async () => {
+  const count = 20_000;
+  const records = Array.from({ length: count }, (_, place): Made => {
+    const event = { type: 'Said', metadata: { correlationId: `order-${Math.floor(place / 2)}` } };
+    return { place, stream: 'a', event };
+  });
+  const file = await makeIndex([records], count);
+  const { index, memory, read, files } = await openIndex(file, 16 * 1024 * 1024);
+  let asked = 0;
+  const isLikely = vi.spyOn(PageCache.prototype, 'isLikely').mockImplementation(() => asked++ % 3 !== 0);
+  onTestFinished(() => isLikely.mockRestore());
+  const ask = async (n: number): Promise<void> => {
+    const list = await index.ofValue('correlationId', `order-${n}`);
+    const places = await list.within(FIRST, FIRST + count);
+    expect([...places]).toEqual([2 * n, 2 * n + 1]);
+    const { starts, ends } = (await index.recordsAt(places))!;
+    expect([...starts]).toEqual([...places].map((place) => file.offsets[place]));
+    expect([...ends]).toEqual([...places].map((place) => file.offsets[place + 1]));
+  };
+  const some = Array.from({ length: 300 }, (_, i) => (i * 7919) % (count / 2));
+  await Promise.all(some.map(ask));
+
+  // What is wanted once is not held; what is wanted again and again is not read again.
+  const apart = await openIndex(file, 16 * 1024 * 1024);
+  const once = await apart.index.ofValue('correlationId', 'order-5000');
+  expect(once.count).toBe(2);
+  expect(apart.memory.bytes).toBeLessThan(4096);
+  apart.files.close();
+  for (let i = 0; i < 3; i++) await ask(77);
+  const before = [read(), memory.bytes];
+  await ask(77);
+  expect([read(), memory.bytes]).toEqual(before);
   files.close();
 }, 60_000);

@@ -238,10 +238,10 @@ describe('the index of the newest segment', () => {
 
   it('is followed for ten seconds after the last query', async () => {
     const one = await log(300);
-    const index = (await use(one))!;
     const now = performance.now();
-    const clock = vi.spyOn(performance, 'now');
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(now);
     onTestFinished(() => clock.mockRestore());
+    const index = (await use(one))!;
     clock.mockReturnValue(now + FOLLOWED_MS - 10);
     one.moveTo(600);
     await keptUp(index, 600);

@@ -14,11 +14,6 @@ import type { Steps } from './segment-blocks.js';
 /** Does steps on the file. */
 type RunSteps = <T>(steps: Steps<T>) => Promise<T>;
 
-/** Offsets of records, asked in ascending order. */
-interface OffsetsAt {
-  at(place: number): number | undefined;
-}
-
 /** A pass over a dictionary gives the thread back after so long. */
 const TURN_MS = 5;
 /** Entries that are taken from it at once. */
@@ -117,14 +112,16 @@ export class FileIndex implements SegmentIndex {
     for (let i = 0; i < places.length; ) {
       const first = chunkOf(places[i]!);
       const row = rowOf(places, i);
-      const chunks = await this.#run<OffsetsAt[]>(
-        row < LONG_ROW ? single(this.#reader.chunk(first)) : this.#reader.offsetsInRow(first, row),
-      );
+      if (row < LONG_ROW) {
+        i = await this.#run(this.#reader.recordsInChunk(places, i, found));
+        continue;
+      }
+      const chunks = await this.#run(this.#reader.offsetsInRow(first, row));
       for (; i < places.length && chunkOf(places[i]!) < first + chunks.length; i++) {
         const offsets = chunks[chunkOf(places[i]!) - first]!;
         const at = places[i]! % CHUNK_RECORDS;
-        found.starts[i] = offsets.at(at)! * RECORD_ALIGNMENT;
-        found.ends[i] = offsets.at(at + 1)! * RECORD_ALIGNMENT;
+        found.starts[i] = offsets[at]! * RECORD_ALIGNMENT;
+        found.ends[i] = offsets[at + 1]! * RECORD_ALIGNMENT;
       }
     }
     return found;
@@ -191,10 +188,6 @@ function rowOf(places: Uint32Array, from: number): number {
   for (let i = from; last - first + 1 < LONGEST_ROW && chunkOf(places[i] ?? Infinity) <= last + 1; i++)
     last = chunkOf(places[i]!);
   return last - first + 1;
-}
-
-function* single<T>(steps: Steps<T>): Steps<T[]> {
-  return [yield* steps];
 }
 
 /** The next entries whose keys begin so. */

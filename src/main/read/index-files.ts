@@ -15,10 +15,12 @@ import { type IndexMemory, rawIndexName } from './index-memory.js';
 import { IndexDamage, IndexReader } from './index-reader.js';
 import { type OpenFile, OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
-import type { RecordAt, Steps } from './segment-blocks.js';
+import type { RecordAt, Steps, Wanted } from './segment-blocks.js';
 
 /** What the header of an index costs in memory, about. */
 const HEADER_MEMORY_BYTES = 2048;
+/** What is looked at in passing, and is no longer than this, is read into the same memory each time. */
+const PASSING_BYTES = 8 * 1024;
 
 /** A segment as the log itself has it. */
 export interface ChainedSegment {
@@ -51,6 +53,7 @@ export class IndexFiles {
   readonly #parts: IndexFilesParts;
   readonly #files: OpenFiles;
   readonly #pageCache = new PageCache();
+  readonly #passing = Buffer.allocUnsafeSlow(PASSING_BYTES);
   /**
    * Segments whose index is not to be read again, as it does not verify, or is of something else; each with which file it was, if that
    * is known. Who only reads is not told where another process makes a new one.
@@ -142,10 +145,10 @@ export class IndexFiles {
       for (let step = next(steps); ; ) {
         if (step.done === true) return step.value;
         file ??= this.#lease(number);
-        const bytes = Buffer.allocUnsafeSlow(step.value.length);
         const { offset } = step.value;
         const { handle } = file;
-        const atOnce = this.#pageCache.isLikely(bytes.length);
+        const atOnce = this.#pageCache.isLikely(step.value.length);
+        const bytes = atOnce ? this.#memoryFor(step.value) : Buffer.allocUnsafeSlow(step.value.length);
         const length = atOnce
           ? this.#pageCache.watch(() => this.#parts.storage.read(handle, bytes, offset))
           : await this.#parts.storage.readAsync(handle, bytes, offset);
@@ -166,7 +169,7 @@ export class IndexFiles {
       for (let step = next(steps); ; ) {
         if (step.done === true) return step.value;
         file ??= this.#lease(number);
-        const bytes = Buffer.allocUnsafeSlow(step.value.length);
+        const bytes = this.#memoryFor(step.value);
         const length = this.#parts.storage.read(file.handle, bytes, step.value.offset);
         step = next(steps, bytes.subarray(0, length));
       }
@@ -175,6 +178,12 @@ export class IndexFiles {
     } finally {
       if (file !== undefined) this.#files.release(number, file);
     }
+  }
+
+  /** For a read that blocks: nothing else is read until what is looked at in passing was looked at. */
+  #memoryFor({ length, passing }: Wanted): Buffer {
+    const isShared = passing === true && length <= PASSING_BYTES;
+    return isShared ? this.#passing.subarray(0, length) : Buffer.allocUnsafeSlow(length);
   }
 
   close(): void {

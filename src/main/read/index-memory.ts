@@ -1,9 +1,14 @@
 /** What is in memory of indexes, within a budget: sections of index files, and whole indexes of segments that have none. */
 import { LRUCache } from 'lru-cache';
 
+/** So many of those that were asked once are remembered, in each of two generations. */
+const ASKED = 512;
+
 export class IndexMemory {
   readonly budget: number;
   readonly #held: LRUCache<string, object>;
+  #asked = new Set<string>();
+  #askedBefore = new Set<string>();
 
   /** @param budget in bytes */
   constructor(budget: number) {
@@ -19,6 +24,20 @@ export class IndexMemory {
 
   get(key: string): object | undefined {
     return this.#held.get(key);
+  }
+
+  /**
+   * Whether something that is not held was asked before, not long ago. What is asked once is not worth its place: of the many blocks that
+   * are looked into for a rare value, it would push out what all searches want (2Q: Johnson and Shasha, VLDB 1994).
+   */
+  isAskedAgain(key: string): boolean {
+    if (this.#asked.delete(key) || this.#askedBefore.delete(key)) return true;
+    this.#asked.add(key);
+    if (this.#asked.size === ASKED) {
+      this.#askedBefore = this.#asked;
+      this.#asked = new Set();
+    }
+    return false;
   }
 
   /**

@@ -21,6 +21,7 @@ import { MalformedBytes } from '../../shared/format/varint.js';
 import { isKeeperError } from '../../shared/portable/errors.js';
 import type { PostedField } from '../../shared/portable/query/narrow.js';
 import type { IndexMemory } from './index-memory.js';
+import type { RecordPlaces } from './postings.js';
 import type { RecordAt, Steps } from './segment-blocks.js';
 
 /** What the process, or the machine, has none of for the moment. */
@@ -61,9 +62,17 @@ export class IndexReader {
   *find(field: PostedField, key: string): Steps<ValueEntry | undefined> {
     const { root } = this.header.fields[field];
     if (root === undefined || !(yield* this.mayHave(field, key))) return undefined;
-    const cursor = this.entriesFrom(field, key);
-    const entry = yield* cursor.next();
-    return entry?.key === key ? entry : undefined;
+    let block = new TreeBlockReader(yield* this.glance(root), this.header.nodeId, this.header.places);
+    for (let levels = 1; block.level > 0; levels++) {
+      const { level } = block;
+      const below = yield* this.glance(block.seekBlock(key));
+      block = new TreeBlockReader(below, this.header.nodeId, this.header.places);
+      checkLevel(block, level, levels);
+    }
+    const entry = block.seekValue(key);
+    if (entry?.key !== key) return undefined;
+    // The block's bytes are gone with the next step.
+    return 'gaps' in entry.places ? { ...entry, places: { gaps: Buffer.from(entry.places.gaps) } } : entry;
   }
 
   /** The entries of a field from a key on. */
@@ -80,7 +89,7 @@ export class IndexReader {
     const page = Math.floor(block / BLOCKS_PER_PAGE);
     const blocks = Math.min(BLOCKS_PER_PAGE, filterBlocks - page * BLOCKS_PER_PAGE);
     const offset = filterOffset + page * (BLOCKS_PER_PAGE * FILTER_BLOCK_BYTES + CHECKSUM_BYTES);
-    const bytes = yield* this.block({ offset, length: blocks * FILTER_BLOCK_BYTES });
+    const bytes = yield* this.glance({ offset, length: blocks * FILTER_BLOCK_BYTES });
     return mayBeInBlock(bytes, (block % BLOCKS_PER_PAGE) * FILTER_BLOCK_BYTES, hash);
   }
 
@@ -90,9 +99,23 @@ export class IndexReader {
     return new TreeBlockReader(bytes, this.header.nodeId, this.header.places);
   }
 
-  /** The offsets of the records of a chunk, of which few are wanted. */
-  *chunk(chunk: number): Steps<ChunkCursor> {
-    return new ChunkCursor(yield* this.block(yield* this.#chunkRef(chunk)), this.header.segment.rawBytes);
+  /**
+   * Where the records of some places begin, and where what follows each does: of those that are in the chunk of the first of them.
+   * @param places ascending
+   * @param from the first of them
+   * @returns the first that is in another chunk
+   */
+  *recordsInChunk(places: Uint32Array, from: number, { starts, ends }: RecordPlaces): Steps<number> {
+    const chunk = Math.floor(places[from]! / CHUNK_RECORDS);
+    const ref = yield* this.#chunkRef(chunk);
+    const offsets = new ChunkCursor(yield* this.glance(ref), this.header.segment.rawBytes);
+    const first = chunk * CHUNK_RECORDS;
+    let next = from;
+    for (; next < places.length && places[next]! < first + CHUNK_RECORDS; next++) {
+      starts[next] = offsets.at(places[next]! - first) * RECORD_ALIGNMENT;
+      ends[next] = offsets.at(places[next]! - first + 1) * RECORD_ALIGNMENT;
+    }
+    return next;
   }
 
   /**
@@ -131,26 +154,38 @@ export class IndexReader {
 
   /** Where the record of a place begins, and where what follows it does. */
   *recordAt(place: number): Steps<RecordAt> {
-    const offsets = yield* this.chunk(Math.floor(place / CHUNK_RECORDS));
-    const at = place % CHUNK_RECORDS;
-    const offset = offsets.at(at) * RECORD_ALIGNMENT;
-    return { offset, end: offsets.at(at + 1) * RECORD_ALIGNMENT };
+    const found = { starts: new Float64Array(1), ends: new Float64Array(1) };
+    yield* this.recordsInChunk(Uint32Array.of(place), 0, found);
+    return { offset: found.starts[0]!, end: found.ends[0]! };
+  }
+
+  /** The bytes of a block that are looked at in this step alone; in memory they are held from the second time on. */
+  *glance(ref: BlockRef): Steps<Buffer> {
+    const key = this.#keyOf(ref);
+    const held = this.#memory.get(key) as Buffer | undefined;
+    if (held?.length === ref.length) return held;
+    if (this.#memory.isAskedAgain(key)) return yield* this.block(ref);
+    return yield* this.#read(ref, true);
   }
 
   *block(ref: BlockRef): Steps<Buffer> {
-    const key = `${this.#name}${ref.offset}`;
+    const key = this.#keyOf(ref);
     const held = this.#memory.get(key) as Buffer | undefined;
     if (held?.length === ref.length) return held;
-    const bytes = yield* this.#read(ref);
+    const bytes = yield* this.#read(ref, false);
     this.#memory.put(key, bytes, bytes.length + SECTION_BYTES);
     return bytes;
   }
 
-  *#read({ offset, length }: BlockRef): Steps<Buffer> {
+  #keyOf({ offset }: BlockRef): string {
+    return `${this.#name}${offset}`;
+  }
+
+  *#read({ offset, length }: BlockRef, passing: boolean): Steps<Buffer> {
     if (length > MAX_BLOCK_BYTES || offset + length + CHECKSUM_BYTES > this.header.fileBytes) {
       throw new MalformedBytes('a block is not in the file');
     }
-    return this.#verified({ offset, length }, yield { offset, length: length + CHECKSUM_BYTES });
+    return this.#verified({ offset, length }, yield { offset, length: length + CHECKSUM_BYTES, passing });
   }
 
   #verified(ref: BlockRef, stored: Buffer): Buffer {
@@ -202,15 +237,20 @@ export class EntryCursor {
   *#descend(top: BlockRef, choose: (block: TreeBlockReader) => BlockRef): Steps<TreeBlockReader> {
     let block = yield* this.#reader.treeBlock(top);
     for (let levels = 1; block.level > 0; levels++) {
-      if (levels === MAX_LEVELS) throw new MalformedBytes('a dictionary has no end');
       const { level } = block;
       const below = choose(block);
       this.#above.push(block);
       block = yield* this.#reader.treeBlock(below);
-      if (block.level !== level - 1) throw new MalformedBytes('a block is of another level');
+      checkLevel(block, level, levels);
     }
     return block;
   }
+}
+
+/** A block below one of a level, behind so many others. @throws MalformedBytes where it cannot be there */
+function checkLevel({ level }: TreeBlockReader, above: number, levels: number): void {
+  if (level !== above - 1) throw new MalformedBytes('a block is of another level');
+  if (level > 0 && levels === MAX_LEVELS) throw new MalformedBytes('a dictionary has no end');
 }
 
 function firstBlock(block: TreeBlockReader): BlockRef {

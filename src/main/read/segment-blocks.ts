@@ -23,6 +23,8 @@ export interface Wanted {
   readonly length: number;
   /** Where they are to go, so many; unless given, the caller makes a place for them. */
   readonly into?: Buffer;
+  /** Whether they are wanted no longer than until the next step. */
+  readonly passing?: boolean;
 }
 
 /** Where a record begins, and where what follows it does. Unit: bytes. */
