@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import { createInterface } from 'node:readline';
 import pino from 'pino';
 import { openStore } from '../../dist/main/index.js';
+import { keep } from './keeping.mjs';
 import { agentLoad, payloadLoad } from './load.mjs';
 import { plain, runSteps } from './steps.mjs';
 
@@ -42,14 +43,6 @@ function hoard(outside) {
     }, 1);
   });
 }
-
-/** What is done with a store that keeps less than it was given. */
-const KEEPING = {
-  delete: (stream) => store.deleteStream(stream),
-  append: () => store.append('after', { type: 'WentOn' }),
-  compact: async () => ({ compacted: await store.compact() }),
-  read: async () => ({ rows: (await store.read().toArray()).map(({ stream, type }) => `${stream} ${type}`) }),
-};
 
 const COMMANDS = {
   async open(options) {
@@ -101,18 +94,8 @@ const COMMANDS = {
     await store.close();
     return { floor, rows, ids, lines: ended() };
   },
-  /** Open a store, do some steps with a stream, telling what becomes of each, and close it. */
-  async keep({ steps, stream, ...options }) {
-    store = await openStore({ logger, ...options });
-    for (const step of steps) {
-      try {
-        say({ told: { call: step, outcome: 'acknowledged', ...(await KEEPING[step](stream)) } });
-      } catch (error) {
-        say({ told: { call: step, ...plain(error) } });
-      }
-    }
-    await store.close();
-  },
+  /** Open a store, do some steps beside appending, telling what becomes of each, and close it. */
+  keep: (options) => keep({ logger, ...options }, lines, (told) => say({ told })),
   /** Take memory beside the load until there is none: of V8's heap, or outside of it. */
   hoard: ({ outside }) => hoard(outside),
   async close() {

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { openStore, type RecordedEvent, type Store, type StoreOptions } from '../../dist/main/index.js';
 import type { Told } from './oracle.js';
+import { stracing, traceable } from './strace.js';
 
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
 const PRELOAD = fileURLToPath(new URL('preload.mjs', import.meta.url));
@@ -93,14 +94,10 @@ export class Program {
     // By the environment: the store's threads take no options from the program's command line.
     const preload = options.fault === undefined ? '' : `--import=${PRELOAD}`;
     const node = [process.execPath, ...(options.nodeArgs ?? []), CHILD];
-    const command = [
-      ...(options.before ?? []),
-      ...(options.strace === undefined ? [] : ['strace', '-f', '-qq', ...options.strace]),
-      ...node,
-    ];
+    const command = [...(options.before ?? []), ...stracing(options.strace), ...node];
     this.#process = spawn(command[0]!, command.slice(1), {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, UV_USE_IO_URING: '0', NODE_OPTIONS: preload, FAULT: options.fault },
+      env: { ...process.env, ...traceable(options.strace), NODE_OPTIONS: preload, FAULT: options.fault },
     });
     this.#process.stdin!.on('error', () => {}); // the program may be gone
     this.#process.stderr!.on('data', (chunk) => {

@@ -6,6 +6,7 @@ import {
   type NewEvent,
   openStore,
   type RecordedEvent,
+  type SealReport,
   type Store,
 } from '../../dist/main/index.js';
 import { type Ack, expectWhole } from './kit.js';
@@ -30,8 +31,15 @@ export interface Told {
   readonly message?: string;
   /** Of a read: stream and type of each event. */
   readonly rows?: readonly string[];
-  /** The report of a compaction. */
+  /** The report of a compaction, and of a sealing. */
   readonly compacted?: CompactReport;
+  readonly sealed?: SealReport;
+  /** How many events a signed checkpoint has. */
+  readonly signed?: number;
+  /** What a query has found. */
+  readonly sequences?: readonly number[];
+  /** Files that were made while it was waited for them. */
+  readonly made?: readonly string[];
 }
 
 /** How an event says where it belongs. */

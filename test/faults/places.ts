@@ -1,6 +1,8 @@
 /** Sweeps of a fault over the system calls of one command of a program: which calls there are, and a run with the fault at one of them. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { expect } from 'vitest';
+import { progress } from '../support/effort.js';
 import { Program, type ToldError, temporaryDir } from './kit.js';
 import type { Told } from './oracle.js';
 
@@ -15,6 +17,8 @@ export const CALLS = [
   'ftruncate',
   'rename',
   'unlink',
+  'mkdir',
+  'rmdir',
 ] as const;
 
 /** A command, and the files on which its calls are met. */
@@ -34,6 +38,8 @@ export interface CommandPlace<Group extends string> {
   readonly group: Group;
   readonly call: (typeof CALLS)[number];
   readonly when: number;
+  /** How many such calls the run without a fault had. */
+  readonly of: number;
 }
 
 /** A run, and whether the fault was met. */
@@ -63,7 +69,7 @@ export async function findPlaces<Group extends string>(
   );
   const places = [...most].flatMap(([key, count]) => {
     const [group, call] = key.split(' ') as [Group, CommandPlace<Group>['call']];
-    return Array.from({ length: count }, (_, i) => ({ group, call, when: i + 1 }));
+    return Array.from({ length: count }, (_, i) => ({ group, call, when: i + 1, of: count }));
   });
   return { places, ran };
 }
@@ -75,6 +81,47 @@ export function runAt<Group extends string>(
   fault: string,
 ): Promise<Ran> {
   return run(swept, [group], ['-e', `trace=${call}`, '-e', `inject=${call}:${fault}:when=${when}`]);
+}
+
+/** A place, and a fault to be met there: a part of `inject` as strace takes it. */
+export interface Trial<Group extends string> {
+  readonly place: CommandPlace<Group>;
+  readonly fault: string;
+}
+
+/**
+ * Run a command with each fault at its place, and look at what is left; all of them, though something is wrong with some. Returns how
+ * many faults were met: the last calls of a kind may be fewer in a run whose threads come to work in another order.
+ */
+export async function tryAll<Group extends string>(
+  swept: Swept<Group>,
+  trials: readonly Trial<Group>[],
+  check: (ran: Ran, place: CommandPlace<Group>) => Promise<void>,
+): Promise<number> {
+  let met = 0;
+  const failures: string[] = [];
+  for (const { place, fault } of trials) {
+    const where = `${fault} at ${place.call} ${place.when} of the ${place.group}`;
+    const ran = await runAt(swept, place, fault);
+    if (ran.hit) met++;
+    progress(`${where}${ran.hit ? '' : ': not met'}`);
+    try {
+      await check(ran, place);
+      fs.rmSync(ran.dir, { recursive: true });
+    } catch (error) {
+      const failure = `${where}: ${(error as Error).message}`;
+      progress(failure);
+      failures.push(failure);
+    }
+  }
+  if (failures.length > 0) throw new Error(failures.join('\n\n'));
+  expect(met).toBeGreaterThanOrEqual(trials.length * 0.7);
+  return met;
+}
+
+/** The last that was told of a step. */
+export function toldOf(told: readonly Told[], call: string): Told | undefined {
+  return told.findLast((one) => one.call === call);
 }
 
 async function run<Group extends string>(

@@ -29,7 +29,7 @@ export interface Place {
  * Whether every run comes there. How many calls of a kind there are depends on how the threads take turns: a checkpoint
  * that is due while another is being written is left out.
  */
-export function isSure({ when, of }: Place): boolean {
+export function isSure({ when, of }: Pick<Place, 'when' | 'of'>): boolean {
   return when <= Math.ceil(of / 2);
 }
 
