@@ -210,7 +210,10 @@ describe('a failure', () => {
       }
       const again = openTree(disk);
       expect(again.size).toBeGreaterThanOrEqual(250);
-      again.append(1, upTo(520));
+      again.append(1, upTo(310));
+      again.checkpoint();
+      expect(tilesOf(disk).filter((file) => file.endsWith('.tmp'))).toEqual([]);
+      again.append(311, upTo(520, 310));
       expect(again.checkpoint().root).toBe(rootOf(520));
       const prover = openProver(disk);
       expect(prover.publicKeys[0]).toBe(before.newest!.publicKey);

@@ -3,6 +3,7 @@ import { Auditor } from '../../dist/main/seal/auditor.js';
 import { type Pool, threadEnded } from '../../dist/main/seal/pool.js';
 import { Holes } from '../../dist/shared/holes.js';
 import type { SealTask } from '../../dist/shared/seal-tasks.js';
+import { storageError } from '../../dist/shared/storage.js';
 import { runSealTask } from '../../dist/workers/seal/seal.js';
 import type { Image } from '../crash/image.js';
 import { MemoryDisk } from '../crash/memory-disk.js';
@@ -53,6 +54,20 @@ describe('an audit', () => {
       expect(ends).toBe(2);
     },
   );
+
+  it('signs nothing more once a sync has failed, of which a second one would not tell the truth', async () => {
+    const { image } = await wholeStore();
+    let tasks = 0;
+    const auditor = await auditorOf(image, (when) => {
+      if (when !== 'after') return;
+      tasks++;
+      throw storageError(Object.assign(new Error(), { code: 'EIO' }), 'fsync');
+    });
+    for (const call of [() => auditor.checkpoint(), () => auditor.cover(LAST), () => auditor.checkpoint()]) {
+      await expect(call()).rejects.toMatchObject({ code: 'ERR_STORAGE', syscall: 'fsync' });
+    }
+    expect(tasks).toBe(1);
+  });
 
   it('does not make a second key where nobody knows whether there is a first', async () => {
     const { image } = await wholeStore();

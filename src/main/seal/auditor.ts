@@ -10,6 +10,7 @@ import type { AuditPart, FramePosition, SealedWork, SealResults } from '../../sh
 import type { SegmentSpan } from '../../shared/tree-tasks.js';
 import { type Pool, withTries } from './pool.js';
 import { TreeMender } from './tree-mender.js';
+import { UntilSyncFails } from './until-sync-fails.js';
 
 /** Leaves without records that are appended at once. */
 const PRUNED_AT_ONCE = 65_536;
@@ -40,6 +41,7 @@ export interface AuditorParts {
 export class Auditor {
   readonly #parts: AuditorParts;
   readonly #mender: TreeMender;
+  readonly #syncs = new UntilSyncFails();
   #last: Promise<unknown> = Promise.resolve();
   /** Where the last slice ended. */
   #place: { readonly number: number; readonly at: FramePosition } | undefined;
@@ -54,7 +56,7 @@ export class Auditor {
 
   /**
    * A signed checkpoint of everything that is durable now.
-   * @throws ERR_CORRUPT where the log, or the tree, does not verify; ERR_STORAGE, ERR_CLOSED
+   * @throws ERR_CORRUPT where the log, or the tree, does not verify; ERR_STORAGE, for good where it was a sync; ERR_CLOSED
    */
   checkpoint(): Promise<Checkpoint> {
     return this.#next(() => this.#grow(this.#parts.durable()));
@@ -93,7 +95,7 @@ export class Auditor {
 
   /** One after the other: the tree has one owner at a time. */
   #next<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#last.then(work);
+    const run = this.#last.then(() => this.#syncs.attempt(work));
     this.#last = run.catch(() => undefined); // whoever asked for it is told
     return run;
   }

@@ -6,12 +6,12 @@ import type { GatheredRuns } from '../../shared/index-tasks.js';
 import { checkWorkOptions } from '../../shared/options.js';
 import { aborted, isKeeperError, KeeperError } from '../../shared/portable/errors.js';
 import type { SealedWork } from '../../shared/seal-tasks.js';
-import { isFailedSync } from '../../shared/storage.js';
 import { orAborted } from './or-aborted.js';
 import type { Between, Pace } from './pace.js';
 import { type Pool, withTries } from './pool.js';
 import { type Sealed, SealJob } from './seal-job.js';
 import type { SealOptions, SealReport } from './seal-types.js';
+import { UntilSyncFails } from './until-sync-fails.js';
 
 export interface SealerParts {
   readonly pool: Pool;
@@ -45,8 +45,7 @@ export class Sealer {
   #hurry = new AbortController();
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
-  /** A sync that has failed: what it was about is not known, and is not asked again. */
-  #failure: KeeperError | undefined;
+  readonly #syncs = new UntilSyncFails();
   /** Whether the background is to look what is full. */
   #isDue = false;
   /** What the background leaves alone: it did not verify, and will not when it is tried again. */
@@ -75,7 +74,7 @@ export class Sealer {
     this.#waiting++;
     this.#hurry.abort();
     const run = this.#last
-      .then(() => this.#attempt(() => work(this.#between(signal, what))))
+      .then(() => this.#syncs.attempt(() => work(this.#between(signal, what))))
       .finally(() => this.#isDone());
     this.#last = run.catch(() => undefined); // whoever asked for it is told
     return await orAborted(run, signal, what);
@@ -86,7 +85,7 @@ export class Sealer {
    * @param onFailure told of what does not work, which is tried again the next time unless it is damaged
    */
   sealSoon(onFailure: (error: unknown) => void): void {
-    if (this.#isDue || this.#failure !== undefined || this.#end.signal.aborted) return;
+    if (this.#isDue || this.#syncs.hasFailed || this.#end.signal.aborted) return;
     this.#isDue = true;
     this.#last = this.#last.then(async () => {
       this.#isDue = false;
@@ -154,22 +153,12 @@ export class Sealer {
     const { pool, catalog, work, nodeId, indexer } = this.#parts;
     const between = this.#between(signal, 'sealing');
     const job = new SealJob(pool, { ...work, number }, nodeId, between);
-    return this.#attempt(async () => {
+    return this.#syncs.attempt(async () => {
       const sealed = await withTries(() => job.run());
       if (sealed === undefined) return undefined;
       catalog.moved(number);
       return { ...sealed, indexBytes: await indexer.make(number, between, sealed.gathered) };
     });
-  }
-
-  async #attempt<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#failure !== undefined) throw this.#failure;
-    try {
-      return await work();
-    } catch (error) {
-      if (isFailedSync(error)) this.#failure = error;
-      throw error;
-    }
   }
 
   #between(signal: AbortSignal | undefined, what: string): Between {

@@ -54,9 +54,13 @@ export class TileFiles {
     this.#changedDirs.add(dir);
   }
 
-  /** Make the names of all tiles durable that were written. */
+  /** Make the names of all tiles durable that were written, without those that a process that died was about to give. */
   sync(): void {
-    for (const dir of this.#changedDirs) this.#storage.syncDir(dir);
+    for (const dir of this.#changedDirs) {
+      const begun = this.#storage.list(dir).filter((name) => name.endsWith(TEMPORARY));
+      for (const name of begun) this.#storage.remove(path.join(dir, name));
+      this.#storage.syncDir(dir);
+    }
     this.#changedDirs.clear();
   }
 

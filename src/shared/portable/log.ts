@@ -268,7 +268,8 @@ export interface EventLog<M extends object = AnyEvents> {
    * store, whose root is signed with the store's key (Ed25519), which is made at first use. Once it was signed, an event cannot be
    * changed, removed or put elsewhere without {@link prove} or the next checkpoint showing it. The first one reads the whole log.
    * @throws ERR_CORRUPT where log or tree do not verify, or the tree is lost that had the digests of removed events, whose key does not sign
-   *   another one: the hint names the ways out; ERR_STORAGE; ERR_INVALID_OPTIONS of a store that is read only; ERR_CLOSED
+   *   another one: the hint names the ways out; ERR_STORAGE, for good where it was a sync; ERR_INVALID_OPTIONS of a store that is read only;
+   *   ERR_CLOSED
    */
   checkpoint(): Promise<Checkpoint>;
   /**
