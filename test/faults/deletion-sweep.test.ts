@@ -4,7 +4,7 @@ import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type RecordedEvent, type Store } from '../../dist/main/index.js';
 import { verifyProof } from '../../dist/shared/portable/proof/index.js';
-import { effort, TIMEOUT_MS, tally } from '../support/effort.js';
+import { effort, progress, TIMEOUT_MS, tally } from '../support/effort.js';
 import { makeDir, removeDir } from '../support/stores.js';
 import { cannot, orSkip } from './kit.js';
 import { type CommandPlace, findPlaces, type Ran, type Swept, toldOf, tryAll, withTemporary } from './places.js';
@@ -99,6 +99,7 @@ async function makeScenario(name: Name): Promise<Scenario> {
   const args = { ...SMALL, steps, stream: 'gone' };
   const swept = { base: dir, command: 'keep', args, groups, filesOf };
   const { places, ran } = await findPlaces(swept);
+  progress(`${name}: ${places.length} places`);
   expect(toldOf(ran.told, 'append')).toMatchObject({ outcome: 'acknowledged' });
   for (const group of groups) expect(places.filter((place) => place.group === group).length, group).toBeGreaterThan(1);
   const scenario = { swept, left, digests, checkpoint, isDeleted, isNewest, places };

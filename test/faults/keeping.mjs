@@ -5,14 +5,18 @@ import { openStore } from '../../dist/main/index.js';
 import { plain } from './steps.mjs';
 
 /** A fault may have something not be made, and tell nobody: nobody waits for it any longer. Unit: milliseconds. */
-const PATIENCE_MS = 1500;
+const PATIENCE_MS = 5000;
 
 const STEPS = {
   delete: ({ store, stream }) => store.deleteStream(stream),
   append: ({ store }) => store.append('after', { type: 'WentOn' }),
   compact: async ({ store }) => ({ compacted: await store.compact() }),
   read: async ({ store }) => ({ rows: (await store.read().toArray()).map(({ stream, type }) => `${stream} ${type}`) }),
-  seal: async ({ store }) => ({ sealed: await store.seal() }),
+  async seal({ store, dir }) {
+    const sealed = await store.seal();
+    const names = fs.readdirSync(dir);
+    return { sealed, made: names.filter((name) => /\.(sealed|index)$/.test(name)) };
+  },
   sign: async ({ store }) => ({ signed: (await store.checkpoint()).size }),
   async query({ store, where }) {
     return { sequences: (await store.query({ where }).toArray()).map(({ sequence }) => sequence) };
@@ -49,7 +53,8 @@ export async function keep({ steps, stream, where, files = [], keyed, revision, 
   const before = files.map((file) => identityOf(path.join(options.dir, file)));
   const isMade = (file, i) => identityOf(path.join(options.dir, file)) !== before[i];
   const store = await openStore(options);
-  const asked = { store, stream, where, files, keyed, revision, lines, isMade, segmentBytes: options.segmentBytes };
+  const { dir, segmentBytes } = options;
+  const asked = { store, dir, segmentBytes, stream, where, files, keyed, revision, lines, isMade };
   for (const step of steps) {
     try {
       tell({ call: step, outcome: 'acknowledged', ...(await STEPS[step](asked)) });

@@ -38,7 +38,7 @@ export interface Told {
   readonly signed?: number;
   /** What a query has found. */
   readonly sequences?: readonly number[];
-  /** Files that were made while it was waited for them. */
+  /** Files that were made by then. */
   readonly made?: readonly string[];
 }
 

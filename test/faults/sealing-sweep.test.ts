@@ -59,6 +59,8 @@ const KINDS: Readonly<Record<Name, Kind>> = {
 };
 const NAMES = Object.keys(KINDS) as Name[];
 const ERRNOS = ['EIO', 'ENOSPC'] as const;
+/** Calls that no full disk fails. */
+const TAKES_NO_SPACE: readonly string[] = ['pread64', 'unlink', 'rmdir'];
 /** Segments of a base that are full. */
 const FULL = 3;
 /** Steps that append. */
@@ -96,6 +98,7 @@ async function scenarioOf(name: Name): Promise<Scenario> {
   const swept = { base: base.dir, command: 'keep', args, groups, filesOf };
   const { places, ran } = await findPlaces(swept);
   for (const step of steps) expect(toldOf(ran.told, step)).toMatchObject({ outcome: 'acknowledged' });
+  expect(toldOf(ran.told, 'made')?.made ?? []).toEqual(files);
   for (const group of groups) expect(places.filter((place) => place.group === group).length, group).toBeGreaterThan(1);
   const scenario = { base, swept, places };
   progress(`${name}: ${places.length} places`);
@@ -153,6 +156,8 @@ async function expectLog(base: Base, store: Store): Promise<void> {
 async function expectEvents({ rows, digests }: Base, store: Store): Promise<void> {
   const found = (await store.read().toArray()) as RecordedEvent[];
   expect(found.slice(0, rows.length).map((row) => JSON.stringify(row))).toEqual(rows.map((row) => JSON.stringify(row)));
+  const heads = new Map(found.map(({ stream, revision, sequence }) => [stream, { revision, sequence }]));
+  for (const [stream, head] of heads) expect(await store.head(stream), stream).toMatchObject(head);
   for (const [sequence, digest] of digests) expect(await store.digest(sequence)).toBe(digest);
   expect(sequencesOf(await store.query({ where: ODD }).toArray())).toEqual(odd(rows));
 }
@@ -216,7 +221,7 @@ function expectTold({ base }: Scenario, { told, error, dir }: Ran, place: Comman
   const left = fs.readdirSync(dir).filter((name) => name.startsWith('segment-') && name.endsWith('.tmp'));
   expect(left.length).toBeLessThanOrEqual(place.call === 'unlink' ? 1 : 0);
   for (const step of ['seal', 'sign']) expectTriedAgain(told.filter(({ call }) => call === step));
-  const { rows, sequences, sealed } = Object.assign({}, ...told) as Told;
+  const { rows, sequences } = Object.assign({}, ...told) as Told;
   if (rows !== undefined) {
     const before = base.rows.map(({ stream, type }) => `${stream} ${type}`);
     expect(rows.slice(0, before.length)).toEqual(before);
@@ -224,11 +229,12 @@ function expectTold({ base }: Scenario, { told, error, dir }: Ran, place: Comman
   if (sequences !== undefined) expect(sequences).toEqual(odd(base.rows));
   // An index is derived: without one it is answered all the same.
   if (place.group === 'index') expect(toldOf(told, 'query')).toMatchObject({ outcome: 'acknowledged' });
-  if (sealed !== undefined) {
-    const names = fs.readdirSync(dir);
-    const [full, indexes] = ['.sealed', '.index'].map((ending) => names.filter((name) => name.endsWith(ending)));
+  for (const { sealed, made = [] } of told) {
+    if (sealed === undefined) continue;
+    const [full, indexes] = ['.sealed', '.index'].map((ending) => made.filter((name) => name.endsWith(ending)));
     expect(full).toHaveLength(FULL);
-    expect(indexes).toHaveLength(FULL - sealed.indexesMissing);
+    // One is also missing whose name could not be made durable.
+    expect(indexes!.length).toBeGreaterThanOrEqual(FULL - sealed.indexesMissing);
   }
 }
 
@@ -250,7 +256,7 @@ describe.skipIf(skip)('kill -9 at a system call', () => {
     'of %s loses nothing, and is made up for by the next time',
     async (name) => {
       const scenario = await scenarioOf(name);
-      const tried = effort(spread(scenario.places.filter(isSure), 2), scenario.places);
+      const tried = effort(spread(scenario.places.filter(isSure), 1), scenario.places);
       const trials = tried.map((place) => ({ place, fault: 'signal=KILL' }));
       const kills = await tryAll(scenario.swept, trials, (ran) => expectWhole(scenario, ran));
       tally('processes', `kill -9 at a system call of ${name}, by strace`, kills);
@@ -266,7 +272,8 @@ describe.skipIf(skip)('a system call that fails', () => {
       const scenario = await scenarioOf(name);
       let met = 0;
       for (const [i, errno] of ERRNOS.entries()) {
-        const tried = effort(spread(scenario.places.filter(isSure), 2).slice(i, i + 1), scenario.places);
+        const possible = scenario.places.filter(({ call }) => errno === 'EIO' || !TAKES_NO_SPACE.includes(call));
+        const tried = effort(spread(possible.filter(isSure), 2).slice(i, i + 1), possible);
         const trials = tried.map((place) => ({ place, fault: `error=${errno}` }));
         met += await tryAll(scenario.swept, trials, async (ran, place) => {
           expectTold(scenario, ran, place, errno);
