@@ -23,8 +23,10 @@ describe('small reads', () => {
     }
   });
 
-  test('go by the pool for a while after a slow one, longer after each that follows, up to a limit', () => {
+  test('go by the pool for a while after two slow ones, longer after each that follows, up to a limit', () => {
     const cache = new PageCache();
+    cache.watch(taking(1));
+    expect(cache.isLikely(1)).toBe(true);
     for (const pause of [10, 20, 40, 80, 160, 320, 640, 1280, 1280]) {
       cache.watch(taking(1));
       vi.advanceTimersByTime(pause - 1);
@@ -34,8 +36,22 @@ describe('small reads', () => {
     }
     cache.watch(taking(0));
     cache.watch(taking(1));
+    expect(cache.isLikely(1)).toBe(false);
     vi.advanceTimersByTime(10);
     expect(cache.isLikely(1)).toBe(true);
+  });
+
+  test('are done at once still where a slow one comes now and then', () => {
+    const cache = new PageCache();
+    for (let i = 0; i < 5; i++) {
+      cache.watch(taking(1));
+      for (let fast = 0; fast < 32; fast++) cache.watch(taking(0));
+      expect(cache.isLikely(1)).toBe(true);
+    }
+    cache.watch(taking(1));
+    for (let fast = 0; fast < 31; fast++) cache.watch(taking(0));
+    cache.watch(taking(1));
+    expect(cache.isLikely(1)).toBe(false);
   });
 
   test('of a storage: its reads count, and nothing that is done beside them', () => {
@@ -45,7 +61,7 @@ describe('small reads', () => {
     expect(storage.read(1, Buffer.alloc(1), 0)).toBe(100);
     expect([storage.size(1), storage.exists('file')]).toEqual([100, true]);
     expect(cache.isLikely(1)).toBe(true);
-    cache.watching({ ...nodeStorage, read: slow }).read(1, Buffer.alloc(1), 0);
+    for (let i = 0; i < 2; i++) cache.watching({ ...nodeStorage, read: slow }).read(1, Buffer.alloc(1), 0);
     expect(cache.isLikely(1)).toBe(false);
   });
 });

@@ -1,8 +1,8 @@
 /**
  * A guess whether small reads are served from the page cache: then reading at once takes microseconds, a tenth of what the
- * way through the thread pool and back takes. It cannot be asked for, so it is tried, and what it takes is watched: after a
- * read that took as long as a disk does, the next ones go by the pool for a while, and for twice as long if the next trial
- * is slow again. So the thread seldom waits for a disk.
+ * way through the thread pool and back takes. It cannot be asked for, so it is tried, and what it takes is watched: after two
+ * reads near each other that took as long as a disk does, the next ones go by the pool for a while, and for twice as long if the next
+ * trial is slow again. So the thread seldom waits for a disk. A single one tells nothing: another thread may have had the core.
  */
 
 import type { ReadStorage } from '../../shared/storage.js';
@@ -11,12 +11,16 @@ import type { ReadStorage } from '../../shared/storage.js';
 const SMALL_BYTES = 64 * 1024;
 /** A read that takes longer came from the disk, or another thread had the core. */
 const SLOW_MS = 0.5;
+/** Of so many reads, one may be slow. */
+const NEAR_READS = 32;
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 1280;
 
 export class PageCache {
   #pauseMs = FIRST_PAUSE_MS;
   #pausedUntil = 0;
+  /** Fast reads since the last slow one. */
+  #sinceSlow = NEAR_READS;
 
   /** Whether to read so many bytes at once. */
   isLikely(bytes: number): boolean {
@@ -41,12 +45,16 @@ export class PageCache {
     const began = performance.now();
     const bytes = read();
     const now = performance.now();
-    if (now - began > SLOW_MS) {
+    if (now - began <= SLOW_MS) {
+      this.#sinceSlow++;
+      this.#pauseMs = FIRST_PAUSE_MS;
+      return bytes;
+    }
+    if (this.#sinceSlow < NEAR_READS) {
       this.#pausedUntil = now + this.#pauseMs;
       this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
-    } else {
-      this.#pauseMs = FIRST_PAUSE_MS;
     }
+    this.#sinceSlow = 0;
     return bytes;
   }
 }
