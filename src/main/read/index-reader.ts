@@ -62,11 +62,10 @@ export class IndexReader {
   *find(field: PostedField, key: string): Steps<ValueEntry | undefined> {
     const { root } = this.header.fields[field];
     if (root === undefined || !(yield* this.mayHave(field, key))) return undefined;
-    let block = new TreeBlockReader(yield* this.glance(root), this.header.nodeId, this.header.places);
+    let block = this.#entriesIn(yield* this.glance(root));
     for (let levels = 1; block.level > 0; levels++) {
       const { level } = block;
-      const below = yield* this.glance(block.seekBlock(key));
-      block = new TreeBlockReader(below, this.header.nodeId, this.header.places);
+      block = this.#entriesIn(yield* this.glance(block.seekBlock(key)));
       checkLevel(block, level, levels);
     }
     const entry = block.seekValue(key);
@@ -95,8 +94,11 @@ export class IndexReader {
 
   /** A block of a dictionary. */
   *treeBlock(ref: BlockRef): Steps<TreeBlockReader> {
-    const bytes = yield* this.block(ref);
-    return new TreeBlockReader(bytes, this.header.nodeId, this.header.places);
+    return this.#entriesIn(yield* this.block(ref));
+  }
+
+  #entriesIn(block: Buffer): TreeBlockReader {
+    return new TreeBlockReader(block, this.header.nodeId, this.header.places);
   }
 
   /**
